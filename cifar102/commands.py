@@ -1,0 +1,136 @@
+"""The commands beside `run`: list, lab, review, figures, bench, test, duplicates, evaluate."""
+
+import argparse
+import importlib
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from cifar102 import notebooks, profiles
+from cifar102.plans import Plan
+from cifar102.steps import Step
+from cifar102.workspace import REPOSITORY, Workspace
+
+NO_TESTS_COLLECTED = 5  # pytest's exit code
+
+
+def listing(plan: Plan) -> str:
+    """Describe each step of a plan: up to date or why not, changed parameters, inputs and outputs."""
+    from cifar102 import stamps
+
+    lines = [f"{plan.profile.title}, workspace {plan.workspace.root}", plan.profile.description]
+    for step in plan.steps:
+        reasons = stamps.stale_reasons(step, plan.workspace)
+        lines += ["", f"{step.name}: {'; '.join(reasons) if reasons else 'up to date'}"]
+        changed = ", ".join(f"{name}={value!r}" for name, value in _changed_parameters(step).items())
+        lines += [f"  with    {changed}"] if changed else []
+        lines += [f"  takes   {', '.join(step.files.takes)}"] if step.files.takes else []
+        lines += [f"  leaves  {', '.join(step.files.leaves)}"]
+    return "\n".join(lines)
+
+
+def _changed_parameters(step: Step) -> dict[str, object]:
+    declared = notebooks.declared_parameters(step.notebook) if step.notebook else {}
+    return {name: value for name, value in step.parameters.items() if value != declared[name].default}
+
+
+def last_workspace() -> Workspace:
+    """Find the workspace below data/ in which a step finished last; FileNotFoundError where none has yet."""
+    stamps = (REPOSITORY / "data").glob("*/executed/*.json")
+    newest = max(stamps, key=lambda path: path.stat().st_mtime_ns, default=None)
+    if newest is None:
+        raise FileNotFoundError(f"no run in {REPOSITORY / 'data'} yet: run the demo first, or name a --workspace")
+    return Workspace(newest.parents[1])
+
+
+def _workspace(options: argparse.Namespace) -> Workspace:
+    if options.workspace:
+        workspace = Workspace(Path(options.workspace).absolute())
+        if not workspace.root.is_dir():
+            raise FileNotFoundError(f"--workspace {options.workspace}: no such folder")
+        return workspace
+    return Workspace(profiles.load(options.profile).workspace) if getattr(options, "profile", "") else last_workspace()
+
+
+def _workspace_or_demo(options: argparse.Namespace) -> Workspace:
+    """The workspace asked for, else that of the last run, else the demo's, which need not be there."""
+    try:
+        return _workspace(options)
+    except FileNotFoundError:
+        if options.workspace:
+            raise
+        return Workspace(profiles.load("demo").workspace)
+
+
+def lab(options: argparse.Namespace) -> int:
+    """Register this interpreter as the kernel `python3` and open JupyterLab on the notebooks."""
+    from ipykernel.kernelspec import install
+
+    try:
+        install(prefix=sys.prefix, kernel_name="python3", display_name="Python 3 (cifar102)")
+    except PermissionError:
+        install(user=True, kernel_name="python3", display_name="Python 3 (cifar102)")
+    # Nothing is asked of the network: no look for updates, no news, no extension index.
+    quiet = ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate", "--LabApp.news_url="]
+    quiet += ["--LabApp.extension_manager=readonly"]
+    root = [f"--ServerApp.root_dir={REPOSITORY}", "--LabApp.default_url=/lab/tree/notebooks"]
+    return subprocess.call([sys.executable, "-m", "jupyterlab", *root, *quiet, *options.extra])
+
+
+def review(options: argparse.Namespace) -> int:
+    """Open the review pages where this release has them."""
+    if importlib.util.find_spec("cifar102.review") is None:
+        raise ValueError("the labelling and duplicate-review pages come with a later release")
+    return importlib.import_module("cifar102.review").main(options.extra) or 0
+
+
+def figures(options: argparse.Namespace) -> int:
+    """Redraw the figures of a workspace, and those of the README where their tables are in the repository."""
+    folders = [_workspace(options).figures]
+    if not options.workspace and not options.profile:
+        folders.append(REPOSITORY / "figures")
+    from cifar102 import figures
+
+    for folder in folders:
+        if any(folder.glob("*.json")):
+            figures.redraw(folder)
+            print(f"redrawn: {folder}")
+    return 0
+
+
+def bench(options: argparse.Namespace) -> int:
+    """Run tests/benchmarks and print the table that goes to data/bench.json."""
+    from cifar102 import benchmarks
+
+    rows = benchmarks.run(REPOSITORY / "tests" / "benchmarks", options.long)
+    print(f"{benchmarks.write(rows, REPOSITORY / 'data' / 'bench.json')} holds {len(rows)} rows")
+    return 0
+
+
+def test(options: argparse.Namespace) -> int:
+    """Run pytest in this interpreter, without the long fault suite unless asked for it."""
+    marker = "faults" if options.faults else "not faults"
+    code = subprocess.call([sys.executable, "-m", "pytest", "-m", marker, *options.extra], cwd=REPOSITORY)
+    if code == NO_TESTS_COLLECTED and options.faults:
+        raise ValueError("the long fault suite comes with a later release: no test carries the marker `faults`")
+    return code
+
+
+def duplicates(options: argparse.Namespace) -> int:
+    """Print what two sets of images share."""
+    from cifar102 import leakage
+
+    first, second = options.sets
+    print(leakage.report(first, second, _workspace_or_demo(options)))
+    return 0
+
+
+def evaluate(options: argparse.Namespace) -> int:
+    """Put a user's model or predictions beside the published line."""
+    from cifar102 import evaluate
+
+    data = os.environ.get("CIFAR102_DATA") or None
+    print(evaluate.evaluate(options.model, sets=options.sets, workspace=_workspace_or_demo(options), data=data))
+    return 0

@@ -1,0 +1,52 @@
+"""What a trained model predicts on a run's sets, and what is kept of it."""
+
+from collections.abc import Callable
+
+import numpy as np
+from scipy import special
+from tensorflow import keras
+
+from cifar102 import pipeline
+from cifar102.training_data import TrainingData
+
+Predict = Callable[[np.ndarray], np.ndarray]
+
+
+def predictor(model: object, normalization: object, batch_size: int = 500) -> Predict:
+    """Images uint8 (n, 32, 32, 3) -> probabilities float32 (n, classes), the softmax of the model's logits.
+
+    model: a Keras model, or an estimator whose predict takes uint8 images and gives logits.
+    """
+
+    def predict(images: np.ndarray) -> np.ndarray:
+        if not isinstance(model, keras.Model):
+            return special.softmax(np.asarray(model.predict(images), np.float32), axis=1)
+        batches = pipeline.evaluation_batches(images, batch_size, normalization)
+        return special.softmax(model.predict(batches, verbose=0).astype(np.float32), axis=1)
+
+    return predict
+
+
+def predict_sets(predict: Predict, data: TrainingData) -> dict[str, np.ndarray]:
+    """Set name -> probabilities float32 (n, classes) for "train" (its first rows), "validation", evaluation sets."""
+    return {name: predict(images) for name, (images, _) in data.sets().items()}
+
+
+def accuracies(probabilities: dict[str, np.ndarray], data: TrainingData) -> dict[str, float | None]:
+    """`<set>_accuracy` -> share of right class ids, 0-1; validation_accuracy is None without validation rows."""
+    found: dict[str, float | None] = {"train_accuracy": None, "validation_accuracy": None}
+    for name, (_, labels) in data.sets().items():
+        found[f"{name}_accuracy"] = float(np.mean(probabilities[name].argmax(axis=1) == labels))
+    return found
+
+
+def to_predictions(probabilities: dict[str, np.ndarray], data: TrainingData) -> dict[str, dict[str, np.ndarray]]:
+    """The arrays of predictions.npz: class ids (uint8) and probabilities (float16) of every set but "train"."""
+    kept = {
+        name: {"class_ids": values.argmax(axis=1).astype(np.uint8), "probabilities": values.astype(np.float16)}
+        for name, values in probabilities.items()
+        if name != "train"
+    }
+    if "validation" in kept:
+        kept["validation"]["rows"] = data.validation_rows.astype(np.int64)
+    return kept

@@ -1,0 +1,59 @@
+"""The project's own network for the best accuracy in the least processor time."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+from tensorflow import keras
+
+from cifar102 import layers
+
+WHITENING = "whitening"  # name of the fixed first layer
+NUM_PATCH_VALUES = 12  # 2x2 pixels of 3 channels
+
+
+def fast_cnn(
+    inputs: tf.Tensor,
+    num_classes: int,
+    filters: Sequence[int] = (64, 256, 256),
+    downsampling: str = "stride",
+    activation: str = "relu",
+    logit_scale: float = 1 / 9,
+) -> tf.Tensor:
+    """A fixed whitening convolution, three blocks of two 3x3 convolutions, max pooling, scaled logits.
+
+    1,971,328 trainable parameters. downsampling: "stride" lets the first convolution of a block step by 2; "max" pools
+    after it, as published, at twice the cost. ReLU for GELU likewise: on processors both are a third of the time.
+    `whiten` sets the first layer from training images. Source: Jordan 2024, 94 % on CIFAR-10 in 3.29 seconds,
+    arXiv 2404.00498, section 3.
+    """
+    if downsampling not in ("stride", "max"):
+        raise ValueError(f"downsampling {downsampling!r}: expected 'stride' or 'max'")
+    fixed = {"trainable": False, "use_bias": False, "kernel_initializer": "orthogonal"}
+    x = layers.convolve(inputs, 2 * NUM_PATCH_VALUES, 2, WHITENING, padding="valid", **fixed)
+    x = layers.activate(x, activation, f"{WHITENING}_{activation}")
+    for block, width in enumerate(filters, 1):
+        for k in (1, 2):
+            name = f"block{block}_conv{k}"
+            stride = 2 if k == 1 and downsampling == "stride" else 1
+            x = layers.convolve(x, width, 3, name, stride, use_bias=False, kernel_initializer="he_uniform")
+            x = layers.pool(x, f"block{block}_pool") if k == 1 and downsampling == "max" else x
+            x = layers.activate(layers.normalize(x, f"{name}_norm", scale=False), activation, f"{name}_{activation}")
+    x = keras.layers.GlobalMaxPooling2D(name="pool")(x)
+    x = keras.layers.Rescaling(logit_scale, name="scale")(x)
+    return layers.classify(x, num_classes, use_bias=False)
+
+
+def whiten(model: keras.Model, images: np.ndarray, epsilon: float = 5e-4) -> None:
+    """Set the fixed first layer to the eigenvectors of 2x2 patches of images, scaled to variance 1, and their opposites.
+
+    images: float32 (n, h, w, 3), normalised as for training; 5,000 are enough. ValueError where the model has no such
+    layer. Source: arXiv 2404.00498, section 3.1.
+    """
+    if WHITENING not in [layer.name for layer in model.layers]:
+        raise ValueError(f"model {model.name!r} has no layer {WHITENING!r}; only fast_cnn has")
+    windows = np.lib.stride_tricks.sliding_window_view(images, (2, 2), axis=(1, 2))
+    patches = windows.transpose(0, 1, 2, 4, 5, 3).reshape(-1, NUM_PATCH_VALUES).astype(np.float64)
+    values, vectors = np.linalg.eigh(patches.T @ patches / len(patches))
+    scaled = (vectors / np.sqrt(values + epsilon)).reshape(2, 2, 3, NUM_PATCH_VALUES)
+    model.get_layer(WHITENING).set_weights([np.concatenate([scaled, -scaled], axis=3).astype(np.float32)])

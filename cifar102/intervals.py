@@ -1,0 +1,108 @@
+"""Confidence intervals of shares, of the difference of two shares, and of means over images."""
+
+import numpy as np
+from scipy import stats
+from statsmodels.stats import proportion
+
+
+def clopper_pearson(
+    successes: int | np.ndarray, n: int | np.ndarray, level: float = 0.95
+) -> tuple[float, float] | tuple[np.ndarray, np.ndarray]:
+    """Return the exact (Clopper-Pearson) interval of a binomial share, 95 % unless asked otherwise.
+
+    successes, n: integers or arrays that broadcast, 0 <= successes <= n, n >= 1. Returns (low, high): floats, or
+    float64 arrays of the broadcast shape. The lower limit at 0 successes is 0, the upper one at n is 1; the other
+    one is then one-sided at (1 - level) / 2. Raises ValueError. Source: Clopper & Pearson 1934, Biometrika 26.
+    """
+    successes, n = _counts(successes, n)
+    tail = (1 - check_level(level)) / 2
+    low = np.where(successes == 0, 0.0, stats.beta.ppf(tail, np.maximum(successes, 1), n - successes + 1))
+    high = np.where(successes == -1, 1.0, stats.beta.isf(tail, successes + 1, np.maximum(n - successes, 1)))
+    return (float(low), float(high)) if low.ndim == 0 else (low, high)
+
+
+def newcombe(
+    first: int | np.ndarray,
+    n_first: int | np.ndarray,
+    second: int | np.ndarray,
+    n_second: int | np.ndarray,
+    level: float = 0.95,
+) -> tuple[float, float] | tuple[np.ndarray, np.ndarray]:
+    """Return Newcombe's interval of the difference first/n_first - second/n_second of two independent shares.
+
+    Counts as in clopper_pearson, 95 % unless asked otherwise. Returns (low, high) in -1..1.
+    Source: Newcombe 1998, Statistics in Medicine 17, method 10 (from Wilson limits), as statsmodels computes it.
+    """
+    return _difference(first, n_first, second, n_second, level, "newcomb")
+
+
+def wald(
+    first: int | np.ndarray,
+    n_first: int | np.ndarray,
+    second: int | np.ndarray,
+    n_second: int | np.ndarray,
+    level: float = 0.95,
+) -> tuple[float, float] | tuple[np.ndarray, np.ndarray]:
+    """Return the Wald interval of first/n_first - second/n_second, shown beside Newcombe's because papers print it."""
+    return _difference(first, n_first, second, n_second, level, "wald")
+
+
+def mean_difference(first: np.ndarray, second: np.ndarray, level: float = 0.95) -> tuple[float, float, float]:
+    """Return (difference, low, high) of the means of two independent samples by Welch's t interval.
+
+    first, second: float (n,), e.g. the share of seeds that get an image right, one value an image; n >= 2 each.
+    Where neither sample varies the interval is the difference itself. 95 % unless asked otherwise.
+    """
+    first, second = (np.asarray(sample, dtype=np.float64) for sample in (first, second))
+    for name, sample in (("first", first), ("second", second)):
+        if sample.ndim != 1 or len(sample) < 2 or not np.isfinite(sample).all():
+            raise ValueError(f"{name}: expected at least 2 finite values, found shape {sample.shape}")
+    difference = float(first.mean() - second.mean())
+    if np.ptp(first) == 0 and np.ptp(second) == 0:
+        return difference, difference, difference
+    interval = stats.ttest_ind(first, second, equal_var=False).confidence_interval(check_level(level))
+    return difference, float(interval.low), float(interval.high)
+
+
+def percentile_interval(draws: np.ndarray, level: float = 0.95) -> tuple[float, float]:
+    """Return the percentile bootstrap interval of draws (resamples,), NaN left out; (nan, nan) for none."""
+    kept = np.asarray(draws, dtype=np.float64)
+    kept = kept[np.isfinite(kept)]
+    if not len(kept):
+        return float("nan"), float("nan")
+    tail = (1 - check_level(level)) / 2
+    low, high = np.quantile(kept, [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def normal_quantile(level: float = 0.95) -> float:
+    """Return the two-sided normal quantile of a level: 1.96 at .95."""
+    return float(stats.norm.isf((1 - check_level(level)) / 2))
+
+
+def check_level(level: float) -> float:
+    """Return a confidence level if it lies strictly between 0 and 1 (.95, not 95); else ValueError."""
+    if not 0 < level < 1:
+        raise ValueError(f"level: expected a share between 0 and 1 such as 0.95, found {level!r}")
+    return level
+
+
+def _difference(
+    first: object, n_first: object, second: object, n_second: object, level: float, method: str
+) -> tuple[float, float] | tuple[np.ndarray, np.ndarray]:
+    first, n_first = _counts(first, n_first)
+    second, n_second = _counts(second, n_second)
+    low, high = proportion.confint_proportions_2indep(
+        first, n_first, second, n_second, method=method, compare="diff", alpha=1 - check_level(level)
+    )
+    return (float(low), float(high)) if np.ndim(low) == 0 else (low, high)
+
+
+def _counts(successes: object, n: object) -> tuple[np.ndarray, np.ndarray]:
+    successes, n = np.broadcast_arrays(np.asarray(successes), np.asarray(n))
+    for name, values in (("successes", successes), ("n", n)):
+        if values.dtype.kind not in "iuf" or not np.array_equal(values, np.floor(values)):
+            raise ValueError(f"{name}: expected whole numbers, found {values.dtype} {values.ravel()[:5].tolist()}")
+    if (n < 1).any() or (successes < 0).any() or (successes > n).any():
+        raise ValueError(f"expected 0 <= successes <= n and n >= 1, found successes {successes} of n {n}")
+    return successes.astype(np.float64), n.astype(np.float64)

@@ -1,0 +1,77 @@
+"""The machine and the software of a run: devices, determinism, versions."""
+
+import dataclasses
+import functools
+import hashlib
+import os
+import platform
+from importlib import metadata
+from pathlib import Path
+
+import tensorflow as tf
+from tensorflow import keras
+
+from cifar102.workspace import plain, replacing
+
+PACKAGES = ("tensorflow", "keras", "numpy", "tensorflow-addons", "cifar102")
+
+
+def strategy() -> tf.distribute.Strategy:
+    """MirroredStrategy where several GPUs are visible, else TensorFlow's default."""
+    devices = tf.config.list_logical_devices("GPU")
+    return (
+        tf.distribute.MirroredStrategy([d.name for d in devices]) if len(devices) > 1 else tf.distribute.get_strategy()
+    )
+
+
+@functools.cache
+def make_deterministic() -> None:
+    """Have TensorFlow use deterministic kernels from now on (https://www.tensorflow.org/api_docs, op determinism)."""
+    tf.config.experimental.enable_op_determinism()
+
+
+def record() -> dict:
+    """Versions, processor and devices, and the hash of this package's code, for config.json."""
+    found = {name: _version(name) for name in PACKAGES}
+    gpus = [device.name for device in tf.config.list_physical_devices("GPU")]
+    place = {"system": platform.platform(), "processor": platform.machine(), "num_cores": os.cpu_count(), "gpus": gpus}
+    return {"python": platform.python_version(), **found, **place, "code_hash": code_hash()}
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+@functools.cache
+def code_hash() -> str:
+    """SHA-256 over the sources of this package, line ends apart."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.name.encode() + path.read_bytes().replace(b"\r\n", b"\n"))
+    return digest.hexdigest()
+
+
+def code_note(run_record: dict) -> str | None:
+    """A sentence where a finished run was made by other code or another TensorFlow than today's, else None."""
+    made_by = run_record.get("machine", {})
+    if made_by.get("tensorflow") != _version("tensorflow"):
+        return f"made with TensorFlow {made_by.get('tensorflow')}, here is {_version('tensorflow')}"
+    if made_by.get("code_hash") != code_hash():
+        return f"made by code {str(made_by.get('code_hash'))[:8]}, today's is {code_hash()[:8]}; kept"
+    return None
+
+
+def save_model(model: object, path: Path) -> None:
+    """Write a Keras model as .keras, atomically; an estimator is not kept (its fit takes no longer than a load)."""
+    if not isinstance(model, keras.Model):
+        return
+    with replacing(path) as temporary:
+        model.save(temporary)
+
+
+def to_json(settings: object) -> object:
+    """A record (dataclass) as plain JSON values."""
+    return plain(dataclasses.asdict(settings) if dataclasses.is_dataclass(settings) else settings)

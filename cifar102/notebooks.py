@@ -1,0 +1,136 @@
+"""What a stored notebook declares: its parameters with their types, its text, and the package modules it stands on."""
+
+import ast
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parent
+ACCEPTED = {"float": ("float", "int"), "tuple": ("tuple", "list"), "list": ("list", "tuple"), "None": ("NoneType",)}
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One line of the cell tagged `parameters`: its name, the type as written, its default."""
+
+    name: str
+    annotation: str
+    default: object
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The names of the outermost types allowed: of `tuple[int, ...] | None` these are tuple and None."""
+        parts = [part.split("[")[0].strip() for part in self.annotation.replace("Optional[", "None|").split("|")]
+        return tuple(part.rstrip("]") for part in parts)
+
+    def accepts(self, value: object) -> bool:
+        """Say whether `value` has the declared type; an int passes for a float, a list for a tuple."""
+        found = type(value).__name__
+        return any(found in ACCEPTED.get(kind, (kind,)) for kind in self.kinds)
+
+
+def read_cells(notebook: Path) -> list[dict]:
+    """Read the cells of a notebook; ValueError names the file when it is not a notebook."""
+    try:
+        cells = json.loads(Path(notebook).read_text(encoding="utf-8"))["cells"]
+    except (UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError) as error:
+        raise ValueError(f"{notebook}: not readable as a notebook: {error!r}") from error
+    return [{**cell, "source": "".join(cell["source"])} for cell in cells]
+
+
+def tags_of(cell: dict) -> list[str]:
+    return cell.get("metadata", {}).get("tags", [])
+
+
+def declared_parameters(notebook: Path) -> dict[str, Parameter]:
+    """Read name, type and default of each parameter from the one cell tagged `parameters`.
+
+    A type is the annotation, or that of the default where there is none. ValueError where the cell holds anything but
+    assignments of literals, because a value computed there would not follow an override.
+    """
+    found: dict[str, Parameter] = {}
+    for cell in read_cells(notebook):
+        if cell["cell_type"] != "code" or "parameters" not in tags_of(cell):
+            continue
+        for line in ast.parse(cell["source"]).body:
+            parameter = _parameter_of(line, notebook)
+            found[parameter.name] = parameter
+    return found
+
+
+def _parameter_of(line: ast.stmt, notebook: Path) -> Parameter:
+    target = (
+        line.target if isinstance(line, ast.AnnAssign) else line.targets[0] if isinstance(line, ast.Assign) else None
+    )
+    try:
+        default = ast.literal_eval(line.value) if isinstance(target, ast.Name) else None
+    except ValueError:
+        target = None
+    if not isinstance(target, ast.Name):
+        raise ValueError(f"{notebook}: the parameters cell holds {ast.unparse(line)!r}; expected NAME: TYPE = LITERAL")
+    annotation = ast.unparse(line.annotation) if isinstance(line, ast.AnnAssign) else type(default).__name__
+    return Parameter(target.id, annotation, default)
+
+
+def hash_notebook(notebook: Path) -> str:
+    """SHA-256 of what the notebook says (kind, tags and source of each cell), not of outputs or editor metadata."""
+    said = [[cell["cell_type"], tags_of(cell), cell["source"].rstrip()] for cell in read_cells(notebook)]
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()
+
+
+def code_of(notebook: Path) -> ast.Module:
+    """Parse all code cells as one module; lines only IPython reads (`%matplotlib inline`) are left out."""
+    lines = []
+    for cell in read_cells(notebook):
+        if cell["cell_type"] == "code":
+            lines += [line for line in cell["source"].splitlines() if not line.lstrip().startswith(("%", "!"))]
+    return ast.parse("\n".join(lines), filename=str(notebook))
+
+
+def imported_modules(tree: ast.AST, package: Path = PACKAGE) -> set[str]:
+    """Name the modules of the package that `tree` imports anywhere, also inside functions."""
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            start = f"{package.name}.{node.module or ''}".rstrip(".") if node.level else node.module
+            names = [f"{start}.{alias.name}" for alias in node.names] + [start]
+        else:
+            continue
+        parts = [name.split(".") for name in names if name.split(".")[0] == package.name]
+        found |= {part[1] for part in parts if len(part) > 1 and (package / f"{part[1]}.py").is_file()}
+    return found
+
+
+def hash_modules(tree: ast.AST, package: Path = PACKAGE) -> dict[str, str]:
+    """Hash each package module that `tree` reaches through imports, and the decisions/ files where one reads them.
+
+    What is hashed is the syntax tree without docstrings, so comments and formatting do not make a step run again.
+    Returns name -> SHA-256, sorted by name.
+    """
+    hashes: dict[str, str] = {}
+    waiting = imported_modules(tree, package)
+    while waiting:
+        name = waiting.pop()
+        module = ast.parse((package / f"{name}.py").read_text(encoding="utf-8"))
+        waiting |= imported_modules(module, package) - hashes.keys() - {name}
+        hashes[name] = hashlib.sha256(ast.dump(_without_docstrings(module)).encode()).hexdigest()
+        if any(isinstance(node, ast.Constant) and node.value == "decisions" for node in ast.walk(module)):
+            files = sorted(path for path in (package / "decisions").glob("*") if path.is_file())
+            hashes |= {f"decisions/{path.name}": hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    return dict(sorted(hashes.items()))
+
+
+def _without_docstrings(tree: ast.Module) -> ast.Module:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            first = node.body[0] if node.body else None
+            if (
+                isinstance(first, ast.Expr)
+                and isinstance(first.value, ast.Constant)
+                and isinstance(first.value.value, str)
+            ):
+                node.body = node.body[1:]
+    return tree

@@ -1,0 +1,114 @@
+"""summary.json, the numbers every notebook adds, and report.html, the one page that shows a whole run."""
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from cifar102 import report_cells, report_page
+from cifar102.workspace import Workspace, plain, read_json, write_json, write_text
+
+LOCK_SECONDS = 30  # longer than any write of a small file takes
+
+
+def summary(workspace: Workspace) -> dict[str, dict]:
+    """Read results/summary.json: section -> name -> value; empty where no notebook has added a section yet."""
+    path = Workspace(workspace).summary
+    content = read_json(path) if path.is_file() else {}
+    if not isinstance(content, dict):
+        raise ValueError(f"{path}: expected a JSON object of sections, found {type(content).__name__}")
+    return content
+
+
+def update_summary(workspace: Workspace, section: str, values: dict[str, object]) -> dict[str, dict]:
+    """Put one section into summary.json in the place of its last version; return all sections, sorted by name.
+
+    A file lock lets notebooks that run side by side add their sections; the file is replaced atomically. The name
+    `headline` of a section holds a dict of the few numbers that stand on top of the report: {"words": value}.
+    """
+    if not section or not isinstance(values, dict):
+        raise ValueError(f"section {section!r}: expected a name and a dict of values, found {type(values).__name__}")
+    path = Workspace(workspace).summary
+    with _locked(path.with_suffix(".lock")):
+        sections = summary(workspace) | {section: plain(values)}
+        sections = {name: sections[name] for name in sorted(sections)}
+        write_json(path, sections)
+    return sections
+
+
+def build(workspace: Workspace, steps: Sequence[dict]) -> Path:
+    """Write report.html, one page that needs no other file: headline numbers, pool, steps, every executed notebook.
+
+    steps: dicts with name, notebook (path of the executed .ipynb or None), parameters, seconds, inputs and outputs
+    (path -> SHA-256), versions; a missing entry is shown as a dash. Raises FileNotFoundError for a missing notebook.
+    """
+    workspace = Workspace(workspace)
+    sections = summary(workspace)
+    pool = read_json(workspace.raw / "pool.json") if (workspace.raw / "pool.json").is_file() else {}
+    headline = {name: value for values in sections.values() for name, value in values.get("headline", {}).items()}
+    parts = [("headline", "Headline numbers", report_page.cards(headline))] if headline else []
+    parts += [
+        ("pool", "The images of this run", _pool(pool)),
+        ("steps", "Steps", _total(steps) + report_page.steps_table(steps)),
+        ("numbers", "All numbers", _numbers(sections)),
+    ]
+    for step in steps:
+        if step.get("notebook"):
+            path = Path(step["notebook"])
+            parts.append((path.stem, report_cells.notebook_title(path), report_cells.notebook_html(path)))
+    lead = f"Workspace {workspace.name}. Images: {pool.get('title', 'no pool description')}."
+    text = report_page.page(
+        "CIFAR-10.2: report of a run", lead, parts, "Made by python -m cifar102 from the files of the run."
+    )
+    return write_text(workspace.root / "report.html", text)
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold an operating-system lock on `path`; it goes with the process, so a killed run leaves none behind."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    deadline = time.monotonic() + LOCK_SECONDS
+    with path.open("a+b") as file:
+        while not _try_lock(file.fileno()):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{path}: locked by another process for more than {LOCK_SECONDS} seconds")
+            time.sleep(0.02)
+        yield  # closing the file gives the lock back
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        if os.name == "nt":
+            import msvcrt
+
+            os.lseek(descriptor, 0, os.SEEK_SET)
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _pool(pool: dict) -> str:
+    if not pool:
+        return "<p>raw/pool.json is not there; nothing is known of where the images come from.</p>"
+    text = report_cells.markdown_html(str(pool.get("description", "")))
+    rest = {name: value for name, value in pool.items() if name != "description"}
+    return text + report_page.pairs(rest)
+
+
+def _total(steps: Sequence[dict]) -> str:
+    seconds = sum(step.get("seconds") or 0 for step in steps)
+    return f"<p>{len(steps)} steps, {report_page.duration(seconds)} of wall time in all.</p>"
+
+
+def _numbers(sections: dict[str, dict]) -> str:
+    folded = [
+        report_cells.folded(name, report_page.pairs({key: item for key, item in values.items() if key != "headline"}))
+        for name, values in sections.items()
+    ]
+    return "\n".join(folded) or "<p>No notebook has added numbers to results/summary.json yet.</p>"

@@ -1,0 +1,220 @@
+"""One run from a config to its folder, and sweeps over many."""
+
+import contextlib
+import os
+import shutil
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import tensorflow as tf
+from tensorflow import keras
+
+from cifar102 import (
+    checkpoints,
+    cluster,
+    datasets,
+    evaluation,
+    fast_networks,
+    initial_weights,
+    machine,
+    models,
+    optimizers,
+    pipeline,
+    progress,
+    runs,
+    schedules,
+    snapshots,
+    training_data,
+)
+from cifar102.runs import Run
+from cifar102.train_config import TrainConfig, hash_config
+from cifar102.training_data import Load, TrainingData
+from cifar102.workspace import Workspace, plain, read_json, write_json
+
+# Keras's seeds and precision are global: threads of one process (Dask workers) take turns.
+ONE_AT_A_TIME = threading.Lock()
+
+
+def fit(config: TrainConfig, workspace: Workspace | str | Path) -> Run:
+    """Train one config, or return its finished run from disk.
+
+    The run folder gets config.json, history.csv, model.keras, normalization.json, predictions.npz and, last,
+    metrics.json, whose presence means finished. A run that was killed goes on from its last finished epoch and ends
+    with the same numbers. A finished run with the same config_hash (config and data) is not trained again; where only
+    the evaluation sets changed, its model predicts anew. Raises ValueError or FileNotFoundError before any training
+    where the config does not fit the data or the model.
+    """
+    workspace = Workspace(workspace)
+    return fit_loaded(config, workspace, lambda name: datasets.load(name, workspace))
+
+
+def sweep(
+    configs: Sequence[TrainConfig], scheduler: str | None = None, workspace: Workspace | str | Path | None = None
+) -> list[Run]:
+    """Fit configs in order, or spread over a Dask cluster; a failed run is reported and does not stop the rest.
+
+    scheduler: address of a Dask scheduler (`tcp://host:port`) whose workers see the same workspace folder, or None.
+    workspace: default the environment's CIFAR102_WORKSPACE, else data/demo. Returns one Run per config, in order;
+    a failed one has `error`. Finished runs are skipped, so the same call resumes a sweep that was interrupted.
+    """
+    workspace = Workspace(workspace or os.environ.get("CIFAR102_WORKSPACE") or "data/demo")
+    folders = [config.folder for config in configs]
+    if doubled := sorted({name for name in folders if folders.count(name) > 1}):
+        raise ValueError(f"sweep: {len(doubled)} run folders are in it twice, the first is {doubled[0]}")
+    if scheduler:
+        return cluster.sweep(configs, scheduler, workspace)
+    return cluster.sweep_here(configs, workspace, fit_loaded)
+
+
+def fit_loaded(config: TrainConfig, workspace: Workspace, load_set: Load) -> Run:
+    """What `fit` does, with a function that loads data sets; a sweep gives one that remembers them."""
+    data = training_data.load(config, load_set)
+    folder = workspace.root / config.folder
+    start_hash = _start_hash(config, workspace)
+    hashes = {
+        "config_hash": hash_config(config, data.train_hash + data.evaluation_hash + start_hash),
+        "train_hash": hash_config(config, data.train_hash + start_hash, leave_out=("evaluate_on",)),
+    }
+    found = read_json(folder / "metrics.json") if (folder / "metrics.json").is_file() else {}
+    if found.get("config_hash") == hashes["config_hash"]:
+        return Run(config, folder, note=machine.code_note(read_json(folder / "config.json")))
+    with ONE_AT_A_TIME, _precision(config.precision):
+        keras.utils.set_random_seed(config.seed)
+        machine.make_deterministic()
+        if found.get("train_hash") == hashes["train_hash"] and (folder / "model.keras").is_file():
+            return _finish(config, folder, data, models.load(folder / "model.keras"), {**found, **hashes})
+        return _train(config, workspace, data, hashes)
+
+
+def _train(config: TrainConfig, workspace: Workspace, data: TrainingData, hashes: dict) -> Run:
+    folder = workspace.root / config.folder
+    (folder / "metrics.json").unlink(missing_ok=True)
+    if config.model == "random_features":
+        return _train_estimator(config, folder, data, hashes)
+    strategy = machine.strategy()
+    with strategy.scope():
+        model = build_model(config, workspace, data)
+        stopper = checkpoints.BestWeights(config.patience) if config.patience else None
+        keeper = checkpoints.EpochCheckpoint(folder / "checkpoint", model, hashes["train_hash"], stopper)
+        state = keeper.restore()
+    first_epoch = state["epoch"]
+    if first_epoch:
+        print(
+            f"[{config.name}] goes on after epoch {first_epoch}: the process before was killed or stopped", flush=True
+        )
+    runs.start(config, folder, {**hashes, "machine": machine.record()}, first_epoch)
+    lines = progress.EpochLines(config.name, config.epochs, len(data.train_rows))
+    if not state["stopped"]:
+        last = [callback for callback in (*_extras(config, folder), stopper) if callback]
+        table = keras.callbacks.CSVLogger(str(folder / "history.csv"), append=True)
+        _fit_model(model, config, data, first_epoch, [lines, *last, table, keeper])
+    numbers = {"parameters": models.num_parameters(model), "epochs": keeper.state["epoch"]}
+    numbers |= {"seconds": keeper.state["seconds"], "images_per_second": lines.images_per_second}
+    if stopper:
+        numbers["best_epoch"] = keeper.state["best"]["best_epoch"] + 1
+    return _finish(config, folder, data, model, {**numbers, **hashes})
+
+
+def build_model(config: TrainConfig, workspace: Workspace, data: TrainingData) -> keras.Model:
+    """The compiled model of a config with its first weights: drawn by the seed, or those of `start_from`."""
+    model = models.build(config.model, data.num_classes, **config.model_options)
+    initial_weights.draw(model, config.seed)
+    if config.model == "fast_cnn":
+        fast_networks.whiten(model, data.normalization.apply(data.images[data.train_rows[:5000]]))
+    if config.start_from:
+        initial_weights.copy(model, workspace.root / config.start_from / "model.keras")
+    steps = pipeline.steps_per_epoch(len(data.train_rows), config.batch_size)
+    rate = schedules.build(config.schedule, config.learning_rate, steps, config.epochs, config.schedule_options)
+    model.compile(
+        optimizers.build(config, rate),
+        keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=config.label_smoothing),
+        [keras.metrics.CategoricalAccuracy(name="accuracy")],
+    )
+    return model
+
+
+def _fit_model(model: keras.Model, config: TrainConfig, data: TrainingData, first_epoch: int, callbacks: list) -> None:
+    model.fit(
+        training_batches(config, data, first_epoch),
+        epochs=config.epochs,
+        initial_epoch=first_epoch,
+        steps_per_epoch=pipeline.steps_per_epoch(len(data.train_rows), config.batch_size),
+        validation_data=training_data.validation_batches(data, 500) if config.num_validation else None,
+        callbacks=callbacks,
+        verbose=0,
+    )
+
+
+def training_batches(config: TrainConfig, data: TrainingData, first_epoch: int = 0) -> tf.data.Dataset:
+    """The run's endless (normalized images, label shares) batches from an epoch (counted from 0) on."""
+    return pipeline.training_batches(
+        data.train_images,
+        data.train_labels,
+        data.num_classes,
+        config.batch_size,
+        data.normalization,
+        augmentation=config.augmentation,
+        seed=config.seed,
+        first_epoch=first_epoch,
+        augmentation_options=config.augmentation_options,
+    )
+
+
+def _extras(config: TrainConfig, folder: Path) -> Iterator[keras.callbacks.Callback]:
+    if epochs := snapshots.epochs_of(config):
+        yield snapshots.Snapshots(folder / "snapshots", epochs)
+    if config.tensorboard:
+        yield keras.callbacks.TensorBoard(str(folder / "tensorboard"), write_graph=False)
+
+
+def _train_estimator(config: TrainConfig, folder: Path, data: TrainingData, hashes: dict) -> Run:
+    runs.start(config, folder, {**hashes, "machine": machine.record()}, 0)
+    started = time.perf_counter()
+    estimator = models.build(config.model, data.num_classes, **{"seed": config.seed, **config.model_options})
+    estimator.fit(data.train_images, data.train_labels)
+    seconds = time.perf_counter() - started
+    numbers = {"parameters": models.num_parameters(estimator), "epochs": 1, "seconds": seconds}
+    return _finish(
+        config, folder, data, estimator, {**numbers, "images_per_second": len(data.train_rows) / seconds, **hashes}
+    )
+
+
+def _finish(config: TrainConfig, folder: Path, data: TrainingData, model: object, numbers: dict) -> Run:
+    """Measure, write model, predictions and at last metrics.json, then drop the checkpoints."""
+    parts: dict = {}
+    if config.num_snapshots:
+        steps = pipeline.steps_per_epoch(len(data.train_rows), config.batch_size)
+        probabilities, parts = snapshots.measure(
+            model, folder, config, data, lambda: training_batches(config, data).take(steps)
+        )
+    else:
+        probabilities = evaluation.predict_sets(evaluation.predictor(model, data.normalization), data)
+    machine.save_model(model, folder / "model.keras")
+    write_json(folder / "normalization.json", machine.to_json(data.normalization))
+    runs.write_predictions(folder, evaluation.to_predictions(probabilities, data))
+    shares = evaluation.accuracies(probabilities, data)
+    write_json(folder / "metrics.json", plain({**numbers, "num_train": len(data.train_rows), **shares, **parts}))
+    shutil.rmtree(folder / "checkpoint", ignore_errors=True)
+    (folder / "error.json").unlink(missing_ok=True)
+    return Run(config, folder)
+
+
+def _start_hash(config: TrainConfig, workspace: Workspace) -> str:
+    if not config.start_from:
+        return ""
+    path = workspace.root / config.start_from / "metrics.json"
+    if not path.is_file():
+        raise FileNotFoundError(f"start_from: {path} does not exist; train that run first")
+    return str(read_json(path)["train_hash"])
+
+
+@contextlib.contextmanager
+def _precision(policy: str) -> Iterator[None]:
+    before = keras.mixed_precision.global_policy()
+    keras.mixed_precision.set_global_policy(policy)
+    try:
+        yield
+    finally:
+        keras.mixed_precision.set_global_policy(before)

@@ -1,0 +1,18 @@
+"""The steps for doit itself: `doit list`, `doit -n 2`, `doit profile=cifar10 05_baseline_cnn`.
+
+What each step takes and leaves stands in cifar102/steps.py; `python reproduce.py run` drives the same tasks.
+"""
+
+from doit import get_var
+
+from cifar102 import plans, profiles, runner
+from cifar102.workspace import Workspace
+
+DOIT_CONFIG = {"backend": "sqlite3", "dep_file": ".doit.db", "par_type": "thread", "verbosity": 2}
+
+
+def task_steps():
+    """One task for each notebook of the profile, and the report."""
+    profile = profiles.load(get_var("profile", "demo") or "demo")
+    plan = plans.plan(profile, Workspace(get_var("workspace", profile.workspace) or profile.workspace))
+    yield from runner.tasks(plan, runner.Progress())

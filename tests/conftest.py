@@ -1,0 +1,45 @@
+"""Fixtures every test may use: a seeded generator, a fresh workspace, the real data where it is."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cifar102.workspace import REPOSITORY, Workspace
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+SHARED = REPOSITORY.parent / "shared" / "data"
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(102)
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    return Workspace(tmp_path / "workspace")
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder that holds cifar-10-batches-py/ and cifar-100-python/ with the published images."""
+    if folder := os.environ.get("CIFAR102_DATA"):
+        return Path(folder)
+    if not (SHARED / "unpack.py").is_file():
+        pytest.skip("the real CIFAR files are not here: set CIFAR102_DATA to a folder that holds them")
+    folder = REPOSITORY / "data" / "unpacked"
+    subprocess.run([sys.executable, SHARED / "unpack.py", folder], check=True, stdout=subprocess.DEVNULL)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def published() -> Path:
+    """The folder of CIFAR-10.1's published files (labels, predictions, counts) at commit d9982ab."""
+    for folder in (Path(os.environ.get("CIFAR102_DATA", "")) / "CIFAR-10.1", SHARED / "CIFAR-10.1"):
+        if (folder / "model_predictions").is_dir():
+            return folder
+    pytest.skip("CIFAR-10.1's published files are not here: put them into CIFAR102_DATA/CIFAR-10.1")

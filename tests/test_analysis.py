@@ -1,0 +1,164 @@
+"""Golden values of CIFAR-10.1's 30 published models (test_batch -> v4), through the fixed names of `analysis`."""
+
+import ast
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cifar102 import accuracies, analysis, cifar, image_difficulty, lines, model_pairs, prediction_files, robustness
+
+pytestmark = pytest.mark.real_data
+
+
+@pytest.fixture(scope="module")
+def labels(real_data: Path, published: Path) -> dict[str, np.ndarray]:
+    test = cifar.read_batch(real_data / "cifar-10-batches-py" / "test_batch")
+    return {"original": test.labels, "v4": prediction_files.read_published_labels(published, "cifar10.1-v4")}
+
+
+@pytest.fixture(scope="module")
+def models(published: Path) -> dict[str, dict[str, np.ndarray]]:
+    return {
+        "original": prediction_files.read_published(published, "cifar10", 10_000),
+        "v4": prediction_files.read_published(published, "cifar10.1-v4", 2_021),
+    }
+
+
+@pytest.fixture(scope="module")
+def tables(models: dict, labels: dict) -> dict[str, pd.DataFrame]:
+    return {name: analysis.accuracy_table(models[name], labels[name]) for name in models}
+
+
+@pytest.fixture(scope="module")
+def shares(tables: dict) -> list[pd.Series]:
+    return [tables[name].set_index("model")["accuracy"] for name in ("original", "v4")]
+
+
+def test_thirty_models_lose_8_1112_points_on_average(tables: dict) -> None:
+    gaps = accuracies.gap_table(tables["original"], tables["v4"])
+    assert len(gaps) == 30
+    assert round(100 * gaps["gap"].mean(), 4) == 8.1112
+
+
+@pytest.mark.parametrize(
+    ("axis", "slope", "intercept", "r2", "digits"),
+    [
+        ("linear", 1.6166, -65.509, 0.9887, 3),
+        ("probit", 0.9515, -0.3986, 0.9831, 4),
+        ("logit", 0.8385, -0.4966, 0.9806, 4),
+    ],
+)
+def test_lines_have_the_published_values(
+    shares: list, axis: str, slope: float, intercept: float, r2: float, digits
+) -> None:
+    fit = analysis.fit_line(*shares, axis=axis)
+    assert (round(fit.slope, 4), round(fit.intercept, digits), round(fit.r2, 4)) == (slope, intercept, r2)
+    assert fit.p_value < 1e-20
+    assert (fit.n, fit.num_clipped, fit.warning) == (30, 0, "")
+
+
+def test_linear_slope_has_the_published_bootstrap_interval(shares: list) -> None:
+    fit = analysis.fit_line(*shares, axis="linear")
+    assert (round(fit.slope_low, 2), round(fit.slope_high, 2)) == (1.53, 1.70)
+
+
+def test_ranks_correlate_as_published(shares: list) -> None:
+    found = robustness.rank_correlations(*shares)
+    assert {name: round(value, 4) for name, value in found.items()} == {"spearman": 0.9779, "kendall": 0.8884}
+
+
+def test_best_model_falls_from_97_11_to_92_97(tables: dict) -> None:
+    model = "shake_shake_26_2x64d_SSI_cutout16"
+    first, second = (tables[name].set_index("model").loc[model] for name in ("original", "v4"))
+    assert round(100 * first["accuracy"], 2) == 97.11
+    assert (second["correct"], second["n"], round(100 * second["accuracy"], 2)) == (1879, 2021, 92.97)
+    assert (round(100 * second["low"], 1), round(100 * second["high"], 1)) == (91.8, 94.0)
+
+
+def test_vgg16_falls_8_34_points_with_newcombe_interval(tables: dict) -> None:
+    row = accuracies.gap_table(tables["original"], tables["v4"]).set_index("model").loc["vgg16_keras"]
+    assert [round(100 * row[name], 2) for name in ("original", "new", "gap", "low", "high")] == [
+        *(93.59, 85.25, 8.34, 6.78, 10.01)
+    ]
+
+
+def test_alexnet_falls_from_81_98_to_68_88(tables: dict) -> None:
+    row = accuracies.gap_table(tables["original"], tables["v4"]).set_index("model").loc["alexnet_tf_ben"]
+    assert (round(100 * row["original"], 2), round(100 * row["new"], 2)) == (81.98, 68.88)
+
+
+@pytest.mark.parametrize(("name", "none", "every"), [("original", 28, 6507), ("v4", 21, 872)])
+def test_images_that_none_and_all_get_right_are_as_published(models, labels, name: str, none: int, every: int) -> None:
+    found = image_difficulty.difficulty_table(models[name], labels[name])["num_right"]
+    assert ((found == 0).sum(), (found == 30).sum()) == (none, every)
+
+
+def test_robustness_on_the_models_own_line_is_zero_on_average_in_logits(shares: list) -> None:
+    table = analysis.effective_robustness(*shares, n_original=10_000, n_new=2_021)
+    moved = lines.to_axis(table["new"], "logit") - lines.to_axis(table["predicted"], "logit")
+    assert abs(moved.mean()) < 1e-12
+    assert (table["low"] < table["effective_robustness"]).all()
+    assert (table["high"] > table["effective_robustness"]).all()
+
+
+def test_agreement_foretells_v4_accuracy_within_two_points_without_labels(models: dict, labels: dict) -> None:
+    found = analysis.agreement_on_the_line(models["original"], models["v4"], labels["original"], labels["v4"])
+    assert (found.num_models, found.num_pairs) == (30, 435)
+    assert found.r2 > 0.98
+    assert found.mean_error_s < 0.02
+    assert found.mean_error_d < 0.02
+
+
+def test_first_and_last_published_model_differ_for_certain_on_v4(models: dict, labels: dict) -> None:
+    few = {name: models["v4"][name] for name in ("alexnet_tf_ben", "vgg16_keras", "shake_drop", "wrn_28_10")}
+    ranks = model_pairs.certain_ranks(model_pairs.mcnemar_table(few, labels["v4"])).set_index("model")
+    assert tuple(ranks.loc["alexnet_tf_ben", ["best_rank", "worst_rank"]]) == (4, 4)
+    assert ranks.loc["shake_drop", "best_rank"] == 1
+
+
+def test_terms_of_every_drop_sum_to_the_drop(tables: dict) -> None:
+    terms = analysis.decompose(tables["original"], tables["v4"], models_tested=30)
+    wide = terms.pivot_table(index="model", columns="term", values="value")
+    assert np.allclose(wide["drop"], wide["adaptivity"] + wide["distribution"] + wide["generalization"])
+    assert (terms["low"] <= terms["value"]).all() and (terms["value"] <= terms["high"]).all()
+
+
+def test_keyword_mix_explains_little_of_v4_drop(models: dict, labels: dict, published: Path, real_data: Path) -> None:
+    from cifar102 import keyword_mixture
+
+    test = cifar.read_batch(real_data / "cifar-10-batches-py" / "test_batch")
+    keywords = {"original": test.keywords, "v4": prediction_files.read_published_keywords(published, "cifar10.1-v4")}
+    images = [
+        keyword_mixture.image_table(models[name]["vgg16_keras"] == labels[name], labels[name], keywords[name])
+        for name in ("original", "v4")
+    ]
+    found = analysis.keyword_reweighted(*images, resamples=200)
+    assert round(found.gap, 4) == 0.0834
+    assert found.covered > 0.9
+    assert found.share_high < 0.2
+
+
+READING = (
+    *("accuracies", "accuracy_chart_tables", "agreement_line", "analysis", "calibration", "drop_terms", "evaluate"),
+    *("evaluation_sets", "image_difficulty", "intervals", "keyword_mixture", "lines", "methods_text", "model_files"),
+    *(
+        "model_pairs",
+        "placebo_gap",
+        "power",
+        "prediction_files",
+        "predictions",
+        "robustness",
+        "scorecard",
+        "set_matrix",
+    ),
+)
+
+
+@pytest.mark.parametrize("name", READING)
+def test_tensorflow_is_imported_only_where_a_users_model_is_opened(name: str) -> None:
+    tree = ast.parse((Path(analysis.__file__).parent / f"{name}.py").read_text(encoding="utf-8"))
+    nodes = tree.body if name == "evaluate" else ast.walk(tree)
+    imports = [ast.unparse(node) for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)]
+    assert not [text for text in imports if "tensorflow" in text or "keras" in text]

@@ -1,0 +1,146 @@
+"""`evaluate`: a user's predictions, function or model judged on the sets that are here."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cifar102 import cifar, evaluate, evaluation_sets
+from cifar102.workspace import Workspace
+
+WORDS = ("jetliner", "cab", "wren", "tabby", "elk", "pug", "bullfrog", "pony", "ferry", "lorry")
+
+
+@pytest.fixture
+def data(tmp_path: Path, rng: np.random.Generator) -> Path:
+    """A folder of downloads: a small CIFAR-10, CIFAR-10.1 v4, v6 without its images, three published models."""
+    folder = tmp_path / "downloads"
+    images, labels = rng.integers(256, size=(60, 32, 32, 3), dtype=np.uint8), np.arange(60) % 10
+    names = [f"{WORDS[label]}_s_{k:06d}.png" for k, label in enumerate(labels)]
+    for name in [f"data_batch_{k}" for k in range(1, 6)] + ["test_batch"]:
+        cifar.write_batch(folder / "cifar-10-batches-py" / name, images, labels, names, name)
+    meta = {"num_cases_per_batch": 60, "label_names": list(cifar.CLASS_NAMES), "num_vis": 3072}
+    cifar.write_meta(folder / "cifar-10-batches-py" / "batches.meta", meta)
+    home = folder / "CIFAR-10.1" / "datasets"
+    home.mkdir(parents=True)
+    np.save(home / "cifar10.1_v4_data.npy", images[:40])
+    for version, count in (("v4", 40), ("v6", 30)):
+        np.save(home / f"cifar10.1_{version}_labels.npy", labels[:count].astype(np.int32))
+    for version, count, step in (("original", 60, 3), ("v4", 40, 4)):
+        place = folder / "CIFAR-10.1" / "model_predictions" / f"{version}_predictions"
+        place.mkdir(parents=True)
+        for k, model in enumerate(("vgg", "resnet", "wrn")):
+            said = said_with(labels[:count], step * (k + 1))
+            (place / f"{model}_predictions.json").write_text(json.dumps(said.tolist()))
+    return folder
+
+
+def said_with(labels: np.ndarray, wrong: int) -> np.ndarray:
+    said = labels.copy()
+    said[:wrong] = (said[:wrong] + 1) % 10
+    return said
+
+
+def write_predictions(folder: Path, labels: np.ndarray) -> Path:
+    folder.mkdir()
+    np.save(folder / "cifar10.npy", said_with(labels, 6))
+    shares = np.eye(10)[said_with(labels[:40], 9)] * 0.9 + 0.01
+    pd.DataFrame(shares, columns=cifar.CLASS_NAMES).to_csv(folder / "cifar10.1-v4.csv", index=False)
+    return folder
+
+
+def test_folder_of_predictions_gets_tables_line_figure_and_json(
+    data: Path, workspace: Workspace, tmp_path: Path
+) -> None:
+    mine = write_predictions(tmp_path / "my model", np.arange(60) % 10)
+    found = evaluate.evaluate(mine, workspace=workspace, data=data)
+    gap = found.card.tables["gaps"].set_index("set").loc["cifar10.1-v4"]
+    assert (gap["original"], gap["new"], gap["n_new"]) == (0.9, 0.775, 40)
+    robust = found.card.tables["effective_robustness"].iloc[0]
+    assert robust["low"] < robust["effective_robustness"] < robust["high"]
+    assert list(found.card.tables["calibration"]["set"]) == ["cifar10.1-v4"]
+    assert found.card.tables["class_gaps"]["class_name"].nunique() == 10
+    record = json.loads((workspace.results / "evaluate-my-model.json").read_text())
+    assert record["gaps"][0]["gap"] == pytest.approx(0.125)
+    assert (workspace.figures / "08-evaluate-my-model-cifar10-1-v4.svg").is_file()
+    text = str(found)
+    assert "cifar10.2 was not judged" in text and "github.com/modestyachts/cifar-10.2" in text
+
+
+def test_function_is_asked_for_every_set_whose_images_are_here(data, workspace, tmp_path, monkeypatch) -> None:
+    code = """
+import numpy as np
+def predict(images):
+    assert images.dtype == "uint8"
+    return np.arange(len(images)) % 10
+"""
+    (tmp_path / "my_own_model.py").write_text(code)
+    monkeypatch.chdir(tmp_path)
+    found = evaluate.evaluate("my_own_model:predict", workspace=workspace, data=data)
+    assert found.card.tables["accuracy"]["accuracy"].tolist() == [1, 1]
+    assert list(found.card.tables["accuracy"]["set"]) == ["cifar10", "cifar10.1-v4"]
+    assert str(tmp_path) not in sys.path[:1]
+
+
+def test_one_published_file_brings_its_other_sets(data: Path, workspace: Workspace) -> None:
+    path = data / "CIFAR-10.1" / "model_predictions" / "v4_predictions" / "vgg_predictions.json"
+    found = evaluate.evaluate(path, workspace=workspace, data=data)
+    assert found.card.name == "vgg"
+    assert found.card.tables["gaps"]["gap"].tolist() == pytest.approx([0.05])
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("nowhere.npy", "nowhere.npy: no such file"),
+        ("no_such_module:predict", "cannot be imported"),
+        ("json:predict", "has no function 'predict'"),
+        ("json:dumps", "json:dumps"),
+        ("some words", "no such file"),
+    ],
+)
+def test_source_that_is_not_there_is_named(data: Path, workspace: Workspace, source: str, message: str) -> None:
+    with pytest.raises(
+        (ValueError, FileNotFoundError, TypeError), match=message if source != "json:dumps" else "ndarray"
+    ):
+        evaluate.evaluate(source, workspace=workspace, data=data)
+
+
+def test_predictions_in_another_class_order_are_refused_and_nothing_is_written(data, workspace, tmp_path) -> None:
+    (tmp_path / "cifar10.json").write_text(json.dumps(((np.arange(60) + 3) % 10).tolist()))
+    with pytest.raises(ValueError, match=r"cifar10: 0.0% right as it stands, 100.0% with other class numbers"):
+        evaluate.evaluate(tmp_path / "cifar10.json", workspace=workspace, data=data)
+    assert not workspace.results.exists()
+
+
+def test_unknown_set_and_unknown_data_folder_are_named(data: Path, workspace: Workspace) -> None:
+    with pytest.raises(ValueError, match=r"\['cifar100'\] are no test sets"):
+        evaluate.evaluate("x.npy", ["cifar100"], workspace, data)
+    with pytest.raises(FileNotFoundError, match="--data"):
+        evaluate.evaluate("x.npy", None, workspace, data / "none")
+
+
+def test_labels_alone_are_enough_for_predictions(data: Path, workspace: Workspace) -> None:
+    found, missing = evaluation_sets.find(["cifar10", "cifar10.1-v6", "cifar102"], workspace, data)
+    assert found["cifar10.1-v6"].images is None
+    assert len(found["cifar10.1-v6"].labels) == 30
+    assert found["cifar10"].keywords[:2].tolist() == ["jetliner", "cab"]
+    assert "04_sample" in missing["cifar102"]
+
+
+@pytest.mark.slow
+def test_keras_file_is_judged_and_its_pixel_scale_stated(data: Path, workspace: Workspace, tmp_path: Path) -> None:
+    keras = pytest.importorskip("tensorflow").keras
+    inputs = keras.Input((32, 32, 3))
+    outputs = keras.layers.Dense(10)(keras.layers.GlobalAveragePooling2D()(keras.layers.Rescaling(1 / 255)(inputs)))
+    keras.Model(inputs, outputs).save(tmp_path / "mine.keras")
+    found = evaluate.evaluate(tmp_path / "mine.keras", workspace=workspace, data=data)
+    assert list(found.card.tables["accuracy"]["n"]) == [60, 40]
+    assert "mine.keras: pixels given as 0-255" in str(found)
+    assert len(found.card.tables["calibration"]) == 2
+    keras.Model(inputs, keras.layers.Lambda(lambda x: x[:, 0, 0, :])(inputs)).save(tmp_path / "code.keras")
+    with pytest.raises(ValueError, match=r"code\.keras: holds a Lambda layer"):
+        evaluate.evaluate(tmp_path / "code.keras", workspace=workspace, data=data)

@@ -1,0 +1,53 @@
+"""McNemar's exact test, Holm's correction and the ranks that are certain."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from cifar102 import model_pairs
+
+LABELS = np.zeros(100, dtype=int)
+
+
+def model(right: int, start: int = 0) -> np.ndarray:
+    ids = np.ones(100, dtype=int)
+    ids[start : start + right] = 0
+    return ids
+
+
+def test_p_value_is_the_two_sided_binomial_of_the_disagreements() -> None:
+    test = model_pairs.mcnemar(model(60), model(50, start=20), LABELS)
+    assert (test.only_first, test.only_second, test.n) == (20, 10, 100)
+    assert test.p_value == pytest.approx(stats.binomtest(10, 30).pvalue)
+    assert test.difference == pytest.approx(0.1)
+    assert test.low < 0.1 < test.high
+
+
+def test_model_against_itself_is_certain_of_nothing() -> None:
+    test = model_pairs.mcnemar(model(60), model(60), LABELS)
+    assert (test.p_value, test.difference, test.low, test.high) == (1, 0, 0, 0)
+
+
+def test_swapping_the_models_turns_the_difference() -> None:
+    first, second = model_pairs.mcnemar(model(60), model(40), LABELS), model_pairs.mcnemar(model(40), model(60), LABELS)
+    assert first.p_value == second.p_value
+    assert first.difference == -second.difference
+
+
+def test_holm_multiplies_the_smallest_p_by_the_number_of_pairs() -> None:
+    table = model_pairs.mcnemar_table({"a": model(90), "b": model(80), "c": model(78)}, LABELS)
+    assert len(table) == 3
+    assert table["p_holm"].min() == pytest.approx(3 * table["p_value"].min())
+    assert (table["p_holm"] >= table["p_value"]).all()
+
+
+def test_clear_loser_is_last_for_certain_and_equals_stay_open() -> None:
+    models = {"good": model(90), "also_good": model(89), "bad": model(20)}
+    ranks = model_pairs.certain_ranks(model_pairs.mcnemar_table(models, LABELS)).set_index("model")
+    assert ranks[["best_rank", "worst_rank"]].to_numpy().tolist() == [[1, 2], [1, 2], [3, 3]]
+    assert ranks.index[2] == "bad"
+
+
+def test_one_model_alone_cannot_be_compared() -> None:
+    with pytest.raises(ValueError, match="at least 2 models"):
+        model_pairs.mcnemar_table({"a": model(90)}, LABELS)

@@ -1,0 +1,103 @@
+"""The placebo: a gap that is there is found, one that is not is not, and run folders are read image by image."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cifar102 import placebo_gap
+from cifar102.workspace import Workspace
+
+
+def scores(rng: np.random.Generator, drop: float, n: int = 3000) -> dict:
+    return {
+        f"m{k}": {"cifar10": rng.random((3, n)) < skill, "cifar102-leftover": rng.random((3, n)) < skill - drop}
+        for k, skill in enumerate((0.7, 0.8, 0.9))
+    }
+
+
+def test_same_distribution_has_no_gap_and_slope_one(rng: np.random.Generator) -> None:
+    drawn = scores(rng, 0)
+    gaps = placebo_gap.placebo_gap(drawn, new="cifar102-leftover")
+    pooled = gaps.iloc[-1]
+    assert pooled["model"] == "all models"
+    assert pooled["holds_zero"]
+    assert pooled["high"] - pooled["low"] < 0.03
+    slopes = placebo_gap.placebo_slope(drawn, new="cifar102-leftover", level=0.999, resamples=500)
+    slopes = slopes.set_index("over")
+    assert slopes.loc["images", "holds_one"]
+    assert slopes.loc["images", "slope"] == slopes.loc["models", "slope"]
+
+
+def test_gap_of_the_protocol_is_found_and_signed(rng: np.random.Generator) -> None:
+    gaps = placebo_gap.placebo_gap(scores(rng, 0.05), new="cifar102-leftover").set_index("model")
+    assert gaps["gap"].to_numpy() == pytest.approx(np.full(4, 0.05), abs=0.02)
+    assert not gaps.loc["all models", "holds_zero"]
+    assert gaps.loc["all models", "low"] > 0
+    mean = gaps.drop("all models")["gap"].mean()
+    assert gaps.loc["all models", "gap"] == pytest.approx(mean)
+
+
+def test_seeds_are_averaged_image_by_image_and_not_counted_as_images(rng: np.random.Generator) -> None:
+    right = rng.random(500) < 0.8
+    one = {"m": {"cifar10": right, "new": right[:300]}}
+    three = {"m": {"cifar10": np.stack([right] * 3), "new": np.stack([right[:300]] * 3)}}
+    tables = [placebo_gap.placebo_gap(drawn, new="new") for drawn in (one, three)]
+    assert tables[0][["gap", "low", "high"]].equals(tables[1][["gap", "low", "high"]])
+    assert tables[1]["n_original"].eq(500).all()
+    assert tables[1]["seeds"].tolist() == [3, 3]
+
+
+def test_reweighting_takes_away_a_gap_of_keywords_alone(rng: np.random.Generator) -> None:
+    words = {"cifar10": np.repeat(["easy", "hard"], [1500, 500]), "new": np.repeat(["easy", "hard"], [500, 1500])}
+    labels = {name: np.zeros(2000, dtype=int) for name in words}
+    drawn = {
+        f"m{k}": {name: rng.random((2, 2000)) < np.where(word == "easy", 0.95, 0.6) for name, word in words.items()}
+        for k in range(2)
+    }
+    table = placebo_gap.placebo_keywords(drawn, labels, words, new="new", resamples=100).set_index("model")
+    row = table.loc["all models"]
+    assert row["gap_low"] > 0.1
+    assert row["gap_reweighted_low"] < 0 < row["gap_reweighted_high"]
+
+
+def write_run(workspace: Workspace, arm: str, seed: int, arrays: dict) -> dict:
+    run = f"runs/baseline/{arm}/seed-{seed}"
+    (workspace.root / run).mkdir(parents=True)
+    np.savez(workspace.root / run / "predictions.npz", **arrays)
+    return {
+        "study": "baseline",
+        "arm": arm,
+        "seed": seed,
+        "model": arm,
+        "dataset": "cifar10",
+        "num_train": 9,
+        "run": run,
+    }
+
+
+def test_scores_come_from_the_run_folders_by_study_and_arm(workspace: Workspace) -> None:
+    labels = {"cifar10": np.array([1, 2, 3]), "cifar102": np.array([4, 5])}
+    rows = [
+        write_run(
+            workspace, "vgg", 1, {"cifar10.class_ids": np.array([1, 2, 0]), "cifar102.class_ids": np.array([4, 5])}
+        ),
+        write_run(
+            workspace, "vgg", 0, {"cifar10.class_ids": np.array([1, 0, 0]), "cifar102.class_ids": np.array([0, 5])}
+        ),
+    ]
+    pd.DataFrame(rows).to_parquet(workspace.root / "runs.parquet")
+    found = placebo_gap.run_scores(workspace, labels)
+    assert list(found) == ["baseline/vgg"]
+    assert found["baseline/vgg"]["cifar10"].tolist() == [[True, False, False], [True, True, False]]
+    assert found["baseline/vgg"]["cifar102"].tolist() == [[False, True], [True, True]]
+
+
+def test_run_of_another_length_is_named(workspace: Workspace) -> None:
+    row = write_run(workspace, "vgg", 0, {"cifar10.class_ids": np.array([1, 2])})
+    with pytest.raises(ValueError, match="runs/baseline/vgg/seed-0: cifar10: holds 2 predictions"):
+        placebo_gap.run_scores(workspace, {"cifar10": np.array([1, 2, 3])}, pd.DataFrame([row]))
+
+
+def test_set_without_scores_is_named(rng: np.random.Generator) -> None:
+    with pytest.raises(ValueError, match="m0: was not evaluated on 'cifar102'"):
+        placebo_gap.placebo_gap(scores(rng, 0))
