@@ -21,6 +21,9 @@ def main(arguments: list[str] | None = None) -> int:
     options.extra = extra
     try:
         return options.function(options)
+    except BrokenPipeError:  # whoever read our lines has stopped, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except (ValueError, OSError) as error:
         return _complain(error)
     except KeyboardInterrupt:
@@ -43,9 +46,7 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--dry-run", action="store_true", help="say what would run and why, and run nothing")
     run.add_argument("--jobs", type=int, metavar="N", help="notebooks side by side (default: the profile's)")
     _command(words, "lab", commands.lab, "JupyterLab on the notebooks; further arguments go to it", passes_on=True)
-    _command(
-        words, "review", commands.review, "the labelling and duplicate-review pages", passes_on=True
-    )
+    _command(words, "review", commands.review, "the labelling and duplicate-review pages", passes_on=True)
     figures = _command(words, "figures", commands.figures, "redraw the figures from their tables, without training")
     figures.add_argument("profile", nargs="?", default="", metavar="PROFILE")
     figures.add_argument("--workspace", metavar="DIR")

@@ -23,6 +23,7 @@ def original_against_new(
     scale: str = "probit",
     hue: str = "family",
     label: str | None = None,
+    highlight: str = "this model",
     x_label: str = "accuracy on the original test set (%)",
     y_label: str = "accuracy on the new test set (%)",
 ) -> None:
@@ -30,6 +31,7 @@ def original_against_new(
 
     Columns: kind ("model" or "line"), `hue` (the model's family; the fit's name), original, new, original_low,
     original_high, new_low, new_high; all 0-1, written in percent. scale: "probit", "logit" or "linear", of both axes.
+    highlight: the family whose points are drawn large.
     """
     marks.require(table, "kind", "original", "new", hue, label)
     models, lines = table[table["kind"] == "model"], table[table["kind"] == "line"]
@@ -46,7 +48,7 @@ def original_against_new(
         along = marks.errors(rows, "new", "new_low", "new_high")
         look = {"color": marks.colour(number), "zorder": 3}
         ax.errorbar(rows["original"], rows["new"], along, across, fmt="none", elinewidth=0.7, alpha=0.6, **look)
-        points = {"marker": marks.marker(number), "linestyle": "none", "markeredgewidth": 0, "markersize": 5}
+        points = {"marker": marks.marker(number), "linestyle": "none", "markersize": 11 if name == highlight else 5}
         ax.plot(rows["original"], rows["new"], label=name, **points, **look)
     marks.point_names(ax, models[["original", "new"]].to_numpy(), list(models[label])) if label else None
     ax.set(xlabel=x_label, ylabel=y_label)

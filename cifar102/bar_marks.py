@@ -25,22 +25,18 @@ def draw_bars(
 ) -> None:
     """Draw a bar a row: `category` names its place, `value` its length, `hue` its colour (see charts.bars)."""
     marks.require(table, category, value, hue, low, high)
-    names = list(table[category].unique())
-    hues = list(marks.groups(table, hue))
-    slots = dict.fromkeys(names, 1) if stacked else slots_of(table, category, hue)
-    taken = dict.fromkeys(names, 0)
-    bases = np.zeros(len(names))
+    draw, base, error = (ax.bar, "bottom", "yerr") if upright else (ax.barh, "left", "xerr")
+    names, hues = list(table[category].unique()), list(marks.groups(table, hue))
+    slots = slots_of(table, category, None if stacked else hue)
+    taken, bases = dict.fromkeys(names, 0), np.zeros(len(names))
     for number, label, rows in hues:
         places = rows[category].map(names.index).to_numpy()
         thickness = 0.8 / rows[category].map(slots).to_numpy()
-        is_full = not stacked and max(slots.values()) == len(hues)
-        turn = number if is_full else rows[category].map(taken).to_numpy()
-        offset = 0 if stacked else (turn + 0.5) * thickness - 0.4
-        ends = marks.errors(rows, value, low, high)
+        has_all = max(slots.values()) == len(hues)
+        turn = 0 if stacked else number if has_all else rows[category].map(taken).to_numpy()
         look = {"color": marks.colour(number), "label": label or None, "linewidth": 0, "error_kw": LINES}
-        draw, base, error = (ax.bar, "bottom", "yerr") if upright else (ax.barh, "left", "xerr")
-        look |= {base: bases[places], error: ends}
-        drawn = draw(places + offset, rows[value], thickness * 0.95, **look)
+        look |= {base: bases[places], error: marks.errors(rows, value, low, high)}
+        drawn = draw(places + (turn + 0.5) * thickness - 0.4, rows[value], thickness * 0.95, **look)
         if value_format:
             texts = [value_format.format(number) for number in rows[value]]
             ax.bar_label(drawn, texts, fontsize="x-small", padding=2, label_type="center" if stacked else "edge")

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from cifar102 import chart_marks as marks
 from cifar102.bar_marks import draw_bars
@@ -94,6 +95,8 @@ def curves(
                 ax.fill_between(line[x], line[low], line[high], color=marks.colour(number), alpha=0.18, linewidth=0)
     if x_log:
         ax.set_xscale("log")
+    elif pd.api.types.is_integer_dtype(table[x]):
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))  # there is no epoch 1.2
     if y_limits is not None:
         ax.set_ylim(*y_limits)
     marks.finish(ax, "y", names=(x, y), **frame)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cifar102 import notebooks, profiles
 from cifar102.plans import Plan
-from cifar102.steps import Step
+from cifar102.steps import PLACES, Step
 from cifar102.workspace import REPOSITORY, Workspace
 
 NO_TESTS_COLLECTED = 5  # pytest's exit code
@@ -33,7 +33,8 @@ def listing(plan: Plan) -> str:
 
 def _changed_parameters(step: Step) -> dict[str, object]:
     declared = notebooks.declared_parameters(step.notebook) if step.notebook else {}
-    return {name: value for name, value in step.parameters.items() if value != declared[name].default}
+    given = {name: value for name, value in step.parameters.items() if name not in PLACES}
+    return {name: value for name, value in given.items() if value != declared[name].default}
 
 
 def last_workspace() -> Workspace:

@@ -1,7 +1,7 @@
 """Duplicate detection: the front of this project's search for images that are the same, or nearly.
 
-Exact copies by digest, Euclidean neighbours, structural similarity, and the protocol's near-duplicate table: a shortlist
-by correlation of block means, scored by the best SSIM over small shifts, judged by two thresholds.
+Exact copies by digest, Euclidean neighbours, structural similarity, and the protocol's near-duplicate table: a
+shortlist by correlation of block means, scored by the best SSIM over small shifts, judged by two thresholds.
 """
 
 import numpy as np
@@ -66,9 +66,9 @@ def apply_verdicts(pairs: pd.DataFrame, verdicts: pd.DataFrame) -> pd.DataFrame:
     """Let what a person said of a pair override its score.
 
     pairs: as near_duplicates leaves them, perhaps with reference_set and query_set; verdicts: the columns query and
-    reference, verdict, and those of the two set columns that pairs has; the last verdict on a pair counts. Returns pairs
-    with `verdict` changed where there is one, and is_reviewed bool at the end. Raises ValueError for a missing column or
-    an unknown verdict.
+    reference, verdict, and those of the two set columns that pairs has; the last verdict on a pair counts. Returns
+    pairs with `verdict` changed where there is one, and is_reviewed bool at the end. Raises ValueError for a missing
+    column or an unknown verdict.
     """
     keys = [name for name in ("query_set", "query", "reference_set", "reference") if name in pairs]
     if missing := [name for name in (*keys, "verdict") if name not in verdicts]:
@@ -84,12 +84,13 @@ def apply_verdicts(pairs: pd.DataFrame, verdicts: pd.DataFrame) -> pd.DataFrame:
 def components(pairs: pd.DataFrame, n: int) -> np.ndarray:
     """Number the groups of images that hang together by pairs, directly or through others.
 
-    pairs: columns query and reference, rows of one set of n images. Returns int64 (n,), group numbers from 0 in order of
-    first appearance; an image in no pair is a group of its own.
+    pairs: columns query and reference, rows of one set of n images. Returns int64 (n,), group numbers from 0 in order
+    of first appearance; an image in no pair is a group of its own.
     """
     ends = [pairs[name].to_numpy(np.int64) for name in ("query", "reference")]
-    if len(pairs) and not (0 <= min(map(np.min, ends)) and max(map(np.max, ends)) < n):
-        raise ValueError(f"pairs: expected row numbers 0 to {n - 1}, found {min(map(np.min, ends))} to {max(map(np.max, ends))}")
+    both = np.concatenate(ends)
+    if len(both) and not (both.min() >= 0 and both.max() < n):
+        raise ValueError(f"pairs: expected row numbers 0 to {n - 1}, found {both.min()} to {both.max()}")
     links = scipy.sparse.coo_array((np.ones(len(pairs), bool), tuple(ends)), shape=(n, n))
     groups = scipy.sparse.csgraph.connected_components(links, directed=False)[1]
     first, inverse = np.unique(groups, return_index=True, return_inverse=True)[1:]

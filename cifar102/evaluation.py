@@ -29,7 +29,10 @@ def predictor(model: object, normalization: object, batch_size: int = 500) -> Pr
 
 def predict_sets(predict: Predict, data: TrainingData) -> dict[str, np.ndarray]:
     """Set name -> probabilities float32 (n, classes) for "train" (its first rows), "validation", evaluation sets."""
-    return {name: predict(images) for name, (images, _) in data.sets().items()}
+    sets = data.sets()
+    together = predict(np.concatenate([images for images, _ in sets.values()]))  # one call, one trace
+    ends = np.cumsum([len(labels) for _, labels in sets.values()])
+    return dict(zip(sets, np.split(together, ends[:-1]), strict=True))
 
 
 def accuracies(probabilities: dict[str, np.ndarray], data: TrainingData) -> dict[str, float | None]:

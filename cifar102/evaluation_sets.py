@@ -4,6 +4,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from cifar102 import cifar, datasets, prediction_files
 from cifar102.scorecard import TestSet
 from cifar102.workspace import Workspace
@@ -74,11 +76,11 @@ def places_of(workspace: Workspace, data: Path | None = None) -> list[Workspace]
     return [*first, workspace, *last]
 
 
-def _keywords(images: cifar.ImageSet, name: str, place: Workspace):
+def _keywords(images: cifar.ImageSet, name: str, place: Workspace) -> np.ndarray | None:
     return images.keywords if images.filenames else _published_keywords(place.raw / "CIFAR-10.1", name)
 
 
-def _published_keywords(folder: Path, name: str):
+def _published_keywords(folder: Path, name: str) -> np.ndarray | None:
     try:
         return prediction_files.read_published_keywords(folder, name)
     except FileNotFoundError:

@@ -1,7 +1,7 @@
 """Images that are equal in every pixel, found by digest and confirmed byte by byte."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -68,7 +68,7 @@ def exact_table(sets: Mapping[str, ImageSet | tuple[np.ndarray, np.ndarray]]) ->
     return _mark_conflicts(table)
 
 
-def _number_groups(digest: np.ndarray, image) -> np.ndarray:
+def _number_groups(digest: np.ndarray, image: Callable[[int], np.ndarray]) -> np.ndarray:
     """Group ids by first appearance from digests, uint8 (n, d); image(row) gives the pixels to compare."""
     keys = np.ascontiguousarray(digest).view(f"V{digest.shape[1]}").ravel()
     _, first, inverse, counts = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
@@ -80,7 +80,7 @@ def _number_groups(digest: np.ndarray, image) -> np.ndarray:
     return np.unique(leader, return_inverse=True)[1].astype(np.int64)
 
 
-def _split_collisions(inverse: np.ndarray, leader: np.ndarray, image) -> np.ndarray:
+def _split_collisions(inverse: np.ndarray, leader: np.ndarray, image: Callable[[int], np.ndarray]) -> np.ndarray:
     """The first row with the same bytes for each row, where equal digests do not mean equal images."""
     seen: dict[tuple[int, bytes], int] = {}
     return np.array([seen.setdefault((inverse[row], image(row).tobytes()), row) for row in range(len(leader))])

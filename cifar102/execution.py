@@ -7,7 +7,6 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import TextIO
 
 import nbformat
 import papermill
@@ -20,6 +19,8 @@ from cifar102.workspace import Workspace
 
 # Kernels take these over. oneDNN is off by default on processors without AVX512-VNNI, where it trains a third faster.
 ENVIRONMENT = {"TF_ENABLE_ONEDNN_OPTS": "1", "TF_CPP_MIN_LOG_LEVEL": "2", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+# Where nobody watches, papermill's bar is a line every half minute.
+IN_A_LOG = {"mininterval": 30.0, "bar_format": "{desc} | {n_fmt} of {total_fmt} cells, {elapsed} so far\n"}
 printing = threading.Lock()
 
 
@@ -27,11 +28,14 @@ class NotebookError(RuntimeError):
     """A notebook that did not run to its end; the message is one line that names the cell and the error."""
 
 
-def say(text: str, file: TextIO | None = None) -> None:
+def say(text: str) -> None:
     """Print one line, whole, also beside the bars and lines of notebooks that run at the same time."""
     with printing:
-        tqdm.write(text, file=file or sys.stdout)
-        (file or sys.stdout).flush()
+        if sys.stderr.isatty():
+            tqdm.write(text, file=sys.stdout)  # above the bars
+        else:
+            print(text)
+        sys.stdout.flush()
 
 
 class StepLines(io.TextIOBase):
@@ -81,7 +85,7 @@ def _run_papermill(name: str, notebook: Path, parameters: dict[str, object], run
         kernel_name="python3",
         kernel_manager_class=OwnKernel,
         extra_arguments=[WATCH],
-        progress_bar={"desc": name, "mininterval": 0.5 if sys.stderr.isatty() else 30.0},
+        progress_bar={"desc": name, **({} if sys.stderr.isatty() else IN_A_LOG)},
         stdout_file=StepLines(name),
         start_timeout=120,
     )

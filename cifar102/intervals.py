@@ -17,7 +17,7 @@ def clopper_pearson(
     successes, n = _counts(successes, n)
     tail = (1 - check_level(level)) / 2
     low = np.where(successes == 0, 0.0, stats.beta.ppf(tail, np.maximum(successes, 1), n - successes + 1))
-    high = np.where(successes == -1, 1.0, stats.beta.isf(tail, successes + 1, np.maximum(n - successes, 1)))
+    high = np.where(successes == n, 1.0, stats.beta.isf(tail, successes + 1, np.maximum(n - successes, 1)))
     return (float(low), float(high)) if low.ndim == 0 else (low, high)
 
 

@@ -122,17 +122,11 @@ def keyword_reweighted(
     prior_images = prior_weight(new) if prior_images is None else prior_images
     cells = _Cells.of(original, new)
     point = cells.accuracies(np.ones(len(original)), np.ones(len(new)), prior_images)
-    rng = np.random.default_rng(seed)
-    draws = np.array(
-        [
-            cells.accuracies(_weights(rng, len(original)), _weights(rng, len(new)), prior_images)
-            for _ in range(resamples)
-        ]
-    ).reshape(-1, 3)
+    draws = cells.draws(prior_images, resamples, seed)
     gap, rest = (draws[:, 0] - draws[:, i] for i in (1, 2))
     gap_limits = intervals.percentile_interval(gap, level)
     has_gap = gap_limits[0] > 0 or gap_limits[1] < 0
-    share = np.divide(gap - rest, gap, out=np.full(len(gap), np.nan), where=gap != 0)
+    share = (gap - rest)[gap != 0] / gap[gap != 0]
     total = point[0] - point[1]
     return KeywordMixture(
         *point,
@@ -143,13 +137,7 @@ def keyword_reweighted(
         *intervals.percentile_interval(rest, level),
         (point[2] - point[1]) / total if total else float("nan"),
         *(intervals.percentile_interval(share, level) if has_gap else (float("nan"), float("nan"))),
-        float(cells.covered),
-        float(prior_images),
-        cells.count,
-        len(original),
-        len(new),
-        level,
-        resamples,
+        *(cells.covered, float(prior_images), cells.count, len(original), len(new), level, resamples),
     )
 
 
@@ -188,6 +176,12 @@ class _Cells:
         shrunk = _shrink(right, n, self.cell_class, prior)
         original = float(original_weight @ self.original_correct / original_weight.sum())
         return original, float(right.sum() / n.sum()), float(mix @ shrunk / mix.sum())
+
+    def draws(self, prior: float, resamples: int, seed: int) -> np.ndarray:
+        """The same three accuracies on images drawn anew from both sets, float64 (resamples, 3)."""
+        rng, sizes = np.random.default_rng(seed), (len(self.original_cell), len(self.new_cell))
+        drawn = [self.accuracies(*(_weights(rng, n) for n in sizes), prior) for _ in range(resamples)]
+        return np.array(drawn).reshape(-1, 3)
 
 
 def _shrink(right: np.ndarray, n: np.ndarray, cell_class: np.ndarray, prior: float) -> np.ndarray:

@@ -112,16 +112,16 @@ def at_least(values: np.ndarray, low: float, places: np.ndarray) -> int:
 
 
 @kernel
-def correlation(x: np.ndarray, y: np.ndarray, x_length: float, y_length: float) -> float:
-    """Correlation of two int32 rows (192,) from whole numbers; lengths: square roots of 192 S_xx - S_x^2."""
-    if x_length == 0 or y_length == 0:
-        return 1.0 if x_length == y_length else 0.0
+def correlation(x: np.ndarray, y: np.ndarray, x_square: float, y_square: float) -> float:
+    """Correlation of two int32 rows (192,) from whole numbers; squares: 192 S_xx - S_x^2, exact."""
+    if x_square == 0 or y_square == 0:
+        return 1.0 if x_square == y_square else 0.0
     cross, first, second = np.int64(0), np.int64(0), np.int64(0)
     for i in range(x.size):
         cross += np.int64(x[i]) * np.int64(y[i])
         first += np.int64(x[i])
         second += np.int64(y[i])
-    return np.float64(x.size * cross - first * second) / (x_length * y_length)
+    return np.float64(x.size * cross - first * second) / np.sqrt(x_square * y_square)
 
 
 @kernel
@@ -129,9 +129,9 @@ def scan_correlations(
     products: np.ndarray,
     error: float,
     rows: np.ndarray,
-    row_lengths: np.ndarray,
+    row_squares: np.ndarray,
     references: np.ndarray,
-    lengths: np.ndarray,
+    squares: np.ndarray,
     start: int,
     own: np.ndarray,
     keys: np.ndarray,
@@ -140,7 +140,7 @@ def scan_correlations(
     """Keep the k references of the highest correlation with each query.
 
     products: float32 (q, m), correlations but for `error`; rows, references: int32 (q, 192), (m, 192) with their
-    lengths; own: int64 (q,), the reference number that is the query itself, or -1; keys: float64 (q, k), minus the
+    squares; own: int64 (q,), the reference number that is the query itself, or -1; keys: float64 (q, k), minus the
     correlations, ascending, and indices int64 (q, k), improved in place; start: the number of the first reference.
     """
     k = keys.shape[1]
@@ -153,5 +153,5 @@ def scan_correlations(
         low = max(values.min() - error, -best[k - 1]) - error
         for place in places[: at_least(row, low, places)]:
             if start + place != own[q]:
-                key = -correlation(rows[q], references[place], row_lengths[q], lengths[place])
+                key = -correlation(rows[q], references[place], row_squares[q], squares[place])
                 insert(best, found, key, start + place)

@@ -20,8 +20,8 @@ def nearest(queries: np.ndarray, references: np.ndarray, k: int = 10) -> tuple[n
     """Find the k nearest references of each query by Euclidean distance over the 3,072 pixel values, exactly.
 
     queries, references: uint8 (n, 32, 32, 3) and (m, 32, 32, 3), memory maps too. Returns distances float64 (n, k),
-    ascending, in pixel units, and indices int64 (n, k); ties go to the smaller index, an identical image has distance 0.
-    Raises ValueError where k is not in 1..m.
+    ascending, in pixel units, and indices int64 (n, k); ties go to the smaller index, an identical image has distance
+    0. Raises ValueError where k is not in 1..m.
     """
     check_images(queries, "queries")
     check_images(references, "references")

@@ -70,6 +70,7 @@ class CountedDropout(keras.layers.Layer):
 
     def build(self, shape: tuple) -> None:
         self.count = self.add_weight(name="count", shape=(), dtype="int64", initializer="zeros", trainable=False)
+        super().build(shape)
 
     def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         if not training or self.rate == 0:

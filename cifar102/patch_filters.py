@@ -45,7 +45,7 @@ def draw(images: np.ndarray, num_filters: int, num_patches: int, rng: np.random.
 
 @tf.function(reduce_retracing=True)
 def features(images: tf.Tensor, kernels: tf.Tensor, offsets: tf.Tensor, threshold: float) -> tf.Tensor:
-    """Convolve, split into both signs above a threshold, average over quadrants: float32 (n, 8 k).
+    """Convolve, split into both signs above a threshold, average over quadrants: float32 (n, 8 k), filter by filter.
 
     images: uint8 (n, 32, 32, 3); kernels, offsets of PatchFilters. Source: Coates & Ng 2012, section 4.
     """
@@ -55,9 +55,9 @@ def features(images: tf.Tensor, kernels: tf.Tensor, offsets: tf.Tensor, threshol
     squares = tf.nn.avg_pool2d(tf.reduce_mean(tf.square(x), axis=3, keepdims=True), PATCH_SIZE, 1, "VALID")
     variances = tf.maximum(squares - tf.square(means), 0) * (num_values / (num_values - 1))
     responses = tf.nn.conv2d(x, kernels, 1, "VALID") / tf.sqrt(variances + VARIANCE_FLOOR) - offsets
-    both = tf.concat([tf.nn.relu(responses - threshold), tf.nn.relu(-responses - threshold)], axis=3)
-    pooled = tf.nn.avg_pool2d(both, POOL_SIZE, POOL_STRIDE, "VALID")
-    return tf.reshape(pooled, [tf.shape(x)[0], 8 * tf.shape(offsets)[0]])
+    signs = [tf.nn.relu(responses - threshold), tf.nn.relu(-responses - threshold)]
+    pooled = tf.stack([tf.nn.avg_pool2d(sign, POOL_SIZE, POOL_STRIDE, "VALID") for sign in signs], axis=4)
+    return tf.reshape(tf.transpose(pooled, [0, 3, 4, 1, 2]), [tf.shape(x)[0], 8 * tf.shape(offsets)[0]])
 
 
 def _patches(images: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from cifar102 import addons  # noqa: F401  (switches oneDNN on)
 from cifar102 import augmentation as augmentations
-from cifar102.cifar import check_labels
+from cifar102.cifar import check_images, check_labels
 
 NORMALIZATIONS = ("unit", "per_channel", "per_image")
 ORDER = -1  # the "step" whose random numbers order an epoch
@@ -71,10 +71,9 @@ def fit_normalization(kind: str, train_images: np.ndarray) -> Normalization:
 
 def steps_per_epoch(num_images: int, batch_size: int, drop_remainder: bool = False) -> int:
     """Count the batches of one epoch; ValueError where there is none."""
-    steps = num_images // batch_size if drop_remainder else math.ceil(num_images / batch_size)
-    if batch_size < 1 or steps < 1:
+    if batch_size < 1 or num_images < (batch_size if drop_remainder else 1):
         raise ValueError(f"{num_images} images in batches of {batch_size}: an epoch would hold no batch")
-    return steps
+    return num_images // batch_size if drop_remainder else math.ceil(num_images / batch_size)
 
 
 def training_batches(
@@ -95,6 +94,7 @@ def training_batches(
     name of augmentation.NAMES, or several joined by +. The order of epoch e and the random numbers of its steps follow
     from (seed, e, step) alone: a data set begun at `first_epoch` goes on exactly as the unbroken one does there.
     """
+    check_images(images, "training images")
     steps = steps_per_epoch(len(images), batch_size, drop_remainder)
     augment = augmentations.find(augmentation, augmentation_options)
     with tf.device("CPU"):

@@ -66,7 +66,7 @@ def project(rows: np.ndarray, frame: Frame) -> tuple[np.ndarray, np.ndarray, np.
 
 
 @kernel
-def centre(rows, middle, centred, norms):
+def centre(rows: np.ndarray, middle: np.ndarray, centred: np.ndarray, norms: np.ndarray) -> None:
     """Write rows minus middle in pieces, and their squared lengths (sums of whole numbers, exact)."""
     size = centred.shape[2]
     for i in range(rows.shape[0]):

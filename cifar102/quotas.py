@@ -71,7 +71,8 @@ def allocate(
 
     rule "largest_remainder" (10.1's v6 and v7): the `top_k` keywords of a class share `per_class` seats in proportion;
     "v4": count / 30 rounded up, nothing below 15, with the exceptions of decisions/v4_exceptions.csv (per_class and
-    top_k do not matter). A flat keyword -> count, as 10.1's v4 files have it, gives a flat result. Raises ValueError for a keyword in two classes without a decision, or a class without counts.
+    top_k do not matter). A flat keyword -> count, as 10.1's v4 files have it, gives a flat result.
+    Raises ValueError for a keyword in two classes without a decision, or a class without counts.
     Source: Recht et al. 2018, arXiv 1806.00451, and the files of https://github.com/modestyachts/CIFAR-10.1.
     """
     if counts and not any(isinstance(keywords, Mapping) for keywords in counts.values()):

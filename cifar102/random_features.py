@@ -60,7 +60,7 @@ class RandomFeatures:
         rng = np.random.default_rng(self.seed)
         self.filters = patch_filters.draw(images, self.num_filters, self.num_patches, rng)
         targets, num_features = np.eye(self.num_classes)[labels], 8 * self.num_filters
-        if num_features <= len(images):
+        if not takes_kernel(num_features, len(images)):
             batches = self._batches(images)
             self.solution = ridge.fit_by_features(batches, targets, is_held, num_features, self.penalties)
         else:
@@ -106,6 +106,11 @@ class RandomFeatures:
                 for k in range(0, len(images), IMAGES_AT_A_TIME)
             ]
             yield slice(8 * block.start, 8 * block.stop), np.concatenate(parts)
+
+
+def takes_kernel(num_features: int, num_rows: int) -> bool:
+    """Say whether the n x n system is the smaller one."""
+    return num_features > num_rows
 
 
 def _temperature(scores: np.ndarray, labels: np.ndarray) -> float:

@@ -41,23 +41,23 @@ def rate_range_test(
 ) -> pd.DataFrame:
     """Train a few steps while the rate rises from low to high: columns step, learning_rate, loss, smoothed_loss.
 
-    The config's schedule and epochs do not count. model: a compiled model to test, left with the weights it came
-    with (its optimizer too); None builds the config's. Nothing is written. Stops where the loss diverges. Raises
-    ValueError where not 0 < low < high or num_steps < 10. Source: Smith 2015, https://arxiv.org/abs/1506.01186.
+    The config's schedule and epochs do not count. model: one of the config's architecture to start from; a copy is
+    trained, it keeps its weights. None starts as a run of the config would. Nothing is written. Stops where the loss
+    diverges. Raises ValueError where not 0 < low < high or num_steps < 10.
+    Source: Smith 2015, https://arxiv.org/abs/1506.01186.
     """
     if not 0 < low < high or num_steps < 10:
         raise ValueError(f"range test: expected 0 < low < high and 10 steps or more, found {low}, {high}, {num_steps}")
     workspace = Workspace(workspace)
     data = training_data.load(config, lambda name: datasets.load(name, workspace))
     keras.utils.set_random_seed(config.seed)
-    model = model or training.build_model(config.replace(schedule="constant", schedule_options={}), workspace, data)
-    weights, rate = model.get_weights(), model.optimizer.learning_rate
+    copy = training.build_model(config.replace(schedule="constant", schedule_options={}), workspace, data)
+    if model is not None:
+        copy.set_weights(model.get_weights())
     recorder = RisingRate(np.geomspace(low, high, num_steps))
     # One "epoch" of one step each, so that the logged loss is that of the step and not a running mean.
     batches = training.training_batches(config, data)
-    model.fit(batches, epochs=num_steps, steps_per_epoch=1, callbacks=[recorder], verbose=0)
-    model.set_weights(weights)
-    model.optimizer.learning_rate = rate
+    copy.fit(batches, epochs=num_steps, steps_per_epoch=1, callbacks=[recorder], verbose=0)
     count = len(recorder.losses)
     columns = {"step": np.arange(count), "learning_rate": recorder.rates[:count], "loss": recorder.losses}
     return pd.DataFrame({**columns, "smoothed_loss": recorder.smoothed})

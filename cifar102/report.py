@@ -25,7 +25,7 @@ def update_summary(workspace: Workspace, section: str, values: dict[str, object]
     """Put one section into summary.json in the place of its last version; return all sections, sorted by name.
 
     A file lock lets notebooks that run side by side add their sections; the file is replaced atomically. The name
-    `headline` of a section holds a dict of the few numbers that stand on top of the report: {"words": value}.
+    `headline` of a section, or a section of that name, holds the few numbers on top of the report: {"words": value}.
     """
     if not section or not isinstance(values, dict):
         raise ValueError(f"section {section!r}: expected a name and a dict of values, found {type(values).__name__}")
@@ -46,7 +46,9 @@ def build(workspace: Workspace, steps: Sequence[dict]) -> Path:
     workspace = Workspace(workspace)
     sections = summary(workspace)
     pool = read_json(workspace.raw / "pool.json") if (workspace.raw / "pool.json").is_file() else {}
-    headline = {name: value for values in sections.values() for name, value in values.get("headline", {}).items()}
+    headline = sections.pop("headline", {})
+    for values in sections.values():
+        headline |= values.pop("headline", {})
     parts = [("headline", "Headline numbers", report_page.cards(headline))] if headline else []
     parts += [
         ("pool", "The images of this run", _pool(pool)),
@@ -107,8 +109,5 @@ def _total(steps: Sequence[dict]) -> str:
 
 
 def _numbers(sections: dict[str, dict]) -> str:
-    folded = [
-        report_cells.folded(name, report_page.pairs({key: item for key, item in values.items() if key != "headline"}))
-        for name, values in sections.items()
-    ]
+    folded = [report_cells.folded(name, report_page.pairs(values)) for name, values in sections.items()]
     return "\n".join(folded) or "<p>No notebook has added numbers to results/summary.json yet.</p>"

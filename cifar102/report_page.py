@@ -21,10 +21,11 @@ p, ul, ol { margin: 0.6em 0; max-width: 46rem; }
 a { color: var(--accent); }
 .quiet { color: var(--quiet); }
 nav ul { columns: 2; column-gap: 2.5rem; padding: 0; max-width: none; list-style: none; }
-nav li { break-inside: avoid; margin: 0.15em 0; }
-.cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(12.5rem, 1fr)); gap: 0.8rem; margin: 1.2rem 0; }
+nav li { break-inside: avoid; padding: 0.12em 0; }
+.cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(13rem, 1fr)); gap: 0.8rem; margin: 1.2rem 0; }
 .card { background: var(--soft); border: 1px solid var(--line); border-radius: 8px; padding: 0.75rem 0.9rem; }
 .card b { display: block; font-size: 1.35rem; line-height: 1.25; font-variant-numeric: tabular-nums; }
+.card.long b { font-size: 1rem; line-height: 1.35; }
 .card span { color: var(--quiet); font-size: 0.85rem; line-height: 1.35; display: block; margin-top: 0.2rem; }
 .wide { overflow-x: auto; max-height: 36rem; overflow-y: auto; margin: 0.8rem 0; }
 table { border-collapse: collapse; font-size: 0.86rem; font-variant-numeric: tabular-nums; }
@@ -87,11 +88,11 @@ def page(title: str, lead: str, parts: Sequence[tuple[str, str, str]], footer: s
 
 
 def cards(values: dict[str, object]) -> str:
-    """Show headline numbers as cards: the value large, its name below."""
-    items = (
-        f"<div class=card><b>{written(value)}</b><span>{html.escape(name)}</span></div>"
-        for name, value in values.items()
-    )
+    """Show headline numbers as cards: the value large (a sentence smaller), its name below."""
+    items = []
+    for name, value in values.items():
+        kind = "card long" if len(written(value)) > 22 else "card"
+        items.append(f'<div class="{kind}"><b>{written(value)}</b><span>{html.escape(name)}</span></div>')
     return f'<div class="cards">{"".join(items)}</div>'
 
 

@@ -45,13 +45,13 @@ def fit_by_features(
     gram, products, held, mean, deviation = _sums(batches, centred, is_held, num_features)
     num_train = np.count_nonzero(~is_held)
     penalty, accuracy, scores = _choose(
-        lambda penalty: held @ _solve(gram, penalty * num_train, products), penalties, targets[is_held].argmax(axis=1)
+        lambda penalty: held @ _solve(gram, penalty * num_train, products) + centre, penalties, targets[is_held].argmax(axis=1)
     )
     gram += held.T @ held
     products += held.T @ centred[is_held]
     weights = _solve(gram, penalty * len(is_held), products) / deviation[:, None]
     intercept = centre - mean @ weights
-    return Solution(weights.astype(np.float32), intercept.astype(np.float32), penalty, accuracy, scores + centre)
+    return Solution(weights.astype(np.float32), intercept.astype(np.float32), penalty, accuracy, scores)
 
 
 def fit_by_rows(
@@ -73,7 +73,7 @@ def fit_by_rows(
         kernel += features @ features.T
     trains, across = kernel[np.ix_(~is_held, ~is_held)], kernel[np.ix_(is_held, ~is_held)]
     penalty, accuracy, scores = _choose(
-        lambda penalty: across @ _solve(trains, penalty * len(trains), centred[~is_held]),
+        lambda penalty: across @ _solve(trains, penalty * len(trains), centred[~is_held]) + centre,
         penalties,
         targets[is_held].argmax(axis=1),
     )
@@ -84,7 +84,7 @@ def fit_by_rows(
         features, mean, deviation = _standardize(raw)
         weights[columns] = (features.T @ dual) / deviation[:, None]
         intercept -= mean @ weights[columns]
-    return Solution(weights, intercept.astype(np.float32), penalty, accuracy, scores + centre)
+    return Solution(weights, intercept.astype(np.float32), penalty, accuracy, scores)
 
 
 def _sums(

@@ -32,10 +32,7 @@ def effective_robustness(
     predicted = line.predict(original)
     low, high = np.full((2, len(new)), np.nan)
     if n_original and n_new:
-        limits = np.sort(line.predict(np.array(_limits(original, n_original, level))), axis=0)
-        new_low, new_high = _limits(new, n_new, level)
-        low = new - predicted - np.hypot(new - new_low, limits[1] - predicted)
-        high = new - predicted + np.hypot(new_high - new, predicted - limits[0])
+        low, high = _interval(line, _limits(original, n_original, level), predicted, new, _limits(new, n_new, level))
     return pd.DataFrame(
         {
             "model": names,
@@ -73,6 +70,14 @@ def rank_correlations(original: np.ndarray, new: np.ndarray) -> dict[str, float]
         "spearman": float(stats.spearmanr(original, new).statistic),
         "kendall": float(stats.kendalltau(original, new).statistic),
     }
+
+
+def _interval(
+    line: lines.LineFit, original_limits: tuple, predicted: np.ndarray, new: np.ndarray, new_limits: tuple
+) -> tuple[np.ndarray, np.ndarray]:
+    limits = np.sort(line.predict(np.array(original_limits)), axis=0)
+    low = new - predicted - np.hypot(new - new_limits[0], limits[1] - predicted)
+    return low, new - predicted + np.hypot(new_limits[1] - new, predicted - limits[0])
 
 
 def _limits(share: np.ndarray, n: int, level: float) -> tuple[np.ndarray, np.ndarray]:

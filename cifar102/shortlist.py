@@ -11,9 +11,7 @@ QUERY_BLOCK = 64
 REFERENCE_BLOCK = 32768  # with QUERY_BLOCK 8 MiB of products a thread
 
 
-def shortlist(
-    queries: np.ndarray, references: np.ndarray | None = None, k: int = 10
-) -> tuple[np.ndarray, np.ndarray]:
+def shortlist(queries: np.ndarray, references: np.ndarray | None = None, k: int = 10) -> tuple[np.ndarray, np.ndarray]:
     """Find the k references with the highest normalised correlation of block means, of each query.
 
     queries, references: uint8 (n, 32, 32, 3), (m, 32, 32, 3); without references each query is compared with the other
@@ -51,12 +49,14 @@ def block_sums(images: np.ndarray) -> np.ndarray:
 
 
 def _unit_vectors(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """float32 (n, 193) of length 1, the last number 1 for images without contrast; and float64 (n,) lengths before."""
+    """float32 (n, 193) of length 1, the last number 1 for images without contrast; and float64 (n,) squared lengths before,
+    times 192: whole numbers.
+    """
     exact = sums.astype(np.int64)
     totals = exact.sum(axis=1)
-    lengths = np.sqrt((CELLS * np.einsum("ij,ij->i", exact, exact) - totals**2).astype(np.float64))
-    vectors = (CELLS * exact - totals[:, None]) / np.where(lengths > 0, lengths * np.sqrt(CELLS), 1)[:, None]
-    return np.column_stack([vectors, lengths == 0]).astype(np.float32), lengths
+    squares = (CELLS * np.einsum("ij,ij->i", exact, exact) - totals**2).astype(np.float64)
+    vectors = (CELLS * exact - totals[:, None]) / np.sqrt(np.where(squares > 0, squares * CELLS, 1))[:, None]
+    return np.column_stack([vectors, squares == 0]).astype(np.float32), squares
 
 
 def _search(
@@ -64,17 +64,18 @@ def _search(
 ) -> None:
     """Improve the best keys (minus correlation) and indices of all queries by one block of references."""
     parts = in_threads(lambda block: _unit_vectors(other[block]), blocks(len(other), 2048))
-    right, lengths = np.concatenate([part for part, _ in parts]), np.concatenate([length for _, length in parts])
+    right, squares = np.concatenate([part for part, _ in parts]), np.concatenate([square for _, square in parts])
     right = np.concatenate([right, np.zeros((-len(right) % LANES, CELLS + 1), np.float32)])
     error = (CELLS + 16) * 2.0**-24 * 1.01
 
     def work(block: slice) -> None:
-        left, left_lengths = _unit_vectors(sums[block])
+        left, left_squares = _unit_vectors(sums[block])
         products = np.empty((len(left), len(right)), np.float32)
         product(left, right, products)
+        products[:, len(other) :] = -np.inf
         own = np.arange(block.start, block.stop) if within else np.full(len(left), -1)
         scan_correlations(
-            products, error, sums[block], left_lengths, other, lengths, start, own, keys[block], indices[block]
+            products, error, sums[block], left_squares, other, squares, start, own, keys[block], indices[block]
         )
 
     in_threads(work, blocks(len(sums), QUERY_BLOCK))

@@ -13,7 +13,11 @@ def grey(images: np.ndarray) -> np.ndarray:
 
     Grey = (299 R + 587 G + 114 B + 500) // 1000, the luma of ITU-R BT.601 rounded to whole numbers.
     """
-    if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.shape[1:] not in ((32, 32, 3), (32, 32)):
+    if (
+        not isinstance(images, np.ndarray)
+        or images.dtype != np.uint8
+        or images.shape[1:] not in ((32, 32, 3), (32, 32))
+    ):
         found = f"{images.dtype} {images.shape}" if isinstance(images, np.ndarray) else type(images).__name__
         raise ValueError(f"images: expected uint8 (n, 32, 32, 3) or (n, 32, 32), found {found}")
     if images.ndim == 3:
@@ -28,9 +32,9 @@ def grey(images: np.ndarray) -> np.ndarray:
 def ssim(a: np.ndarray, b: np.ndarray, max_shift: int = 2) -> np.ndarray:
     """Grey 2-D SSIM of a[i] and b[i], the best over shifts of up to max_shift pixels in both directions.
 
-    a, b: uint8 (n, 32, 32, 3), or grey (n, 32, 32). Returns float64 (n,), 1 for identical images. Uniform 7 x 7 windows,
-    sample covariance, data range 255; under a shift the mean runs over the windows inside the overlap. max_shift=0 is
-    skimage.metrics.structural_similarity. Source: Wang et al. 2004, doi:10.1109/TIP.2003.819861
+    a, b: uint8 (n, 32, 32, 3), or grey (n, 32, 32). Returns float64 (n,), 1 for identical images. Uniform 7 x 7
+    windows, sample covariance, data range 255; under a shift the mean runs over the windows inside the overlap.
+    max_shift=0 is skimage.metrics.structural_similarity. Source: Wang et al. 2004, doi:10.1109/TIP.2003.819861
     """
     return best_shift(a, b, max_shift)[0]
 
@@ -68,7 +72,9 @@ def pair_scores_here(a: np.ndarray, b: np.ndarray, first: np.ndarray, second: np
     return _scores_here(a, b, first, second, shifts_up_to(0))[0]
 
 
-def _scores_here(a, b, first, second, shifts) -> tuple[np.ndarray, np.ndarray]:
+def _scores_here(
+    a: np.ndarray, b: np.ndarray, first: np.ndarray, second: np.ndarray, shifts: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     values, best = np.empty(len(first)), np.zeros(len(first), np.int64)
     best_of_shifts(a.reshape(-1, SIDE * SIDE), b.reshape(-1, SIDE * SIDE), first, second, shifts, values, best)
     return values, best

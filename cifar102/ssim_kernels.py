@@ -22,7 +22,7 @@ C2 = np.float32((0.03 * 255) ** 2 * AREA * (AREA - 1))
 
 
 @kernel
-def strip_sums(values, strips):
+def strip_sums(values: np.ndarray, strips: np.ndarray) -> None:
     """Sum up the seven values from each on: strips[k] = values[k] + ... + values[k + 6]."""
     for k in range(strips.size):
         strips[k] = np.int32(
@@ -31,7 +31,7 @@ def strip_sums(values, strips):
 
 
 @kernel
-def window_sum(strips, k):
+def window_sum(strips: np.ndarray, k: int) -> int:
     """Sum up the strips of seven rows: the sum over the window whose first pixel is k."""
     return np.int32(
         strips[k]
@@ -45,11 +45,11 @@ def window_sum(strips, k):
 
 
 @kernel
-def prepare(image, room, flat, moments, scratch):
+def prepare(image: np.ndarray, room: int, flat: np.ndarray, moments: np.ndarray, scratch: np.ndarray) -> None:
     """Lay out one image and sum up its windows.
 
-    image: uint8 (1024,); flat: int32 (1024 + 2 room,), the pixels from room on; moments: int32 (3, 1024 + 2 room) for S,
-    S^2 and 49 S_xx - S^2 of the window that starts at this pixel; scratch: int32 (2, 1024 + 2 room).
+    image: uint8 (1024,); flat: int32 (1024 + 2 room,), the pixels from room on; moments: int32 (3, 1024 + 2 room) for
+    S, S^2 and 49 S_xx - S^2 of the window that starts at this pixel; scratch: int32 (2, 1024 + 2 room).
     """
     pixels = flat[room : room + PIXELS]
     for k in range(PIXELS):
@@ -70,7 +70,17 @@ def prepare(image, room, flat, moments, scratch):
 
 
 @kernel
-def shifted_ssim(x, x_moments, y, y_moments, room, row, column, scratch, quotients):
+def shifted_ssim(
+    x: np.ndarray,
+    x_moments: np.ndarray,
+    y: np.ndarray,
+    y_moments: np.ndarray,
+    room: int,
+    row: int,
+    column: int,
+    scratch: np.ndarray,
+    quotients: np.ndarray,
+) -> float:
     """Mean SSIM of image x with y moved down by `row` and right by `column`, over the windows of the overlap.
 
     x, y and their moments: as `prepare` leaves them; scratch: int32 (2, 1024 + 2 room); quotients: float32 (832,).
@@ -99,7 +109,7 @@ def shifted_ssim(x, x_moments, y, y_moments, room, row, column, scratch, quotien
 
 
 @kernel
-def window_quotients(strips, x, y, quotients):
+def window_quotients(strips: np.ndarray, x: tuple, y: tuple, quotients: np.ndarray) -> None:
     """SSIM of each window from the strips of the products and the moments (S, S^2, 49 S_xx - S^2) of both images."""
     (sums, squared, variances), (other_sums, other_squared, other_variances) = x, y
     for k in range(quotients.size):
@@ -111,11 +121,19 @@ def window_quotients(strips, x, y, quotients):
 
 
 @kernel
-def best_of_shifts(a, b, first, second, shifts, values, best):
+def best_of_shifts(
+    a: np.ndarray,
+    b: np.ndarray,
+    first: np.ndarray,
+    second: np.ndarray,
+    shifts: np.ndarray,
+    values: np.ndarray,
+    best: np.ndarray,
+) -> None:
     """Highest SSIM over shifts for pairs of images.
 
-    a, b: uint8 (n, 1024), (m, 1024); first, second: row numbers (p,) in them, equal numbers of `first` next to each other
-    save work; shifts: int64 (s, 2), the earlier wins a tie; values: float64 (p,), best: int64 (p,), filled in.
+    a, b: uint8 (n, 1024), (m, 1024); first, second: row numbers (p,) in them, equal numbers of `first` next to each
+    other save work; shifts: int64 (s, 2), the earlier wins a tie; values: float64 (p,), best: int64 (p,), filled in.
     """
     room = ROOM + np.abs(shifts).max()
     length = PIXELS + 2 * room
@@ -128,13 +146,15 @@ def best_of_shifts(a, b, first, second, shifts, values, best):
         last = first[p]
         values[p] = -np.inf
         for s in range(len(shifts)):
-            value = shifted_ssim(flat[0], moments[0], flat[1], moments[1], room, shifts[s, 0], shifts[s, 1], scratch, quotients)
+            value = shifted_ssim(
+                flat[0], moments[0], flat[1], moments[1], room, shifts[s, 0], shifts[s, 1], scratch, quotients
+            )
             if value > values[p]:
                 values[p], best[p] = value, s
 
 
 @kernel
-def sequence_ssim(a, b, values):
+def sequence_ssim(a: np.ndarray, b: np.ndarray, values: np.ndarray) -> None:
     """SSIM of sequences with windows of seven: a, b uint8 (n, d); values float64 (n,), filled in."""
     size = a.shape[1] - WINDOW + 1
     x, y = np.empty((2, a.shape[1]), np.int32), np.empty((3, a.shape[1]), np.int32)

@@ -192,3 +192,8 @@ def test_the_modules_hold_no_chart_that_is_not_registered():
         functions = inspect.getmembers(module, inspect.isfunction)
         public = {name for name, item in functions if item.__module__ == module.__name__ and name[0] != "_"}
         assert public == set(figures.MODULES[module])
+
+
+def test_epochs_are_counted_in_whole_numbers():
+    table = pd.DataFrame({"epoch": [1, 2], "loss": [2.0, 1.0]})
+    assert all(tick == round(tick) for tick in axes_of("curves", table, x="epoch", y="loss").get_xticks())

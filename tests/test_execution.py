@@ -1,11 +1,14 @@
 """One notebook at a time: complete or not there, its failure named, its kernel our own, its workspace locked."""
 
+import contextlib
+import ctypes
 import json
 import os
 import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
@@ -64,6 +67,22 @@ def test_a_kernel_that_dies_is_a_failure_with_the_cell_named(tmp_path: Path) -> 
     assert (workspace.executed / "03_z.failed.ipynb").is_file()
 
 
+@pytest.fixture
+def session_manager() -> Iterator[None]:
+    """Take in the orphans of this process's children, as systemd --user does: their parent is then not process 1."""
+    if not sys.platform.startswith("linux"):
+        yield
+        return
+    set_child_subreaper = 36
+    prctl = ctypes.CDLL(None).prctl
+    assert prctl(set_child_subreaper, 1, 0, 0, 0) == 0
+    yield
+    prctl(set_child_subreaper, 0, 0, 0, 0)
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+@pytest.mark.usefixtures("session_manager")
 def test_the_kernel_ends_when_its_run_is_killed(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path / "workspace")
     beat = """

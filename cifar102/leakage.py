@@ -1,0 +1,114 @@
+"""What two sets of images share (`python -m cifar102 duplicates A B`): copies, near-duplicates, a contact sheet."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from PIL import Image, ImageDraw
+
+from cifar102 import dedup, image_sources
+from cifar102.cifar import ImageSet
+from cifar102.workspace import Workspace, replacing, write_table
+
+ZOOM = 3
+PAIRS_IN_A_LINE = 6
+TILE = 32 * ZOOM
+GAP, CAPTION = 8, 16
+
+
+@dataclass(frozen=True)
+class Leakage:
+    """What was found between two sets.
+
+    exact: group, set, row, label, is_label_conflict of the groups with members in both sets (or of all groups, within
+    one set); near: the pair table without pairs of verdict "different", with query_set and reference_set in front, the
+    most similar first; sizes: set name -> images; folder: where exact.csv, near.csv and pairs.png are.
+    """
+
+    exact: pd.DataFrame
+    near: pd.DataFrame
+    sizes: dict[str, int]
+    folder: Path
+
+    def __str__(self) -> str:
+        query = list(self.sizes)[-1]
+        reference, total = next(iter(self.sizes)), self.sizes[query]
+        copies = self.exact.loc[self.exact["set"] == query, "row"].nunique()
+        lines = [f"{query} ({total:,} images) against {reference} ({self.sizes[reference]:,} images)"]
+        what = "themselves in several copies" if query == reference else "equal to one of the other set"
+        lines.append(f"  exact: {self.exact['group'].nunique():,} groups; {copies:,} images {what}")
+        for verdict, text in (("duplicate", "have a near-duplicate"), ("review", "more have a pair to be looked at")):
+            lines.append(f"  near: {self._share(verdict, query == reference, total)} {text}")
+        lines.append(f"  tables and contact sheet: {self.folder}")
+        return "\n".join(lines)
+
+    def _share(self, verdict: str, is_within: bool, total: int) -> str:
+        def images(part: pd.DataFrame) -> set[int]:
+            return set(part["query"]) | (set(part["reference"]) if is_within else set())
+
+        found = images(self.near[self.near["verdict"] == verdict])
+        if verdict == "review":
+            found -= images(self.near[self.near["verdict"] == "duplicate"])
+        return f"{len(found):,} images ({len(found) / max(total, 1):.1%})"
+
+
+def report(first: str, second: str, workspace: Workspace, folder: Path | None = None, **options: float) -> Leakage:
+    """Find what the second set shares with the first, and write it down.
+
+    first, second: names, files or folders as image_sources.load takes them; the same one twice looks within it.
+    options: k, duplicate, review, max_shift of dedup.near_duplicates. Writes exact.csv, near.csv, pairs.png into
+    `folder`, by default results/duplicates_<first>_<second> of the workspace. print() of the result is the report in
+    words.
+    """
+    images = {name: image_sources.load(name, workspace) for name in dict.fromkeys((first, second))}
+    folder = folder or workspace.results / f"duplicates_{_plain(first)}_{_plain(second)}"
+    found = compare(images, folder, **options)
+    write_table(folder / "exact.csv", found.exact)
+    write_table(folder / "near.csv", found.near)
+    with replacing(folder / "pairs.png") as temporary:
+        contact_sheet(found.near, images).save(temporary, format="PNG")
+    return found
+
+
+def compare(sets: dict[str, ImageSet], folder: Path = Path(), **options: float) -> Leakage:
+    """Compare one set with itself, or the second of two (the queries) with the first."""
+    names = list(sets)
+    reference, query = names[0], names[-1]
+    exact = dedup.exact_table(sets)
+    exact = exact[exact.groupby("group")["set"].transform("nunique") == len(names)].reset_index(drop=True)
+    others = sets[reference].images if len(names) == 2 else None
+    near = dedup.near_duplicates(sets[query].images, others, **options)
+    near = near[near["verdict"] != "different"].sort_values(["ssim", "query"], ascending=[False, True], kind="stable")
+    if len(names) == 1:
+        near = near[~pd.DataFrame(np.sort(near[["query", "reference"]], axis=1), index=near.index).duplicated()]
+    near.insert(0, "query_set", query)
+    near.insert(2, "reference_set", reference)
+    sizes = {name: len(value) for name, value in sets.items()}
+    return Leakage(exact, near.reset_index(drop=True), sizes, folder)
+
+
+def contact_sheet(pairs: pd.DataFrame, sets: dict[str, ImageSet], limit: int = 120) -> Image.Image:
+    """Draw the first `limit` pairs, query left and reference right, with both row numbers and the SSIM below each.
+
+    pairs: query_set, query, reference_set, reference, ssim. The pixels are enlarged threefold without smoothing.
+    """
+    shown = pairs.head(limit)
+    lines = max(1, -(-len(shown) // PAIRS_IN_A_LINE))
+    step = 2 * TILE + GAP, TILE + CAPTION + GAP
+    sheet = Image.new("RGB", (PAIRS_IN_A_LINE * step[0] + GAP, lines * step[1] + GAP), "white")
+    draw = ImageDraw.Draw(sheet)
+    for place, pair in enumerate(shown.itertuples(index=False)):
+        left, top = GAP + place % PAIRS_IN_A_LINE * step[0], GAP + place // PAIRS_IN_A_LINE * step[1]
+        for side, (name, row) in enumerate(((pair.query_set, pair.query), (pair.reference_set, pair.reference))):
+            tile = Image.fromarray(np.asarray(sets[name].images[row])).resize((TILE, TILE), Image.Resampling.NEAREST)
+            sheet.paste(tile, (left + side * TILE, top))
+        draw.text((left, top + TILE + 2), f"{pair.query} / {pair.reference}: {pair.ssim:.3f}", fill="black")
+    if shown.empty:
+        draw.text((GAP, GAP), "no pair at or above the thresholds", fill="black")
+    return sheet
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9.-]+", "_", Path(name).name or name)

@@ -1,0 +1,74 @@
+"""The input pipeline against the training step it feeds: images a second of each augmentation over cnn_four_conv."""
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+from tensorflow import keras
+
+from cifar102 import augmentation, models, pipeline
+
+BATCH_SIZE = 128
+NUM_IMAGES = 12_800
+SECONDS = 0.7  # a measurement; the rates are medians of ROUNDS of them, steps and pipelines in turn
+ROUNDS = 3
+NAMES = [*(name for name in augmentation.NAMES if name != "none"), "none"]
+
+
+def rate(call: Callable[[], object]) -> float:
+    """Images a second of a call that handles one batch, over about SECONDS."""
+    started, count = time.perf_counter(), 0
+    while time.perf_counter() - started < SECONDS or count < 2:
+        call()
+        count += 1
+    return count * BATCH_SIZE / (time.perf_counter() - started)
+
+
+def training_step() -> Callable[[], object]:
+    """A training step of cnn_four_conv on one batch that is already there."""
+    model = models.build("cnn_four_conv")
+    model.compile("sgd", keras.losses.CategoricalCrossentropy(from_logits=True))
+    images = tf.random.stateless_uniform((BATCH_SIZE, 32, 32, 3), [0, 0])
+    labels = tf.one_hot(tf.range(BATCH_SIZE) % 10, 10)
+    return lambda: model.train_on_batch(images, labels)
+
+
+def benchmarks() -> list[dict[str, object]]:
+    """Rows {name, ours, peer, unit, ratio, peer_name}: ours the pipeline, peer the step, in images a second."""
+    images = np.random.default_rng(0).integers(0, 256, (NUM_IMAGES, 32, 32, 3), np.uint8)
+    labels, normalization = np.arange(NUM_IMAGES) % 10, pipeline.fit_normalization("per_channel", images)
+    step = training_step()
+    for _ in range(3):
+        step()
+    rows = []
+    for name in NAMES:
+        batches = iter(pipeline.training_batches(images, labels, 10, BATCH_SIZE, normalization, name))
+        for _ in range(5):
+            next(batches)
+        # batches the pipeline prepared while the step was measured are used up before it is
+        pairs = [(_drained(batches), rate(step)) for _ in range(ROUNDS)]
+        ours, peer = np.median(pairs, axis=0)
+        rows.append(
+            {
+                "name": f"pipeline_over_step_{name}",
+                "ours": round(float(ours), 1),
+                "peer": round(float(peer), 1),
+                "unit": "images/s",
+                "ratio": round(float(ours / peer), 3),
+                "peer_name": "training step of cnn_four_conv, batches of 128",
+            }
+        )
+        del batches
+    return rows
+
+
+def _drained(batches: object) -> float:
+    for _ in range(8):
+        next(batches)
+    return rate(lambda: next(batches))
+
+
+if __name__ == "__main__":
+    for row in benchmarks():
+        print(row)

@@ -1,0 +1,117 @@
+"""Random features: whitening, streaming, and that both closed forms are ridge regression."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from sklearn.linear_model import Ridge
+
+from cifar102 import models, patch_filters, random_features, ridge
+
+
+@pytest.fixture
+def stripes(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Three classes, told apart by the direction of their stripes."""
+    labels = np.arange(180) % 3
+    line = (np.arange(32)[None] // 2 + rng.integers(0, 4, (180, 1))) % 2 * 120
+    waves = np.zeros((180, 32, 32))
+    waves[labels == 0] = line[labels == 0][:, None, :]
+    waves[labels == 1] = line[labels == 1][:, :, None]
+    noise = rng.normal(60, 25, (180, 32, 32, 3))
+    return np.clip(waves[..., None] + noise, 0, 255).astype(np.uint8), labels
+
+
+def test_it_learns_what_stripes_tell_and_gives_logits(stripes):
+    images, labels = stripes
+    model = models.build("random_features", 3, num_filters=16, num_patches=500)
+    logits = model.fit(images[:120], labels[:120]).predict(images[120:])
+    assert logits.shape == (60, 3) and logits.dtype == np.float32
+    assert np.mean(logits.argmax(axis=1) == labels[120:]) > 0.9
+    assert models.num_parameters(model) == model.solution.weights.size + 3
+
+
+def test_more_features_than_rows_take_the_kernel_form_and_give_the_same_logits(stripes, monkeypatch):
+    images, labels = stripes
+    options = {"num_filters": 12, "num_patches": 300, "penalties": (1e-2,)}
+    assert 8 * 12 <= len(images)
+    primal = models.build("random_features", 3, **options).fit(images, labels)
+    monkeypatch.setattr(ridge, "fit_by_features", None)  # must not be called
+    monkeypatch.setattr(random_features, "FILTERS_AT_A_TIME", 5)
+    monkeypatch.setattr(random_features, "takes_kernel", lambda num_features, num_rows: True)
+    dual = models.build("random_features", 3, **options).fit(images, labels)
+    np.testing.assert_allclose(dual.predict(images), primal.predict(images), atol=2e-3)
+
+
+def test_the_same_seed_gives_the_same_logits_and_blocks_do_not_matter(stripes, monkeypatch):
+    images, labels = stripes
+    first = models.build("random_features", 3, num_filters=10, num_patches=300, seed=4).fit(images, labels)
+    monkeypatch.setattr(random_features, "IMAGES_AT_A_TIME", 37)
+    second = models.build("random_features", 3, num_filters=10, num_patches=300, seed=4).fit(images, labels)
+    np.testing.assert_allclose(first.predict(images), second.predict(images), atol=2e-3)
+    other = models.build("random_features", 3, num_filters=10, num_patches=300, seed=5).fit(images, labels)
+    assert np.abs(first.predict(images) - other.predict(images)).max() > 0.01
+
+
+@pytest.mark.parametrize("form", ["features", "rows"])
+def test_both_forms_are_the_ridge_regression_of_scikit_learn(form, rng):
+    features = rng.normal(3, 2, (90, 20)).astype(np.float32) * np.linspace(1, 9, 20, dtype=np.float32)
+    targets = np.eye(4)[rng.integers(0, 4, 90)]
+    is_held = np.arange(90) % 9 == 0
+    if form == "features":
+        batches = ((np.arange(k, k + 30), features[k : k + 30]) for k in (0, 30, 60))
+        found = ridge.fit_by_features(batches, targets, is_held, 20, (0.3,))
+    else:
+        parts = [slice(0, 7), slice(7, 20)]
+        found = ridge.fit_by_rows(lambda: ((s, features[:, s]) for s in parts), targets, is_held, 20, (0.3,))
+    scaled = (features - features.mean(axis=0)) / features.std(axis=0)
+    expected = Ridge(alpha=0.3 * 90).fit(scaled, targets).predict(scaled)
+    np.testing.assert_allclose(features @ found.weights + found.intercept, expected, atol=1e-4)
+
+
+def test_the_penalty_with_most_held_out_hits_is_taken(rng):
+    features = rng.normal(size=(60, 40)).astype(np.float32)
+    labels = (features[:, 0] > 0).astype(int)
+    batches = [(np.arange(60), features)]
+    found = ridge.fit_by_features(batches, np.eye(2)[labels], np.arange(60) % 3 == 0, 40, (1e-3, 1.0, 1e6))
+    assert found.penalty in found.held_accuracy
+    assert found.held_accuracy[found.penalty] == max(found.held_accuracy.values())
+    hits = np.mean(found.held_scores.argmax(axis=1) == labels[::3])
+    assert hits == found.held_accuracy[found.penalty]
+
+
+def test_a_filter_answers_to_its_whitened_patch_as_computed_by_hand(rng):
+    images = rng.integers(0, 256, (40, 32, 32, 3)).astype(np.uint8)
+    filters = patch_filters.draw(images, 6, 400, np.random.default_rng(1))
+    np.testing.assert_allclose(filters.kernels.sum(axis=(0, 1, 2)), 0, atol=1e-4)
+    found = patch_filters.features(images[:1], filters.kernels, filters.offsets, 0.1).numpy().reshape(6, 2, 2, 2)
+    responses = np.empty((27, 27, 6))
+    for row in range(27):
+        for column in range(27):
+            patch = images[0, row : row + 6, column : column + 6].astype(float)
+            patch = (patch - patch.mean()) / np.sqrt(patch.var(ddof=1) + 10)
+            responses[row, column] = np.tensordot(patch, filters.kernels, 3) - filters.offsets
+    for k, sign, row, column in np.ndindex(6, 2, 2, 2):
+        window = responses[13 * row : 13 * row + 14, 13 * column : 13 * column + 14, k]
+        mean = np.maximum((1, -1)[sign] * window - 0.1, 0).mean()
+        assert found[k, sign, row, column] == pytest.approx(mean, abs=1e-4)
+
+
+def test_changing_brightness_and_contrast_of_an_image_hardly_changes_its_features(rng):
+    images = rng.integers(60, 120, (5, 32, 32, 3)).astype(np.uint8)
+    filters = patch_filters.draw(images, 8, 300, np.random.default_rng(1))
+    plain, changed = (
+        patch_filters.features(tf.constant(x), filters.kernels, filters.offsets, 0.25) for x in (images, images * 2 + 5)
+    )
+    np.testing.assert_allclose(plain, changed, atol=0.1 * float(tf.reduce_max(plain)))
+
+
+@pytest.mark.parametrize(
+    "options", [{"num_filters": 0}, {"held_out": 1.0}, {"penalties": ()}, {"penalties": (0.0,)}]
+)
+def test_bad_options_are_refused(options):
+    with pytest.raises(ValueError, match="expected"):
+        models.build("random_features", **options)
+
+
+def test_predict_before_fit_is_refused():
+    with pytest.raises(ValueError, match="before fit"):
+        models.build("random_features").predict(np.zeros((1, 32, 32, 3), np.uint8))
