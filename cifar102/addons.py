@@ -86,7 +86,7 @@ def adamw(
 
 
 def weight_average(start: int = 0, period: int = 1) -> addons_fallback.WeightAverage:
-    """Give the callback that averages weights over the steps start, start + period, ... (0 is before training).
+    """Give the callback that averages weights as steps start, start + period, ... (counted from 0) leave them.
 
     Our own even beside Addons: its SWA wraps legacy optimizers only; a test holds both equal.
     """

@@ -63,6 +63,7 @@ class AdamW(keras.optimizers.Adam):
     def __init__(self, learning_rate: object = 0.001, weight_decay: float = 0.0, name: str = "AdamW", **kwargs: object):
         super().__init__(learning_rate=learning_rate, name=name, **kwargs)
         self.absolute_decay = weight_decay
+        self.beta_2 = float(np.float32(self.beta_2))  # Addons takes 1 - beta_2 in float32: 1e-5 of it is rounding
 
     def update_step(self, gradient: tf.Tensor, variable: tf.Variable, *rate: tf.Tensor) -> None:
         variable.assign_sub(variable * tf.cast(self.absolute_decay, variable.dtype))
@@ -73,7 +74,7 @@ class AdamW(keras.optimizers.Adam):
 
 
 class WeightAverage(keras.callbacks.Callback):
-    """Keep the running mean of a model's weights over the steps start, start + period, ... of its training.
+    """Keep the running mean of a model's weights as steps start, start + period, ... (counted from 0) left them.
 
     `average`: one float array a weight, as get_weights gives them, or None before `start`; `count`: how many weight
     sets are in it. Both can be written to a checkpoint and put back, with `step`, the steps done. `put_into(model)`
@@ -88,17 +89,12 @@ class WeightAverage(keras.callbacks.Callback):
         self.start, self.period = start, period
         self.step, self.count, self.average = 0, 0, None
 
-    def on_train_begin(self, logs: dict | None = None) -> None:
-        if self.step == 0:
-            self._include()
-
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        if self.step >= self.start and (self.step - self.start) % self.period == 0:
+            self._include()
         self.step += 1
-        self._include()
 
     def _include(self) -> None:
-        if self.step < self.start or (self.step - self.start) % self.period:
-            return
         weights = self.model.get_weights()
         self.count += 1
         if self.average is None:

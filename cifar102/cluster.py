@@ -58,7 +58,7 @@ def sweep(configs: Sequence[TrainConfig], scheduler: str, workspace: Workspace) 
             before = [future for future, other in futures.items() if other.folder == config.start_from]
             key = f"{config.folder}-{time.time_ns()}"
             futures[client.submit(fit_remotely, config.to_dict(), str(workspace.root), *before, key=key)] = config
-        for future in distributed.as_completed(futures):
+        for future in distributed.as_completed(futures, loop=client.loop):
             config = futures[future]
             run = _gather(future, config, workspace)
             outcomes[config.folder] = run

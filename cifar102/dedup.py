@@ -20,6 +20,7 @@ __all__ = [
     "components",
     "exact_groups",
     "exact_table",
+    "grey",
     "near_duplicates",
     "nearest",
     "pairs_above",

@@ -45,7 +45,7 @@ def fast_cnn(
 
 
 def whiten(model: keras.Model, images: np.ndarray, epsilon: float = 5e-4) -> None:
-    """Set the fixed first layer to the eigenvectors of 2x2 patches of images, scaled to variance 1, and their opposites.
+    """Set the fixed first layer to the eigenvectors of 2x2 patches, scaled to variance 1, and their opposites.
 
     images: float32 (n, h, w, 3), normalised as for training; 5,000 are enough. ValueError where the model has no such
     layer. Source: arXiv 2404.00498, section 3.1.

@@ -7,7 +7,6 @@ of the first pixel is (.5, .5), as in Pillow.
 
 import tensorflow as tf
 
-
 Coefficients = tuple[tf.Tensor, ...]
 
 

@@ -40,8 +40,9 @@ def pairs_above(images: np.ndarray, references: np.ndarray | None, threshold: fl
     """Find all pairs whose grey 2-D SSIM (7 x 7 windows, no shifts) is at or above the threshold, exactly.
 
     images, references: uint8 (n, 32, 32, 3), (m, 32, 32, 3); references None: pairs within images, query < reference.
-    Returns query, reference int64 and ssim float64, sorted by query and reference. At 0.75 the bound leaves about
-    one pair in a hundred of CIFAR-10 to compute, at 0.65 half of them, below all. Memory: 1 KiB an image and 40 MiB a thread, beside the pairs found.
+    Returns query, reference int64 and ssim float64, sorted by query and reference. At 0.75 the bound leaves about one
+    pair in a hundred of CIFAR-10 to compute, at 0.65 half of them, below all. Memory: 1 KiB an image and 40 MiB a
+    thread, beside the pairs found.
     """
     if not -1 <= threshold <= 1:
         raise ValueError(f"threshold: expected an SSIM from -1 to 1, found {threshold}")

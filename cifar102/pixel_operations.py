@@ -59,7 +59,12 @@ def _move(images: tf.Tensor, which: tf.Tensor, amount: tf.Tensor) -> tf.Tensor:
         return tf.where(_is(name, which), value, zero)
 
     other = geometry.coefficients(
-        1.0, of("ShearX", amount * 0.3), of("TranslateX", shift), of("ShearY", amount * 0.3), 1.0, of("TranslateY", shift)
+        1.0,
+        of("ShearX", amount * 0.3),
+        of("TranslateX", shift),
+        of("ShearY", amount * 0.3),
+        1.0,
+        of("TranslateY", shift),
     )
     rotates = _is("Rotate", which)
     return geometry.pick(images, [tf.where(rotates, *both) for both in zip(turned, other, strict=True)], GREY)

@@ -20,10 +20,10 @@ FILTERS_AT_A_TIME = 512
 class RandomFeatures:
     """An estimator: fit(images, labels), then predict(images) -> logits.
 
-    num_filters: random patches, 8 features each (two signs, four quadrants). threshold: of both signs. penalties: of the
-    ridge (module ridge); the one with the most hits on `held_out` of the rows is taken, then all rows are fitted. The
-    logits are the ridge's scores times one factor, fitted on the held-out rows, so that their softmax can be read as
-    probabilities. Sources: Coates & Ng 2012; Recht et al. 2019, arXiv 1902.10811 (random features in CIFAR-10.1).
+    num_filters: random patches, 8 features each (two signs, four quadrants). threshold: of both signs. penalties: of
+    the ridge (module ridge); the one with the most hits on `held_out` of the rows is taken, then all rows are fitted.
+    The logits are the ridge's scores times one factor, fitted on the held-out rows, so that their softmax can be read
+    as probabilities. Sources: Coates & Ng 2012; Recht et al. 2019, arXiv 1902.10811 (random features in CIFAR-10.1).
     """
 
     def __init__(

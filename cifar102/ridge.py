@@ -45,7 +45,9 @@ def fit_by_features(
     gram, products, held, mean, deviation = _sums(batches, centred, is_held, num_features)
     num_train = np.count_nonzero(~is_held)
     penalty, accuracy, scores = _choose(
-        lambda penalty: held @ _solve(gram, penalty * num_train, products) + centre, penalties, targets[is_held].argmax(axis=1)
+        lambda penalty: held @ _solve(gram, penalty * num_train, products) + centre,
+        penalties,
+        targets[is_held].argmax(axis=1),
     )
     gram += held.T @ held
     products += held.T @ centred[is_held]
@@ -64,7 +66,7 @@ def fit_by_rows(
     """Solve the kernel system, n x n, summed over blocks of features; for more features than rows. The same solution.
 
     blocks: gives, each time it is called, (columns, features float32 (n, b)) over all columns; called twice. Held in
-    memory: three n x n float64 matrices and one block.
+    memory: four n x n float64 matrices and one block.
     """
     centre = targets.mean(axis=0)
     centred, kernel = targets - centre, np.zeros((len(targets), len(targets)))
@@ -77,7 +79,6 @@ def fit_by_rows(
         penalties,
         targets[is_held].argmax(axis=1),
     )
-    del trains, across
     dual = _solve(kernel, penalty * len(targets), centred)
     weights, intercept = np.empty((num_features, targets.shape[1]), np.float32), centre.copy()
     for columns, raw in blocks():

@@ -49,8 +49,9 @@ def block_sums(images: np.ndarray) -> np.ndarray:
 
 
 def _unit_vectors(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """float32 (n, 193) of length 1, the last number 1 for images without contrast; and float64 (n,) squared lengths before,
-    times 192: whole numbers.
+    """Rows float32 (n, 193) of length 1, the last number 1 for images without contrast, and the squared lengths before.
+
+    The squares, float64 (n,), are times 192: whole numbers.
     """
     exact = sums.astype(np.int64)
     totals = exact.sum(axis=1)

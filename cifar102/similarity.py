@@ -3,7 +3,7 @@
 import numpy as np
 
 from cifar102.kernels import blocks, in_threads
-from cifar102.ssim_kernels import PLACES, SIDE, best_of_shifts, sequence_ssim
+from cifar102.ssim_kernels import PLACES, SIDE, best_of_shifts, luma, sequence_ssim
 
 PAIR_BLOCK = 1024
 
@@ -22,11 +22,13 @@ def grey(images: np.ndarray) -> np.ndarray:
         raise ValueError(f"images: expected uint8 (n, 32, 32, 3) or (n, 32, 32), found {found}")
     if images.ndim == 3:
         return np.ascontiguousarray(images)
-    values = np.empty(images.shape[:3], np.uint8)
-    for block in blocks(len(images), 4096):
-        red, green, blue = np.moveaxis(images[block], -1, 0).astype(np.uint32)
-        values[block] = (299 * red + 587 * green + 114 * blue + 500) // 1000
-    return values
+    values = np.empty((len(images), SIDE * SIDE), np.uint8)
+
+    def work(block: slice) -> None:
+        luma(np.ascontiguousarray(images[block]).reshape(-1, 3 * SIDE * SIDE), values[block])
+
+    in_threads(work, blocks(len(images), 4096))
+    return values.reshape(-1, SIDE, SIDE)
 
 
 def ssim(a: np.ndarray, b: np.ndarray, max_shift: int = 2) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Compiled structural similarity of grey 32 x 32 images, on rows laid end to end.
 
-In a flat image a shift is an offset and a window a sum of strips, so that every loop is long, without cases, and fills
+In a flat image a shift is an offset and a window seven column sums: every loop is long, without cases, and fills
 the vector units; windows that would wrap around a row's end are computed too and left out of the mean. All window sums
 are whole numbers (int32), so that identical images have exactly 1. With S the sum over a window of 49 pixels,
 49 S_xx - S_x^2 is 49 * 48 times the sample variance.
@@ -22,25 +22,32 @@ C2 = np.float32((0.03 * 255) ** 2 * AREA * (AREA - 1))
 
 
 @kernel
-def strip_sums(values: np.ndarray, strips: np.ndarray) -> None:
-    """Sum up the seven values from each on: strips[k] = values[k] + ... + values[k + 6]."""
-    for k in range(strips.size):
-        strips[k] = np.int32(
-            values[k] + values[k + 1] + values[k + 2] + values[k + 3] + values[k + 4] + values[k + 5] + values[k + 6]
-        )
+def luma(pixels: np.ndarray, values: np.ndarray) -> None:
+    """Write (299 R + 587 G + 114 B + 500) // 1000 of uint8 (n, 3072), RGB pixel by pixel, into uint8 (n, 1024)."""
+    for i in range(values.shape[0]):
+        row, out = pixels[i], values[i]
+        for k in range(PIXELS):
+            red, green, blue = np.uint32(row[3 * k]), np.uint32(row[3 * k + 1]), np.uint32(row[3 * k + 2])
+            weighted = np.uint32(np.uint32(299) * red + np.uint32(587) * green + np.uint32(114) * blue + np.uint32(500))
+            out[k] = np.uint8(np.uint32(weighted // np.uint32(1000)))
 
 
 @kernel
-def window_sum(strips: np.ndarray, k: int) -> int:
-    """Sum up the strips of seven rows: the sum over the window whose first pixel is k."""
+def column_sums(values: np.ndarray, sums: np.ndarray) -> None:
+    """Sum up seven values below each other: sums[k] = values[k] + values[k + 32] + ... + values[k + 192]."""
+    for k in range(SIDE):
+        sums[k] = 0
+        for row in range(WINDOW):
+            sums[k] += values[k + row * SIDE]
+    for k in range(sums.size - SIDE):
+        sums[k + SIDE] = np.int32(sums[k] + np.int32(values[k + WINDOW * SIDE] - values[k]))
+
+
+@kernel
+def seven(values: np.ndarray, k: int) -> int:
+    """Sum up the seven values from k on: of column sums, the sum over the window whose first pixel is k."""
     return np.int32(
-        strips[k]
-        + strips[k + 32]
-        + strips[k + 64]
-        + strips[k + 96]
-        + strips[k + 128]
-        + strips[k + 160]
-        + strips[k + 192]
+        values[k] + values[k + 1] + values[k + 2] + values[k + 3] + values[k + 4] + values[k + 5] + values[k + 6]
     )
 
 
@@ -51,22 +58,21 @@ def prepare(image: np.ndarray, room: int, flat: np.ndarray, moments: np.ndarray,
     image: uint8 (1024,); flat: int32 (1024 + 2 room,), the pixels from room on; moments: int32 (3, 1024 + 2 room) for
     S, S^2 and 49 S_xx - S^2 of the window that starts at this pixel; scratch: int32 (2, 1024 + 2 room).
     """
-    pixels = flat[room : room + PIXELS]
+    pixels, size = flat[room : room + PIXELS], PLACES * SIDE
     for k in range(PIXELS):
         pixels[k] = np.int32(image[k])
-    squares, strips = scratch[0], scratch[1, :PIXELS]
-    sums = moments[0, room : room + PLACES * SIDE]
-    squared = moments[1, room : room + PLACES * SIDE]
-    variances = moments[2, room : room + PLACES * SIDE]
-    strip_sums(flat[room:], strips)
-    for k in range(PLACES * SIDE):
-        sums[k] = window_sum(strips, k)
+    squares, columns = scratch[0, :PIXELS], scratch[1]
+    sums, squared = moments[0, room : room + size], moments[1, room : room + size]
+    variances = moments[2, room : room + size]
+    column_sums(pixels, columns[:size])
+    for k in range(size):
+        sums[k] = seven(columns, k)
         squared[k] = np.int32(sums[k] * sums[k])
-    for k in range(flat.size - room):
-        squares[k] = np.int32(flat[room + k] * flat[room + k])
-    strip_sums(squares, strips)
-    for k in range(PLACES * SIDE):
-        variances[k] = np.int32(np.int32(AREA * window_sum(strips, k)) - squared[k])
+    for k in range(PIXELS):
+        squares[k] = np.int32(pixels[k] * pixels[k])
+    column_sums(squares, columns[:size])
+    for k in range(size):
+        variances[k] = np.int32(np.int32(AREA * seven(columns, k)) - squared[k])
 
 
 @kernel
@@ -85,36 +91,40 @@ def shifted_ssim(
 
     x, y and their moments: as `prepare` leaves them; scratch: int32 (2, 1024 + 2 room); quotients: float32 (832,).
     """
-    rows, columns = PLACES - abs(row), PLACES - abs(column)
+    rows, width = PLACES - abs(row), PLACES - abs(column)
     first, second = room + SIDE * max(0, row), room + SIDE * max(0, -row) - column
     size = (rows + WINDOW - 1) * SIDE
-    a, b = x[first : first + size + WINDOW], y[second : second + size + WINDOW]
-    products, strips = scratch[0, : size + WINDOW], scratch[1, :size]
-    for k in range(size + WINDOW):
+    a, b, products, columns = x[first : first + size], y[second : second + size], scratch[0, :size], scratch[1]
+    for k in range(size):
         products[k] = np.int32(a[k] * b[k])
-    strip_sums(products, strips)
+    column_sums(products, columns[: rows * SIDE])
     end, other = first + rows * SIDE, second + rows * SIDE
     window_quotients(
-        strips,
+        columns,
         (x_moments[0, first:end], x_moments[1, first:end], x_moments[2, first:end]),
         (y_moments[0, second:other], y_moments[1, second:other], y_moments[2, second:other]),
         quotients[: rows * SIDE],
     )
-    total, begin = 0.0, max(0, column)
-    for i in range(rows):
-        part = quotients[i * SIDE + begin : i * SIDE + begin + columns]
-        for j in range(columns):
-            total += np.float64(part[j])
-    return total / (rows * columns)
+    while rows > 1:  # in pairs of rows: the shortest sums, and in float32 as exact as need be
+        half = rows // 2
+        upper, lower = quotients[: half * SIDE], quotients[(rows - half) * SIDE : rows * SIDE]
+        for k in range(half * SIDE):
+            upper[k] += lower[k]
+        rows -= half
+    begin = max(0, column)
+    total, line = 0.0, quotients[begin : begin + width]
+    for j in range(width):
+        total += np.float64(line[j])
+    return total / ((PLACES - abs(row)) * width)
 
 
 @kernel
-def window_quotients(strips: np.ndarray, x: tuple, y: tuple, quotients: np.ndarray) -> None:
-    """SSIM of each window from the strips of the products and the moments (S, S^2, 49 S_xx - S^2) of both images."""
+def window_quotients(columns: np.ndarray, x: tuple, y: tuple, quotients: np.ndarray) -> None:
+    """SSIM of each window, from column sums of the products and the moments (S, S^2, 49 S_xx - S^2) of both images."""
     (sums, squared, variances), (other_sums, other_squared, other_variances) = x, y
     for k in range(quotients.size):
         means = np.int32(sums[k] * other_sums[k])
-        covariance = np.int32(np.int32(AREA * window_sum(strips, k)) - means)
+        covariance = np.int32(np.int32(AREA * seven(columns, k)) - means)
         above = (np.float32(np.int32(2 * means)) + C1) * (np.float32(np.int32(2 * covariance)) + C2)
         spread = np.float32(np.int32(variances[k] + other_variances[k])) + C2
         quotients[k] = above / ((np.float32(np.int32(squared[k] + other_squared[k])) + C1) * spread)
@@ -158,7 +168,6 @@ def sequence_ssim(a: np.ndarray, b: np.ndarray, values: np.ndarray) -> None:
     """SSIM of sequences with windows of seven: a, b uint8 (n, d); values float64 (n,), filled in."""
     size = a.shape[1] - WINDOW + 1
     x, y = np.empty((2, a.shape[1]), np.int32), np.empty((3, a.shape[1]), np.int32)
-    sums = np.empty((5, size), np.int32)
     scale = np.float32(WINDOW * WINDOW / (AREA * AREA))
     c1, c2 = C1 * scale, C2 * np.float32(WINDOW * (WINDOW - 1) / (AREA * (AREA - 1)))
     for i in range(a.shape[0]):
@@ -166,17 +175,12 @@ def sequence_ssim(a: np.ndarray, b: np.ndarray, values: np.ndarray) -> None:
             p, q = np.int32(a[i, k]), np.int32(b[i, k])
             x[0, k], x[1, k] = p, np.int32(p * p)
             y[0, k], y[1, k], y[2, k] = q, np.int32(q * q), np.int32(p * q)
-        strip_sums(x[0], sums[0])
-        strip_sums(x[1], sums[1])
-        strip_sums(y[0], sums[2])
-        strip_sums(y[1], sums[3])
-        strip_sums(y[2], sums[4])
         total = 0.0
         for k in range(size):
-            s, t = sums[0, k], sums[2, k]
+            s, t = seven(x[0], k), seven(y[0], k)
             means, squares = np.int32(s * t), np.int32(np.int32(s * s) + np.int32(t * t))
-            covariance = np.int32(np.int32(WINDOW * sums[4, k]) - means)
-            spread = np.int32(np.int32(WINDOW * np.int32(sums[1, k] + sums[3, k])) - squares)
+            covariance = np.int32(np.int32(WINDOW * seven(y[2], k)) - means)
+            spread = np.int32(np.int32(WINDOW * np.int32(seven(x[1], k) + seven(y[1], k))) - squares)
             above = (np.float32(np.int32(2 * means)) + c1) * (np.float32(np.int32(2 * covariance)) + c2)
             total += np.float64(above / ((np.float32(squares) + c1) * (np.float32(spread) + c2)))
         values[i] = total / size

@@ -61,6 +61,7 @@ def _options(names: dict[str, dict], base: dict) -> list[Arm]:
 
 
 def baseline(sizes: Sizes) -> list[Arm]:
+    """The network that memorises."""
     return [Arm("cnn_two_conv", ADAM, {"model": "cnn_two_conv"})]
 
 
@@ -74,14 +75,17 @@ def augmentation(sizes: Sizes) -> list[Arm]:
 
 
 def pooling(sizes: Sizes) -> list[Arm]:
+    """Which pooling the stages end with."""
     return _options({name: {"pooling": name} for name in ("max", "average", "max_then_average")}, ABLATION)
 
 
 def padding(sizes: Sizes) -> list[Arm]:
+    """Padding of the convolutions."""
     return _options({name: {"padding": name} for name in ("same", "valid")}, ABLATION)
 
 
 def batch_norm(sizes: Sizes) -> list[Arm]:
+    """Batch normalisation, then dropout added to it."""
     names: dict[str, dict] = {"neither": {"batch_norm": False}, "batch_norm": {"batch_norm": True}}
     for rate in (0.2, 0.3, 0.4, 0.5):
         names[f"batch_norm+dropout{rate}"] = {"batch_norm": True, "dropout": rate}
@@ -89,6 +93,7 @@ def batch_norm(sizes: Sizes) -> list[Arm]:
 
 
 def l2(sizes: Sizes) -> list[Arm]:
+    """L2 penalty on the dense layer of a network with batch normalisation."""
     base = {**ABLATION, "model_options": {"batch_norm": True}}
     return _options({f"l2={text}": {"l2": float(text)} for text in ("0", "1e-4", "1e-3", "1e-2", "1e-1", "2e-1")}, base)
 
@@ -187,6 +192,7 @@ def cifar100(sizes: Sizes) -> list[Arm]:
 
 
 def leak(sizes: Sizes) -> list[Arm]:
+    """An honest validation split against one drawn with replacement."""
     base = {**ADAM, "model": "cnn_four_conv"}
     return [Arm(name, base, {"split": name}) for name in ("permutation", "with_replacement")]
 

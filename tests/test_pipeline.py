@@ -91,7 +91,7 @@ def test_each_epoch_holds_every_image_once_with_its_label_in_a_new_order(images,
         np.testing.assert_array_equal(y.argmax(axis=1), labels[_rows(x, images)])
 
 
-@pytest.mark.parametrize("name", [*augmentation.NAMES, "flip_crop+cutmix"])
+@pytest.mark.parametrize("name", ["none", "flip_crop+affine+cutout+mixup+cutmix", "autoaugment"])
 def test_a_run_resumed_at_an_epoch_is_fed_what_the_unbroken_run_is(name, images, labels):
     whole = _take(pipeline.training_batches(images, labels, 10, 10, UNIT, name, seed=3), 9)
     resumed = _take(pipeline.training_batches(images, labels, 10, 10, UNIT, name, seed=3, first_epoch=2), 3)

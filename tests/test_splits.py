@@ -1,5 +1,7 @@
 """Splits are seeded, stratified permutations; groups stay together; the published leak is what it says."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -57,7 +59,7 @@ def test_the_published_leak_validates_on_rows_that_were_trained_on(labels):
 
 def test_a_smaller_subset_lies_in_each_larger_one_and_is_stratified(labels):
     subsets = [splits.subset(labels, size, seed=5) for size in (10, 50, 200, 600)]
-    for small, large in zip(subsets, subsets[1:], strict=False):
+    for small, large in itertools.pairwise(subsets):
         assert set(small) < set(large)
     assert [len(rows) for rows in subsets] == [10, 50, 200, 600]
     assert all((np.bincount(labels[rows]) == len(rows) // 10).all() for rows in subsets)

@@ -11,7 +11,18 @@ import numpy as np
 import pytest
 from scipy import special
 
-from cifar102 import checkpoints, datasets, initial_weights, models, rate_range, runs, snapshots, studies, training
+from cifar102 import (
+    checkpoints,
+    cluster,
+    datasets,
+    initial_weights,
+    models,
+    rate_range,
+    runs,
+    snapshots,
+    studies,
+    training,
+)
 from cifar102.cifar import ImageSet
 from cifar102.train_config import TrainConfig, hash_config
 from cifar102.workspace import Workspace, read_json, write_json
@@ -156,18 +167,19 @@ def test_a_run_interrupted_before_or_after_its_checkpoint_ends_like_an_unbroken_
 
 
 def test_early_stopping_ends_with_the_best_weights_also_when_it_was_interrupted(workspace):
-    config = CONFIG.replace(patience=1, epochs=12, schedule="constant", learning_rate=0.5, augmentation="none")
+    config = CONFIG.replace(patience=2, epochs=12, schedule="constant", learning_rate=0.5, augmentation="none")
     straight = training.fit(config, workspace)
     best = straight.history["val_accuracy"]
     assert len(best) < 12
     assert straight.metrics["validation_accuracy"] == pytest.approx(best.max())
     assert straight.metrics["best_epoch"] == best.argmax() + 1
-    other = Workspace(workspace.root / "other")
-    with pytest.MonkeyPatch.context() as patch:
-        interrupt_after(patch, epoch=len(best) - 1, is_saved=True)
-        with pytest.raises(KeyboardInterrupt):
-            training.fit(config, other)
-    assert_same_run(training.fit(config, other), straight)
+    for epoch in (len(best) - 2, len(best) - 1):  # an epoch before it stops, and when it has just stopped
+        other = Workspace(workspace.root / f"broken-{epoch}")
+        with pytest.MonkeyPatch.context() as patch:
+            interrupt_after(patch, epoch=epoch, is_saved=True)
+            with pytest.raises(KeyboardInterrupt):
+                training.fit(config, other)
+        assert_same_run(training.fit(config, other), straight)
 
 
 def test_a_finished_run_is_kept_and_a_new_evaluation_set_does_not_train_it_again(whole, shared, monkeypatch):
@@ -255,6 +267,18 @@ def test_a_sweep_reports_a_failed_run_and_goes_on(whole, shared, capsys):
 
 def test_running_out_of_memory_is_called_that(tmp_path):
     assert runs.write_error(tmp_path, MemoryError("8 GiB")).startswith("out of memory")
+
+
+def test_a_worker_that_the_system_killed_is_reported_as_such(tmp_path):
+    class KilledWorker(Exception):
+        pass
+
+    class Future:
+        def result(self):
+            raise KilledWorker("runs/a")
+
+    run = cluster._gather(Future(), CONFIG, Workspace(tmp_path))
+    assert "runs out of memory" in run.error and not run.is_finished
 
 
 def test_a_sweep_refuses_two_runs_of_one_folder():
