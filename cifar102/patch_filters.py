@@ -37,8 +37,7 @@ def draw(images: np.ndarray, num_filters: int, num_patches: int, rng: np.random.
     chosen = (patches[rng.choice(len(patches), num_filters, replace=False)] - mean) @ whitener
     chosen /= np.linalg.norm(chosen, axis=1, keepdims=True) + 1e-10
     folded = chosen @ whitener.T
-    offsets = folded @ mean
-    folded -= folded.mean(axis=1, keepdims=True)  # a patch's own mean is taken off by filters that sum to 0
+    offsets = folded @ mean  # patches have mean 0, so filters sum to 0 and take off a patch's own mean themselves
     kernels = folded.T.reshape(PATCH_SIZE, PATCH_SIZE, 3, num_filters)
     return PatchFilters(kernels.astype(np.float32), offsets.astype(np.float32))
 

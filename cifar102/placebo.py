@@ -78,7 +78,9 @@ def _copy_references(raw: Path, data: Path) -> None:
     names = [f"data_batch_{k + 1}" for k in range(REFERENCE_BATCHES)] + ["test_batch"]
     files = [Path("cifar-10-batches-py") / name for name in names]
     files += [Path("cifar-100-python") / name for name in ("train", "test", "meta")]
-    files += [path.relative_to(data) for name in OPTIONAL for path in sorted((data / name).rglob("*")) if path.is_file()]
+    files += [
+        path.relative_to(data) for name in OPTIONAL for path in sorted((data / name).rglob("*")) if path.is_file()
+    ]
     for file in files:
         with replacing(raw / file) as temporary:
             shutil.copyfile(data / file, temporary)
