@@ -71,7 +71,9 @@ def cifar100_cnn(
     )
 
 
-def cifar100_first_cnn(inputs: tf.Tensor, num_classes: int, activation: str = "relu", dropout: float = 0.2):
+def cifar100_first_cnn(
+    inputs: tf.Tensor, num_classes: int, activation: str = "relu", dropout: float = 0.2
+) -> tf.Tensor:
     """The deeper first CIFAR-100 network: four stages of three convolutions, batch norm, little dropout, no L2."""
     return ablation_cnn(
         inputs,

@@ -65,7 +65,7 @@ def cyclical_rate(
     return schedule(float(initial_rate), float(maximal_rate), int(step_size))
 
 
-def sgdw(weight_decay: float, learning_rate: object, momentum: float = 0.9, nesterov: bool = True):
+def sgdw(weight_decay: float, learning_rate: object, momentum: float = 0.9, nesterov: bool = True) -> object:
     """SGD with momentum and decoupled weight decay: each step first takes `weight_decay` times the weight off it.
 
     The decay is absolute, not multiplied by the rate (Keras's own `weight_decay` is). Addons' optimizer is a legacy
@@ -77,7 +77,7 @@ def sgdw(weight_decay: float, learning_rate: object, momentum: float = 0.9, nest
 
 def adamw(
     weight_decay: float, learning_rate: object, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-7
-):
+) -> object:
     """Adam with decoupled weight decay, absolute as in `sgdw`. Source: Loshchilov & Hutter 2017, arXiv 1711.05101."""
     library = _addons.optimizers if HAS_ADDONS else addons_fallback
     return library.AdamW(

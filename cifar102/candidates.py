@@ -46,8 +46,8 @@ def decide(keywords: pd.DataFrame, decisions: Path = DECISIONS) -> pd.DataFrame:
 def extract(tiny: TinyImages, keywords: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Find every Tiny Images record of the given keywords.
 
-    keywords: one row a keyword with keyword, class_name, label. Returns the candidates (tiny_index, keyword, class_name,
-    label, filename), sorted by tiny_index, and the keywords that no record has.
+    keywords: one row a keyword with keyword, class_name, label. Returns candidates (tiny_index, keyword, class_name,
+    label, filename) by tiny_index, and the keywords that no record has.
     """
     ranges, missing = [], []
     for row in keywords.itertuples():

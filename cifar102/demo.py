@@ -1,6 +1,6 @@
 """The demo pool: every raw format in miniature, drawn by this project, with known things to find.
 
-Nothing here is a photograph. What was planted stands in raw/pool_truth.parquet, so that a run can be checked against it.
+Nothing here is a photograph. What was planted stands in raw/pool_truth.parquet, so that a run can be checked.
 """
 
 from pathlib import Path

@@ -96,7 +96,9 @@ def activate(x: tf.Tensor, activation: str, name: str | None = None) -> tf.Tenso
     return keras.layers.Activation(activation, name=name)(x)
 
 
-def convolve(x: tf.Tensor, filters: int, size: int, name: str, stride: int = 1, padding: str = "same", **options):
+def convolve(
+    x: tf.Tensor, filters: int, size: int, name: str, stride: int = 1, padding: str = "same", **options: object
+) -> tf.Tensor:
     """Apply Conv2D `name`; ValueError where its input is too small for it. `options` go to Conv2D."""
     if padding not in ("same", "valid"):
         raise ValueError(f"padding {padding!r}: expected 'same' or 'valid'")
@@ -104,7 +106,9 @@ def convolve(x: tf.Tensor, filters: int, size: int, name: str, stride: int = 1, 
     return keras.layers.Conv2D(filters, size, stride, padding, name=name, **options)(x)
 
 
-def pool(x: tf.Tensor, name: str, kind: str = "max", size: int = 2, stride: int | None = None, padding: str = "valid"):
+def pool(
+    x: tf.Tensor, name: str, kind: str = "max", size: int = 2, stride: int | None = None, padding: str = "valid"
+) -> tf.Tensor:
     """Apply max or average pooling `name`; ValueError where its input is smaller than its window."""
     if kind not in POOLINGS:
         raise ValueError(f"pooling {kind!r}: expected one of {', '.join(POOLINGS)}")

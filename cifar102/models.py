@@ -27,7 +27,7 @@ RESNETS = ("resnet20", "resnet32", "resnet44", "resnet56", "resnet110")
 NAMES = (*BUILDERS, *RESNETS, "random_features")
 
 
-def build(name: str, num_classes: int = 10, image_size: int = 32, **options: object):
+def build(name: str, num_classes: int = 10, image_size: int = 32, **options: object) -> object:
     """Build one network, not compiled: a Functional Keras model with logits, or the random_features estimator.
 
     name: one of NAMES, or `resnet` and a depth of the form 6n+2. image_size: height and width of the RGB images.
@@ -68,7 +68,7 @@ def near(word: str, known: object) -> str:
     return f"did you mean {' or '.join(matches)}?" if matches else f"expected one of {', '.join(known) or 'none'}"
 
 
-def load(path: Path):
+def load(path: Path) -> object:
     """Load a saved `.keras` model of this project, not compiled. FileNotFoundError names a missing file."""
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path}: no such model file")

@@ -38,7 +38,7 @@ def apply(pairs: pd.DataFrame, verdicts: pd.DataFrame, tiny_indices: np.ndarray)
     is_known = tiny_indices[rows] == verdicts["tiny_index"].to_numpy(np.int64)
     said = verdicts.assign(query=rows, verdict=verdicts["verdict"].map(MEANING))[is_known]
     keys = ["query", "reference_set", "reference"]
-    final = said.groupby(keys)["verdict"].agg(lambda given: given.iloc[0] if given.nunique() == 1 else "review")
+    final = said.groupby(keys)["verdict"].agg(lambda given: given.iloc[0] if len(set(given)) == 1 else "review")
     return dedup.apply_verdicts(pairs, final.rename("verdict").reset_index())
 
 
@@ -60,7 +60,8 @@ def judged_pairs(workspace: Workspace) -> pd.DataFrame | None:
 def recall_table(pairs: pd.DataFrame, judged: pd.DataFrame, thresholds: np.ndarray) -> pd.DataFrame:
     """Share of the judged pairs that score at or above each threshold, and how many pairs do so in all.
 
-    pairs: within one set, columns query, reference, ssim; judged: first < second. Returns threshold, found, recall, pairs.
+    pairs: within one set, columns query, reference, ssim; judged: first < second.
+    Returns threshold, found, recall, pairs.
     """
     ends = np.sort(pairs[["query", "reference"]].to_numpy(), axis=1)
     scores = pd.Series(pairs["ssim"].to_numpy(), index=pd.MultiIndex.from_arrays(ends.T)).groupby(level=[0, 1]).max()

@@ -70,7 +70,7 @@ def _write_votes(workspace: Workspace, truth: pd.DataFrame, source: object) -> N
 
 
 def reference_sets(workspace: Workspace) -> dict[str, cifar.ImageSet]:
-    """The image sets that candidates are compared with, by set name: CIFAR-10, and CIFAR-100 and CIFAR-10.1 if there."""
+    """The image sets candidates are compared with, by set name: CIFAR-10, and CIFAR-100 and CIFAR-10.1 if there."""
     found = {}
     for family, folder, load in (
         ("cifar10", "cifar-10-batches-py", cifar.load_cifar10),

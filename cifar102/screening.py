@@ -54,7 +54,7 @@ def nearest(exact: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
 
 
 def groups(exact: pd.DataFrame, duplicates: pd.DataFrame, num_candidates: int) -> np.ndarray:
-    """Group candidates that are copies or near-duplicates of each other: int64 (num_candidates,), connected components."""
+    """Number the groups of candidates that are copies or near-duplicates of each other: int64 (num_candidates,)."""
     near = duplicates.loc[duplicates["reference_set"] == "candidates", ["query", "reference"]]
     same = exact.loc[exact["set"] == "candidates", ["candidate", "row"]].set_axis(["query", "reference"], axis=1)
     return dedup.components(pd.concat([near, same], ignore_index=True), num_candidates)
