@@ -47,6 +47,12 @@ def num_threads() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def alone(function: Callable, *arguments: object) -> object:
+    """Call `function` with a BLAS of one thread: several wait for each other, on a busy machine for seconds."""
+    with threadpoolctl.threadpool_limits(1, "blas"):
+        return function(*arguments)
+
+
 def in_threads(function: Callable, items: Iterable) -> list:
     """Call `function` on each item in threads, each with a BLAS of one thread; return the results in order."""
     with threadpoolctl.threadpool_limits(1, "blas"), ThreadPoolExecutor(num_threads()) as pool:

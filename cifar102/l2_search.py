@@ -8,7 +8,7 @@ the few that could be among the k nearest are computed again in integers.
 import numpy as np
 
 from cifar102.cifar import check_images
-from cifar102.kernels import LANES, blocks, in_threads, product
+from cifar102.kernels import LANES, alone, blocks, in_threads, product
 from cifar102.l2_kernels import scan
 from cifar102.principal import Frame, principal_frame, project
 
@@ -30,7 +30,7 @@ def nearest(queries: np.ndarray, references: np.ndarray, k: int = 10) -> tuple[n
     rows, others = queries.reshape(len(queries), -1), references.reshape(len(references), -1)
     squares = np.full((len(rows), k), np.iinfo(np.int64).max)
     indices = np.full((len(rows), k), -1, np.int64)
-    frame = principal_frame(others)
+    frame = alone(principal_frame, others)
     for block in blocks(len(others), REFERENCE_BLOCK):
         part = np.ascontiguousarray(others[block])
         _search(rows, part, block.start, frame, squares, indices)

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import scipy.linalg
 
-from cifar102.kernels import blocks, in_threads, product
+from cifar102.kernels import alone, blocks, in_threads, product
 from cifar102.similarity import grey, pair_scores_here
 from cifar102.ssim_kernels import AREA, PLACES, WINDOW
 
@@ -70,7 +70,7 @@ def _trivial(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 def _projected(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
     """Factors of the mean of u, float32 (n, d + 1), (m, d + 1), and how much too low their product may be."""
-    frame = window_frame(right)
+    frame = alone(window_frame, right)
     other, error = coordinates(right, frame)
     own = other if left is right else coordinates(left, frame)[0]
     # Errors of both projections, rounding of the entries and of a float32 sum of d products of unit vectors.

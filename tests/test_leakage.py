@@ -16,7 +16,10 @@ from tests.test_dedup import moved, smooth_images
 def two_files(rng: np.random.Generator, tmp_path: Path) -> tuple[Path, Path]:
     """first.npy of 30 images; second.npz of 8: a copy of 5, a shifted copy of 11, an unlike rest."""
     first, second = smooth_images(rng, 30), smooth_images(rng, 8)
-    second[2], second[6] = first[5], moved(first[11], 1, -1)
+    second[2], second[6] = (
+        first[5],
+        np.clip(moved(first[11], 1, -1).astype(int) + rng.integers(-9, 10, (32, 32, 3)), 0, 255),
+    )
     np.save(tmp_path / "first.npy", first)
     np.savez(tmp_path / "second.npz", images=second, labels=np.arange(8))
     return tmp_path / "first.npy", tmp_path / "second.npz"
@@ -40,6 +43,13 @@ def test_the_report_leaves_two_tables_and_a_contact_sheet(two_files, workspace: 
     assert set(near["verdict"]) <= {"duplicate", "review"}
     with Image.open(folder / "pairs.png") as sheet:
         assert np.array_equal(np.asarray(sheet)[8 : 8 + 96 : 3, 8 : 8 + 96 : 3], np.load(two_files[1])["images"][2])
+
+
+def test_pairs_for_review_are_listed_but_not_counted_as_duplicates(two_files, workspace: Workspace) -> None:
+    found = leakage.report(*map(str, two_files), workspace, duplicate=0.999, review=0.7)
+    assert found.near["verdict"].tolist() == ["duplicate", "review"]
+    assert "near: 1 images (12.5%) have a near-duplicate" in str(found)
+    assert "near: 1 images (12.5%) more" in str(found)
 
 
 def test_one_set_is_compared_with_itself_and_a_pair_stands_once(rng, tmp_path: Path, workspace: Workspace) -> None:

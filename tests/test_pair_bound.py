@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cifar102 import cifar, dedup, pair_bound
+from cifar102 import cifar, dedup, kernels, pair_bound
 from cifar102.similarity import grey, pair_scores
 from tests.test_dedup import smooth_images
 
@@ -48,7 +48,7 @@ def test_pairs_within_a_set_stand_once_and_never_with_themselves(rng, monkeypatc
 
 def test_the_bound_is_never_below_the_score_and_excludes_most_pairs(rng: np.random.Generator) -> None:
     images = grey(planted(rng, 200))
-    frame = pair_bound.window_frame(images)
+    frame = kernels.alone(pair_bound.window_frame, images)
     points, error = pair_bound.coordinates(images, frame)
     bound = (1 + points.astype(np.float64) @ points.T + 4 * error) / 2
     scores = exhaustive(images, images)

@@ -24,6 +24,13 @@ def test_the_shortlist_is_that_of_a_full_correlation_matrix(rng: np.random.Gener
     assert np.abs(values - np.take_along_axis(full, indices, axis=1)).max() < 1e-12
 
 
+def test_partners_of_negative_correlation_are_listed_where_there_are_no_others(rng: np.random.Generator) -> None:
+    image = smooth_images(rng, 1)
+    values, indices = shortlist.shortlist(image, np.concatenate([255 - image, 255 - image // 2, image // 3]), 3)
+    assert indices.tolist() == [[2, 1, 0]]
+    assert (values[0, 1:] < -0.99).all()
+
+
 def test_blocks_change_nothing(rng: np.random.Generator, monkeypatch) -> None:
     images = smooth_images(rng, 200)
     whole = shortlist.shortlist(images, None, 5)
