@@ -132,6 +132,7 @@ def evaluate(options: argparse.Namespace) -> int:
     """Put a user's model or predictions beside the published line."""
     from cifar102 import evaluate
 
-    data = os.environ.get("CIFAR102_DATA") or None
-    print(evaluate.evaluate(options.model, sets=options.sets, workspace=_workspace_or_demo(options), data=data))
+    data = options.data or os.environ.get("CIFAR102_DATA") or None
+    workspace = _workspace_or_demo(options)
+    print(evaluate.evaluate(options.model, options.sets, workspace, data, pixels=options.pixels))
     return 0

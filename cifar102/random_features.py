@@ -13,8 +13,8 @@ from scipy import optimize, special
 from cifar102 import addons, patch_filters, ridge, splits  # noqa: F401  (addons switches oneDNN on)
 from cifar102.cifar import check_images, check_labels
 
-IMAGES_AT_A_TIME = 250
-FILTERS_AT_A_TIME = 512
+IMAGES_AT_A_TIME = 200  # with the filters below, 0.1 GB a tensor of responses
+FILTERS_AT_A_TIME = 128
 
 
 class RandomFeatures:
