@@ -1,5 +1,7 @@
 """Looking at a data set and at a model's mistakes: mean images, confident errors, as tables that figures draw."""
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -7,11 +9,23 @@ from cifar102 import image_sheets
 from cifar102.cifar import CLASS_NAMES, ImageSet
 
 
-def mean_images(images: ImageSet) -> pd.DataFrame:
-    """The mean image of each of the ten classes, as rows of an image sheet: set, row, pixels, caption."""
+def sheet_of(groups: Mapping[str, np.ndarray], captions: Sequence[str] | None = None) -> pd.DataFrame:
+    """Rows of an image sheet that shows computed images, a heading a group: set, row, pixels, group[, caption].
+
+    groups: heading -> uint8 (n, 32, 32, 3); captions: n texts under the images of each group.
+    """
+    tables = []
+    for heading, images in groups.items():
+        pixels = image_sheets.encode_pixels(images)
+        table = pd.DataFrame({"set": "pixels", "row": range(len(images)), "pixels": pixels, "group": heading})
+        tables.append(table if captions is None else table.assign(caption=list(captions)))
+    return pd.concat(tables, ignore_index=True)
+
+
+def mean_images(images: ImageSet) -> np.ndarray:
+    """The mean image of each of the ten classes, uint8 (10, 32, 32, 3)."""
     means = np.stack([images.images[images.labels == label].mean(axis=0) for label in range(len(CLASS_NAMES))])
-    pixels = image_sheets.encode_pixels(np.round(means).astype(np.uint8))
-    return pd.DataFrame({"set": "pixels", "row": range(len(CLASS_NAMES)), "pixels": pixels, "caption": CLASS_NAMES})
+    return np.round(means).astype(np.uint8)
 
 
 def normalized(probabilities: np.ndarray) -> np.ndarray:

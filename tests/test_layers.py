@@ -12,13 +12,42 @@ from cifar102.workspace import REPOSITORY
 
 PACKAGE = REPOSITORY / "cifar102"
 MODULES = {path.stem: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(PACKAGE.glob("*.py"))}
-ON_TOP = (
-    "__main__ commands benchmarks steps plans profiles notebooks stamps runner execution jupyter_kernel lock review"
-)
-TOP = set(ON_TOP.split())
-GROUND = {"workspace", "cifar", "batch_pickle"}
-READING = {"analysis", "figures", "report"}
-LEARNING = {"models", "pipeline", "training", "addons", "studies"}
+LAYERS = {
+    "ground": "workspace cifar batch_pickle array_files",
+    "data": (
+        "tiny_images tiny_keywords tiny_metadata candidates annotations votes labelimg agreement good_indices dedup "
+        "exact_copies l2_search l2_kernels kernels principal pair_bound shortlist similarity ssim_kernels pair_verdicts "
+        "screening quotas sampling group_split replay release croissant datasheet datasets "
+        "companions sources downloads archives pools demo demo_drawing placebo"
+    ),
+    "learning": (
+        "models plain_networks ablation_networks residual_networks fast_networks layers random_features patch_filters "
+        "ridge addons addons_fallback pipeline augmentation autoaugment geometry pixel_operations previews splits "
+        "training train_config training_data evaluation checkpoints initial_weights machine cluster progress optimizers "
+        "schedules snapshots rate_range runs studies study_arms"
+    ),
+    "reading": (
+        "analysis accuracies intervals predictions prediction_files lines robustness agreement_line model_pairs "
+        "drop_terms keyword_mixture set_matrix seed_scores image_difficulty calibration placebo_gap power methods_text "
+        "scorecard comparisons exploration figures figure_files charts accuracy_charts accuracy_chart_tables bar_marks "
+        "chart_marks image_sheets report report_cells report_page"
+    ),
+    "on top": (
+        "__main__ commands runner plans profiles steps stamps notebooks execution jupyter_kernel lock benchmarks "
+        "evaluate evaluation_sets model_files leakage image_sources"
+    ),
+}
+LAYER_OF = {module: layer for layer, modules in LAYERS.items() for module in modules.split()}
+MAY_IMPORT = {
+    "ground": {"ground"},
+    "data": {"data", "ground"},
+    "learning": {"learning", "data", "ground"},
+    "reading": {"reading", "ground"},
+    "on top": {"on top", "reading", "learning", "data", "ground"},
+}
+GROUND = {name for name, layer in LAYER_OF.items() if layer == "ground"}
+READING = {name for name, layer in LAYER_OF.items() if layer == "reading"}
+TOP = {name for name, layer in LAYER_OF.items() if layer == "on top"}
 TOO_GENERAL = {"utils", "util", "helpers", "helper", "common", "misc", "tools"}
 HEAVY = {"tensorflow", "keras", "tensorflow_addons"}
 
@@ -51,9 +80,25 @@ def test_the_package_itself_imports_nothing() -> None:
     assert not [node for node in ast.walk(MODULES["__init__"]) if isinstance(node, ast.Import | ast.ImportFrom)]
 
 
-def test_the_ground_stands_on_nothing_above_it() -> None:
-    for name in GROUND & MODULES.keys():
-        assert IMPORTS[name] <= GROUND
+def test_every_module_has_its_layer_and_its_row_in_the_readme() -> None:
+    assert MODULES.keys() - {"__init__"} == LAYER_OF.keys()
+    readme = (PACKAGE.parent / "README.md").read_text(encoding="utf-8")
+    rows = {name: f"| `{name}` | {layer} | {first_line(MODULES[name])} |" for name, layer in LAYER_OF.items()}
+    assert [row for row in rows.values() if row not in readme] == []
+
+
+def first_line(tree: ast.Module) -> str:
+    return ast.get_docstring(tree).splitlines()[0]
+
+
+def test_imports_go_one_way() -> None:
+    wrong = {
+        (name, other)
+        for name, layer in LAYER_OF.items()
+        for other in IMPORTS[name]
+        if LAYER_OF[other] not in MAY_IMPORT[layer]
+    }
+    assert wrong == set()
 
 
 def test_nothing_imports_what_stands_on_top() -> None:
