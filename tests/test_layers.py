@@ -16,14 +16,16 @@ LAYERS = {
     "ground": "workspace cifar batch_pickle array_files",
     "data": (
         "tiny_images tiny_keywords tiny_metadata candidates annotations votes labelimg agreement good_indices dedup "
-        "exact_copies l2_search l2_kernels kernels principal pair_bound shortlist similarity ssim_kernels pair_verdicts "
+        "exact_copies l2_search l2_kernels kernels principal pair_bound shortlist similarity ssim_kernels "
+        "pair_verdicts "
         "screening quotas sampling group_split replay release croissant datasheet datasets "
         "companions sources downloads archives pools demo demo_drawing placebo"
     ),
     "learning": (
         "models plain_networks ablation_networks residual_networks fast_networks layers random_features patch_filters "
         "ridge addons addons_fallback pipeline augmentation autoaugment geometry pixel_operations previews splits "
-        "training train_config training_data evaluation checkpoints initial_weights machine cluster progress optimizers "
+        "training train_config training_data evaluation checkpoints initial_weights machine cluster progress "
+        "optimizers "
         "schedules snapshots rate_range runs studies study_arms"
     ),
     "reading": (

@@ -1,0 +1,85 @@
+"""What people said of pairs overrides scores, and bad lines are named."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cifar102 import pair_verdicts
+from cifar102.workspace import Workspace
+
+
+def vote(index: int, verdict: str, rater: str = "a", reference: int = 5) -> dict:
+    keys = {"tiny_index": index, "reference_set": "cifar10-test", "reference": reference}
+    return {**keys, "rater": rater, "verdict": verdict, "time": "2026-01-01T00:00:00Z"}
+
+
+def write(path: Path, rows: list[dict]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+PAIRS = pd.DataFrame(
+    [
+        (0, "cifar10-test", 5, 0.9, "duplicate"),
+        (1, "cifar10-test", 5, 0.6, "review"),
+        (2, "cifar10-test", 5, 0.3, "different"),
+    ],
+    columns=["query", "reference_set", "reference", "ssim", "verdict"],
+)
+
+
+def test_a_verdict_overrides_the_score_of_its_pair_alone(tmp_path: Path) -> None:
+    log = pair_verdicts.read(write(tmp_path / "v", [vote(10, "similar"), vote(20, "near"), vote(99, "exact")]))
+    found = pair_verdicts.apply(PAIRS, log, np.array([10, 20, 30]))
+    assert found["verdict"].tolist() == ["different", "duplicate", "different"]
+    assert found["is_reviewed"].tolist() == [True, True, False]
+
+
+def test_the_last_word_of_a_rater_counts_and_two_who_differ_leave_it_to_review(tmp_path: Path) -> None:
+    log = pair_verdicts.read(write(tmp_path / "v", [vote(10, "exact"), vote(10, "different"), vote(10, "near", "b")]))
+    assert len(log) == 2
+    assert pair_verdicts.apply(PAIRS, log, np.array([10, 20, 30]))["verdict"].tolist()[0] == "review"
+
+
+def test_no_log_changes_nothing(tmp_path: Path) -> None:
+    found = pair_verdicts.apply(PAIRS, pair_verdicts.read(tmp_path / "absent"), np.array([10, 20, 30]))
+    assert found["verdict"].tolist() == PAIRS["verdict"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("{", "not a JSON object"),
+        ("{}", "missing"),
+        (json.dumps(vote(1, "maybe")), "verdict 'maybe'"),
+        ("3", "JSON object"),
+    ],
+)
+def test_a_bad_line_is_named(tmp_path: Path, line: str, said: str) -> None:
+    path = tmp_path / "pair_verdicts.jsonl"
+    path.write_text(json.dumps(vote(1, "near")) + "\n" + line + "\n")
+    with pytest.raises(ValueError, match=f"pair_verdicts.jsonl, line 2.*{said}"):
+        pair_verdicts.read(path)
+
+
+def test_recall_counts_judged_pairs_from_either_side_and_falls_with_the_threshold() -> None:
+    pairs = pd.DataFrame({"query": [1, 2, 4], "reference": [2, 1, 3], "ssim": [0.8, 0.8, 0.6]})
+    judged = pd.DataFrame({"first": [1, 3, 7], "second": [2, 4, 9]})
+    found = pair_verdicts.recall_table(pairs, judged, np.array([0.5, 0.7, 0.9]))
+    assert found["found"].tolist() == [2, 1, 0] and found["pairs"].tolist() == [2, 1, 0]
+    assert found["recall"].iloc[0] == pytest.approx(2 / 3)
+
+
+def test_judged_pairs_are_absent_or_read_in_order(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    assert pair_verdicts.judged_pairs(workspace) is None
+    (workspace.raw / "ciFAIR").mkdir(parents=True)
+    path = workspace.raw / pair_verdicts.JUDGED
+    path.write_text("TestID,TrainID,Distance,Judgment\n9,4,0.1,1\n")
+    assert pair_verdicts.judged_pairs(workspace).to_numpy().tolist() == [[4, 9]]
+    path.write_text("a,b\n1,2\n")
+    with pytest.raises(ValueError, match="expected the columns TestID and TrainID"):
+        pair_verdicts.judged_pairs(workspace)

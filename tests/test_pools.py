@@ -1,0 +1,120 @@
+"""The demo pool holds what it says, and the placebo pool is CIFAR under its real names."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cifar102 import candidates, cifar, dedup, demo, demo_drawing, placebo, pools
+from cifar102.annotations import VoteLog
+from cifar102.tiny_images import TinyImages
+from cifar102.workspace import Workspace, hash_file
+
+
+@pytest.fixture(scope="module")
+def demo_pool(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    workspace = Workspace(tmp_path_factory.mktemp("pool"))
+    pools.ensure("demo", workspace)
+    return workspace
+
+
+def test_every_raw_format_is_there_and_reads_back(demo_pool: Workspace) -> None:
+    sets = pools.reference_sets(demo_pool)
+    assert {name: len(images) for name, images in sets.items()} == {
+        **{"cifar10-train": 1000, "cifar10-test": 300, "cifar100-train": 800, "cifar100-test": 200},
+        **{"cifar10.1-v4": 100, "cifar10.1-v6": 100},
+    }
+    assert len(TinyImages(demo_pool.raw)) == len(pools.truth(demo_pool)) == pools.describe(demo_pool)["num_images"]
+    assert pools.describe(demo_pool)["title"] == "synthetic demo pool"
+
+
+def test_each_record_has_the_picture_of_its_origin(demo_pool: Workspace) -> None:
+    truth, sets = pools.truth(demo_pool), pools.reference_sets(demo_pool)
+    for name in ("cifar10-train", "cifar10-test"):
+        rows = truth[truth["origin"] == name]
+        images = TinyImages(demo_pool.raw).images(rows["tiny_index"].to_numpy())
+        np.testing.assert_array_equal(images, sets[name].images[rows["origin_row"]])
+
+
+def test_what_was_planted_is_what_it_is_called(demo_pool: Workspace) -> None:
+    truth, tiny = pools.truth(demo_pool), TinyImages(demo_pool.raw)
+    sets = pools.reference_sets(demo_pool)
+    planted = truth[truth["planted"] == "near_duplicate_of_test"]
+    pairs = dedup.near_duplicates(tiny.images(planted["tiny_index"]), sets["cifar10-test"].images)
+    best = pairs.groupby("query")["ssim"].max()
+    assert len(best) == 30 and (best >= 0.75).mean() > 0.9 and best.max() < 1
+    groups = dedup.exact_groups(tiny.images(range(len(tiny))))
+    copies = truth[truth["planted"].isin(["exact_copy", "label_conflict"])]["tiny_index"]
+    assert (np.bincount(groups)[groups[copies]] == 2).all()
+
+
+def test_raters_err_at_the_rates_that_are_stated(demo_pool: Workspace) -> None:
+    votes, truth = VoteLog(demo_pool.labels / "votes.jsonl").table(), pools.truth(demo_pool)
+    label = np.array([cifar.CLASS_NAMES.index(name) for name in votes["class"]])
+    is_right = truth["true_label"].to_numpy()[votes["tiny_index"]] == label
+    for rater, rate in demo.ERROR_RATES.items():
+        rows = (votes["rater"] == rater).to_numpy() & (votes["verdict"] != "unsure").to_numpy()
+        errors = ((votes["verdict"] == "yes").to_numpy() != is_right)[rows].mean()
+        assert abs(errors - rate) < 4 * np.sqrt(rate / rows.sum())
+
+
+def test_a_pool_is_made_once_and_the_same_seed_gives_the_same_bytes(demo_pool: Workspace, tmp_path: Path) -> None:
+    again = Workspace(tmp_path)
+    pools.ensure("demo", again)
+    files = [path.relative_to(again.root) for path in again.root.rglob("*") if path.is_file()]
+    assert len(files) > 30
+    assert [name for name in files if hash_file(again.root / name) != hash_file(demo_pool.root / name)] == []
+    before = (again.raw / "tiny_images.bin").stat().st_mtime_ns
+    pools.ensure("demo", again)
+    assert (again.raw / "tiny_images.bin").stat().st_mtime_ns == before
+
+
+def test_votes_that_are_there_are_never_replaced(tmp_path: Path) -> None:
+    log = tmp_path / "labels" / "votes.jsonl"
+    log.parent.mkdir()
+    log.write_text("somebody's work\n")
+    pools.ensure("demo", Workspace(tmp_path))
+    assert log.read_text() == "somebody's work\n"
+
+
+def test_another_pool_in_the_same_workspace_is_an_error(demo_pool: Workspace, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="holds the pool 'demo', not 'cifar10'"):
+        pools.ensure("cifar10", demo_pool, tmp_path)
+    with pytest.raises(ValueError, match="pool 'dmeo' is unknown"):
+        pools.ensure("dmeo", demo_pool)
+
+
+def test_the_placebo_without_data_names_the_file_that_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"batches\.meta"):
+        pools.ensure("cifar10", Workspace(tmp_path / "w"), tmp_path / "nothing")
+    assert not (tmp_path / "w" / "raw" / "pool.json").exists()
+
+
+def test_a_retouched_image_is_another_image_of_the_same_thing(rng: np.random.Generator) -> None:
+    images = demo_drawing.draw(np.arange(10), rng)
+    near = demo_drawing.retouch(images, rng)
+    assert images.dtype == near.dtype == np.uint8 and images.shape == near.shape == (10, 32, 32, 3)
+    unrelated = dedup.ssim(images, np.roll(images, 1, axis=0))
+    assert (dedup.ssim(images, near) > unrelated).all() and not (images == near).all(axis=(1, 2, 3)).any()
+
+
+@pytest.mark.real_data
+@pytest.mark.slow
+def test_the_placebo_pool_is_cifar_under_its_real_names(real_data: Path, tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    pools.ensure("cifar10", workspace, real_data)
+    truth, tiny = pools.truth(workspace), TinyImages(workspace.raw)
+    assert len(tiny) == len(truth) == 120_000
+    reference = cifar.load_cifar10(workspace.raw / "cifar-10-batches-py")
+    assert (len(reference["train"]), len(reference["test"])) == (30_000, 10_000)
+    new = truth[truth["origin"] == "new"]
+    per_class = np.bincount(new["true_label"], minlength=10)
+    assert (per_class.min(), per_class.max(), per_class.sum()) == (1958, 2046, 20_000)
+    found, missing = candidates.extract(tiny, pools.class_keywords(workspace))
+    origin = truth["origin"].to_numpy()[found["tiny_index"]]
+    assert len(missing) == 0 and np.char.startswith(origin.astype(str), "cifar100").sum() == 1034
+    rows = new.sample(200, random_state=0)
+    published = cifar.load_cifar10(real_data / "cifar-10-batches-py")["train"]
+    np.testing.assert_array_equal(tiny.images(rows["tiny_index"]), published.images[rows["origin_row"]])
+    votes = VoteLog(workspace.labels / "votes.jsonl").table()
+    assert set(votes["rater"]) == {placebo.RATER} and len(votes) == len(found)
