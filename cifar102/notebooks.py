@@ -3,10 +3,13 @@
 import ast
 import hashlib
 import json
+import threading
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
+ONE_AT_A_TIME = threading.Lock()
 ACCEPTED = {"float": ("float", "int"), "tuple": ("tuple", "list"), "list": ("list", "tuple"), "None": ("NoneType",)}
 
 
@@ -53,7 +56,7 @@ def declared_parameters(notebook: Path) -> dict[str, Parameter]:
     for cell in read_cells(notebook):
         if cell["cell_type"] != "code" or "parameters" not in tags_of(cell):
             continue
-        for line in ast.parse(cell["source"]).body:
+        for line in parse(cell["source"], notebook).body:
             parameter = _parameter_of(line, notebook)
             found[parameter.name] = parameter
     return found
@@ -85,7 +88,13 @@ def code_of(notebook: Path) -> ast.Module:
     for cell in read_cells(notebook):
         if cell["cell_type"] == "code":
             lines += [line for line in cell["source"].splitlines() if not line.lstrip().startswith(("%", "!"))]
-    return ast.parse("\n".join(lines), filename=str(notebook))
+    return parse("\n".join(lines), notebook)
+
+
+def parse(source: str, path: Path) -> ast.Module:
+    """Parse Python, one thread at a time: CPython 3.11 counts the depth of the tree per process, not per thread."""
+    with ONE_AT_A_TIME:
+        return ast.parse(source, filename=str(path))
 
 
 def imported_modules(tree: ast.AST, package: Path = PACKAGE) -> set[str]:
@@ -114,13 +123,22 @@ def hash_modules(tree: ast.AST, package: Path = PACKAGE) -> dict[str, str]:
     waiting = imported_modules(tree, package)
     while waiting:
         name = waiting.pop()
-        module = ast.parse((package / f"{name}.py").read_text(encoding="utf-8"))
-        waiting |= imported_modules(module, package) - hashes.keys() - {name}
-        hashes[name] = hashlib.sha256(ast.dump(_without_docstrings(module)).encode()).hexdigest()
-        if any(isinstance(node, ast.Constant) and node.value == "decisions" for node in ast.walk(module)):
+        path = package / f"{name}.py"
+        imports, hashes[name], reads_decisions = _module(path, path.stat().st_mtime_ns)
+        waiting |= imports - hashes.keys()
+        if reads_decisions:
             files = sorted(path for path in (package / "decisions").glob("*") if path.is_file())
             hashes |= {f"decisions/{path.name}": hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
     return dict(sorted(hashes.items()))
+
+
+@lru_cache(maxsize=1024)
+def _module(path: Path, changed: int) -> tuple[frozenset[str], str, bool]:
+    """What `hash_modules` needs of one module: its imports, its hash, and whether it reads decisions/."""
+    module = parse(path.read_text(encoding="utf-8"), path)
+    imports = frozenset(imported_modules(module, path.parent))
+    reads = any(isinstance(node, ast.Constant) and node.value == "decisions" for node in ast.walk(module))
+    return imports, hashlib.sha256(ast.dump(_without_docstrings(module)).encode()).hexdigest(), reads
 
 
 def _without_docstrings(tree: ast.Module) -> ast.Module:

@@ -4,7 +4,6 @@ doit's own records are not used for this: they are lost when the process is kill
 of sources, not at what the sources say.
 """
 
-import ast
 import hashlib
 import importlib.metadata
 import os
@@ -129,7 +128,7 @@ def versions() -> dict[str, str]:
 def _made_from(step: Step) -> dict:
     parameters = {key: plain(value) for key, value in sorted(step.parameters.items()) if key not in PLACES}
     if step.notebook is None:
-        tree, source = ast.parse(f"from {PACKAGE.name} import report"), ""
+        tree, source = notebooks.parse(f"from {PACKAGE.name} import report", PACKAGE), ""
     else:
         tree, source = notebooks.code_of(step.notebook), notebooks.hash_notebook(step.notebook)
     return {"source": source, "modules": notebooks.hash_modules(tree, PACKAGE), "parameters": parameters}

@@ -1,5 +1,7 @@
 """Which steps run, and why: profiles, overrides, plans and stamps, on notebooks made up for the purpose."""
 
+import ast
+import gc
 import os
 import re
 import signal
@@ -7,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -346,3 +349,22 @@ def test_a_killed_run_is_gone_on_with_by_the_same_command(tmp_path: Path) -> Non
     assert "01_first is up to date" in again.stdout
     assert "02_second starts (it has not finished in this workspace)" in again.stdout
     assert (workspace / "second.txt").read_text() == "2"
+
+
+def test_threads_may_parse_side_by_side() -> None:
+    # CPython 3.11 raises SystemError when a garbage collection hands over to another thread inside the parser.
+    sources = [path.read_text(encoding="utf-8") for path in sorted(notebooks.PACKAGE.glob("*.py"))[:12]]
+    threshold = gc.get_threshold()
+    gc.callbacks.append(hand_over)
+    gc.set_threshold(50)
+    try:
+        with ThreadPoolExecutor(8) as threads:
+            trees = list(threads.map(lambda source: notebooks.parse(source, notebooks.PACKAGE), sources))
+    finally:
+        gc.set_threshold(*threshold)
+        gc.callbacks.remove(hand_over)
+    assert [len(tree.body) for tree in trees] == [len(ast.parse(source).body) for source in sources]
+
+
+def hand_over(phase: str, info: dict) -> None:
+    time.sleep(1e-5)
