@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cifar102 import cifar, demo_drawing
-from cifar102.workspace import write_array, write_json
+from cifar102 import cifar, demo_drawing, labelimg
+from cifar102.workspace import write_array, write_json, write_text
 
 INFO = {
     "pool": "demo",
@@ -61,6 +61,7 @@ def make(raw: Path, seed: int = 102) -> tuple[np.ndarray, pd.DataFrame]:
     names = table["keyword"] + "_s_" + (number + 900000).astype(str).str.zfill(6) + ".png"
     table["filename"] = np.where(own, names, table["filename"])
     _write_cifar101(raw, rng)
+    _write_labelimg(raw, table)
     return np.concatenate([*images, new_images]), table
 
 
@@ -165,6 +166,15 @@ def _planted(
     order = [np.flatnonzero((records["origin"] == origin) & (records["true_label"] == k)) for k in range(10)]
     rows = [order[label][i % PLANTED_PER_CLASS[planted]] for i, label in enumerate(labels)]
     return demo_drawing.retouch(reference[rows], rng)
+
+
+def _write_labelimg(raw: Path, table: pd.DataFrame) -> None:
+    """A dozen LabelImg files of new candidates, and one that names no class of ours and has to be refused."""
+    rows = table[(table["origin"] == "new") & (table["planted"] == "")].iloc[::NEW_PER_CLASS].head(12)
+    class_names = np.array(cifar.CLASS_NAMES)[rows["true_label"]]
+    labelimg.write_labelimg(raw / "labelimg", rows[["keyword", "filename"]].assign(class_name=class_names))
+    stray = "<annotation><path>spaceship/rocket/rocket_s_000001.png</path></annotation>\n"
+    write_text(raw / "labelimg" / "spaceship" / "rocket" / "rocket_s_000001.xml", stray)
 
 
 def _write_cifar101(raw: Path, rng: np.random.Generator) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cifar102 import candidates, cifar, dedup, demo, demo_drawing, placebo, pools
+from cifar102 import annotations, candidates, cifar, dedup, demo, demo_drawing, placebo, pools
 from cifar102.annotations import VoteLog
 from cifar102.tiny_images import TinyImages
 from cifar102.workspace import Workspace, hash_file
@@ -26,6 +26,12 @@ def test_every_raw_format_is_there_and_reads_back(demo_pool: Workspace) -> None:
     }
     assert len(TinyImages(demo_pool.raw)) == len(pools.truth(demo_pool)) == pools.describe(demo_pool)["num_images"]
     assert pools.describe(demo_pool)["title"] == "synthetic demo pool"
+
+
+def test_labelimg_files_are_read_and_the_stray_one_is_refused(demo_pool: Workspace) -> None:
+    rows, refused = annotations.read_labelimg(demo_pool.raw / "labelimg")
+    assert len(rows) == 10 and set(rows["class_name"]) == set(cifar.CLASS_NAMES)
+    assert [Path(refusal.file).name for refusal in refused] == ["rocket_s_000001.xml"]
 
 
 def test_each_record_has_the_picture_of_its_origin(demo_pool: Workspace) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from test_execution import write_notebook
 
-from cifar102 import plans, profiles, runner, stamps, steps
+from cifar102 import notebooks, plans, profiles, runner, stamps, steps
 from cifar102.profiles import Profile, parse_override
 from cifar102.steps import Files, Step
 from cifar102.workspace import Workspace, write_text
