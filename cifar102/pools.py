@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cifar102 import candidates, cifar, datasets, demo, placebo
+from cifar102 import candidates, cifar, datasets, demo, downloads, placebo
 from cifar102.tiny_images import TinyImages, write_tiny_images
-from cifar102.workspace import Workspace, read_json, write_json, write_table, write_text
+from cifar102.workspace import REPOSITORY, Workspace, read_json, write_json, write_table, write_text
 
 OWN = {"pool": "own", "title": "own Tiny Images pool", "description": "A user's own Tiny Images pair and votes."}
 NAMES = ("demo", "cifar10", "own")
@@ -18,8 +18,9 @@ NAMES = ("demo", "cifar10", "own")
 def ensure(pool: str, workspace: Workspace, data: Path | None = None, seed: int = 102) -> dict[str, str]:
     """Make the pool in raw/ of the workspace unless it is there, and return its description.
 
-    pool: "demo" (drawn), "cifar10" (the placebo, from the CIFAR files in `data`) or "own" (the user's files are in
-    raw/ already). A pool is there when raw/pool.json is, which is written last.
+    pool: "demo" (drawn), "cifar10" (the placebo, from the CIFAR files in `data`, downloaded where it has none) or "own"
+    (the user's files are in raw/ already). A pool is there when raw/pool.json is, which is written last. Raises
+    downloads.DownloadError, one sentence, without the files and without network.
     """
     if pool not in NAMES:
         raise ValueError(f"pool {pool!r} is unknown; expected one of {', '.join(NAMES)}")
@@ -31,7 +32,7 @@ def ensure(pool: str, workspace: Workspace, data: Path | None = None, seed: int 
             raise ValueError(f"{workspace.raw}: holds the pool {found['pool']!r}, not {pool!r}; take another workspace")
         return found
     source = demo if pool == "demo" else placebo
-    images, records = demo.make(workspace.raw, seed) if pool == "demo" else placebo.make(workspace.raw, Path(data))
+    images, records = demo.make(workspace.raw, seed) if pool == "demo" else placebo.make(workspace.raw, _cifar(data))
     order = write_tiny_images(workspace.raw, images, records[["keyword", "filename"]])
     truth = records.iloc[order].reset_index(drop=True).rename_axis("tiny_index").reset_index()
     write_table(workspace.raw / "pool_truth.parquet", truth)
@@ -56,6 +57,15 @@ def class_keywords(workspace: Workspace) -> pd.DataFrame:
     """The keyword table of the workspace's own CIFAR-10, each keyword in one class."""
     reference = cifar.load_cifar10(workspace.raw / "cifar-10-batches-py")
     return candidates.decide(candidates.keyword_table([reference["train"], reference["test"]]))
+
+
+def _cifar(data: Path | None) -> Path:
+    """The folder that holds CIFAR-10 and CIFAR-100; what it lacks is downloaded into it (default data/downloads)."""
+    folder = Path(data) if data else REPOSITORY / "data" / "downloads"
+    for name, part in (("cifar10", "cifar-10-batches-py"), ("cifar100", "cifar-100-python")):
+        if not (folder / part).is_dir():
+            downloads.fetch_dataset(name, folder)
+    return folder
 
 
 def _write_votes(workspace: Workspace, truth: pd.DataFrame, source: object) -> None:

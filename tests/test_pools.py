@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cifar102 import annotations, candidates, cifar, dedup, demo, demo_drawing, placebo, pools
+from cifar102 import annotations, candidates, cifar, dedup, demo, demo_drawing, downloads, placebo, pools
 from cifar102.annotations import VoteLog
 from cifar102.tiny_images import TinyImages
 from cifar102.workspace import Workspace, hash_file
@@ -90,10 +90,24 @@ def test_another_pool_in_the_same_workspace_is_an_error(demo_pool: Workspace, tm
         pools.ensure("dmeo", demo_pool)
 
 
-def test_the_placebo_without_data_names_the_file_that_is_missing(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"batches\.meta"):
+def test_the_placebo_downloads_what_is_missing_and_says_in_a_sentence_when_it_cannot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_network(request: object) -> None:
+        raise OSError("no network in this test")
+
+    fetch = downloads.fetch_dataset
+    monkeypatch.setattr(downloads, "fetch_dataset", lambda name, folder: fetch(name, folder, no_network, False))
+    with pytest.raises(downloads.DownloadError, match=r"(?s)cifar-10-python\.tar\.gz.*https://www\.cs\.toronto\.edu"):
         pools.ensure("cifar10", Workspace(tmp_path / "w"), tmp_path / "nothing")
     assert not (tmp_path / "w" / "raw" / "pool.json").exists()
+
+
+def test_a_damaged_cifar_folder_names_the_file_that_is_missing(tmp_path: Path) -> None:
+    for part in ("cifar-10-batches-py", "cifar-100-python"):
+        (tmp_path / "data" / part).mkdir(parents=True)
+    with pytest.raises(FileNotFoundError, match=r"batches\.meta"):
+        pools.ensure("cifar10", Workspace(tmp_path / "w"), tmp_path / "data")
 
 
 def test_a_retouched_image_is_another_image_of_the_same_thing(rng: np.random.Generator) -> None:
