@@ -38,6 +38,11 @@ def test_plain_layers_and_this_projects_own_pass(tmp_path: Path) -> None:
         ({"class_name": "function", "module": "keras.utils", "config": "get_file"}, "keras.utils"),
         ({"class_name": "Mine", "module": "my_layers", "config": {}}, "Mine from the module 'my_layers'"),
         (
+            {"class_name": "Mish", "module": "os", "registered_name": "cifar102>Mish", "config": {}},
+            "Mish from the module",
+        ),
+        ({"class_name": "Model", "module": "keras", "compile_config": {"class_name": "X", "module": "os"}}, "X from"),
+        (
             {"class_name": "TFOpLambda", "module": "keras.layers", "config": {"function": "io.write_file"}},
             "io.write_file",
         ),
@@ -67,3 +72,11 @@ def test_lambda_in_the_old_format_is_refused(tmp_path: Path) -> None:
         file.attrs["model_config"] = json.dumps({"class_name": "Sequential", "config": [{"class_name": "Lambda"}]})
     with pytest.raises(ValueError, match="Lambda layer"):
         model_files.check_model_file(tmp_path / "m.h5")
+
+
+def test_how_the_outermost_model_was_compiled_does_not_matter(tmp_path: Path) -> None:
+    path = tmp_path / "m.keras"
+    with zipfile.ZipFile(path, "w") as archive:
+        compiled = {"optimizer": {"class_name": "Ramps", "module": "cifar102.schedules", "registered_name": "Ramps"}}
+        archive.writestr("config.json", json.dumps({**DENSE, "compile_config": compiled}))
+    assert model_files.check_model_file(path)["compile_config"] == compiled
