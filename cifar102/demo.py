@@ -169,8 +169,8 @@ def _planted(
 
 
 def _write_labelimg(raw: Path, table: pd.DataFrame) -> None:
-    """A dozen LabelImg files of new candidates, and one that names no class of ours and has to be refused."""
-    rows = table[(table["origin"] == "new") & (table["planted"] == "")].iloc[::NEW_PER_CLASS].head(12)
+    """One LabelImg file of a new candidate a class, and one that names no class of ours and has to be refused."""
+    rows = table[(table["origin"] == "new") & (table["planted"] == "")].iloc[::NEW_PER_CLASS]
     class_names = np.array(cifar.CLASS_NAMES)[rows["true_label"]]
     labelimg.write_labelimg(raw / "labelimg", rows[["keyword", "filename"]].assign(class_name=class_names))
     stray = "<annotation><path>spaceship/rocket/rocket_s_000001.png</path></annotation>\n"

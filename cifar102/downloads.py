@@ -16,7 +16,7 @@ from typing import BinaryIO
 
 from tqdm import tqdm
 
-from cifar102 import archives
+from cifar102 import archives, file_lock
 from cifar102.sources import DATASET_FILES, SOURCES, Source, find
 
 TIMEOUT_SECONDS = 30
@@ -94,26 +94,9 @@ def locked(path: Path, poll_seconds: float = 0.1) -> Iterator[None]:
     """Hold the lock file `path`; a second process waits. The system lets go of the lock when its holder dies."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+b") as file:
-        while not _try_lock(file):
+        while not file_lock.take(file.fileno()):
             time.sleep(poll_seconds)
         yield
-
-
-def _try_lock(file: BinaryIO) -> bool:
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        import msvcrt
-
-        file.seek(0)
-        lock = (msvcrt.locking, file.fileno(), msvcrt.LK_NBLCK, 1)
-    else:
-        lock = (fcntl.flock, file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    try:
-        lock[0](*lock[1:])
-    except (BlockingIOError, PermissionError):  # another process holds it
-        return False
-    return True
 
 
 def _source(name: str) -> Source:

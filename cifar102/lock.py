@@ -7,18 +7,9 @@ import platform
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import IO
 
+from cifar102 import file_lock
 from cifar102.workspace import Workspace
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    import msvcrt
-
-    fcntl = None
-
-FAR = 1 << 30  # where Windows locks its one byte, so that the holder's name in front of it stays readable
 
 
 @contextlib.contextmanager
@@ -27,10 +18,8 @@ def held(workspace: Workspace) -> Iterator[None]:
     workspace.root.mkdir(parents=True, exist_ok=True)
     path = workspace.root / ".lock"
     with path.open("a+", encoding="utf-8") as file:
-        try:
-            _lock(file)
-        except OSError as error:
-            raise BlockingIOError(f"another run works in {workspace.root}: {_holder(path)}") from error
+        if not file_lock.take(file.fileno()):
+            raise BlockingIOError(f"another run works in {workspace.root}: {_holder(path)}")
         file.truncate(0)
         since = datetime.now(timezone.utc).isoformat(timespec="seconds")
         json.dump({"pid": os.getpid(), "host": platform.node(), "since": since}, file)
@@ -39,23 +28,7 @@ def held(workspace: Workspace) -> Iterator[None]:
             yield
         finally:
             file.truncate(0)
-            _unlock(file)
-
-
-def _lock(file: IO) -> None:
-    if fcntl:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return
-    file.seek(FAR)
-    msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-
-
-def _unlock(file: IO) -> None:
-    if fcntl:
-        fcntl.flock(file, fcntl.LOCK_UN)
-        return
-    file.seek(FAR)
-    msvcrt.locking(file.fileno(), msvcrt.LK_UNLCK, 1)
+            file_lock.give_back(file.fileno())
 
 
 def _holder(path: Path) -> str:

@@ -1,12 +1,11 @@
 """summary.json, the numbers every notebook adds, and report.html, the one page that shows a whole run."""
 
 import contextlib
-import os
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from cifar102 import report_cells, report_page
+from cifar102 import file_lock, report_cells, report_page
 from cifar102.workspace import Workspace, plain, read_json, write_json, write_text
 
 LOCK_SECONDS = 30  # longer than any write of a small file takes
@@ -72,27 +71,11 @@ def _locked(path: Path) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + LOCK_SECONDS
     with path.open("a+b") as file:
-        while not _try_lock(file.fileno()):
+        while not file_lock.take(file.fileno()):
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{path}: locked by another process for more than {LOCK_SECONDS} seconds")
             time.sleep(0.02)
         yield  # closing the file gives the lock back
-
-
-def _try_lock(descriptor: int) -> bool:
-    try:
-        if os.name == "nt":
-            import msvcrt
-
-            os.lseek(descriptor, 0, os.SEEK_SET)
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
 
 
 def _pool(pool: dict) -> str:

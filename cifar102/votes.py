@@ -1,6 +1,5 @@
 """The log of verdicts: one JSON object a line, appended and on disk before `append` returns, never rewritten."""
 
-import contextlib
 import csv
 import datetime
 import json
@@ -10,19 +9,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from cifar102 import file_lock
 from cifar102.cifar import CLASS_NAMES
 from cifar102.quotas import classes_of_keywords
 from cifar102.workspace import write_table
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None
-    import msvcrt
-
 VERDICTS = ("yes", "no", "unsure")
 FIELDS = ("tiny_index", "keyword", "class", "rater", "verdict", "time")
-LOCK_OFFSET = 1 << 40  # Windows locks a byte range; one beyond every log does not hinder its readers
 
 
 class VoteLog:
@@ -154,32 +147,25 @@ def _append_durably(path: Path, content: bytes) -> None:
     is_new = not path.exists()
     handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644)
     try:
-        with _locked(handle):
-            size = os.lseek(handle, 0, os.SEEK_END)
-            if size and os.lseek(handle, size - 1, os.SEEK_SET) >= 0 and os.read(handle, 1) != b"\n":
-                content = b"\n" + content
-            while content:  # one write unless the system takes less
-                content = content[os.write(handle, content) :]
-            os.fsync(handle)
+        if not file_lock.take(handle, wait=True):
+            raise TimeoutError(f"{path}: another process holds the log; the vote is not recorded")
+        try:
+            _append(handle, content)
+        finally:
+            file_lock.give_back(handle)
     finally:
         os.close(handle)
-    if is_new and fcntl:
+    if is_new and os.name != "nt":
         _sync_folder(path.parent)
 
 
-@contextlib.contextmanager
-def _locked(handle: int) -> Iterator[None]:
-    if fcntl:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield  # closing the file gives the lock back
-        return
-    os.lseek(handle, LOCK_OFFSET, os.SEEK_SET)
-    msvcrt.locking(handle, msvcrt.LK_LOCK, 1)
-    try:
-        yield
-    finally:
-        os.lseek(handle, LOCK_OFFSET, os.SEEK_SET)
-        msvcrt.locking(handle, msvcrt.LK_UNLCK, 1)
+def _append(handle: int, content: bytes) -> None:
+    size = os.lseek(handle, 0, os.SEEK_END)
+    if size and os.lseek(handle, size - 1, os.SEEK_SET) >= 0 and os.read(handle, 1) != b"\n":
+        content = b"\n" + content
+    while content:  # one write unless the system takes less
+        content = content[os.write(handle, content) :]
+    os.fsync(handle)
 
 
 def _sync_folder(folder: Path) -> None:
