@@ -1,4 +1,4 @@
-"""The one door to every labelled image set: `load(name, workspace)`. Reads folders; never downloads."""
+"""The one door to every labelled image set: `load(name, workspace)`, from its folder or, where asked, its home."""
 
 import dataclasses
 import difflib
@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cifar102 import array_files, cifar, sources
+from cifar102 import array_files, cifar, companions, downloads, sources
 from cifar102.cifar import ImageSet
 from cifar102.workspace import Workspace, read_table
 
@@ -18,19 +18,29 @@ MANIFEST_COLUMNS = ("split", "row", "candidate", "label", "filename", "group")
 Sets = dict[str, ImageSet]
 
 
-def load(name: str, workspace: Workspace) -> Sets:
+def load(name: str, workspace: Workspace, download: bool = False) -> Sets:
     """Load a data set as {"train": ImageSet, "test": ImageSet}; sets that are only for testing have no "train".
 
-    name: one of NAMES. Images are uint8 (n, 32, 32, 3), labels int64 in 0..num_classes(name)-1.
-    Raises ValueError with the nearest names for an unknown one, FileNotFoundError with a file's home (or the notebook
-    that leaves it) where it is missing, ValueError for a file with other content.
+    name: one of NAMES, or a corruption of CIFAR-10-C at a severity, `cifar10-c-fog-3`. Images are uint8
+    (n, 32, 32, 3), labels int64 in 0..num_classes(name)-1. download: whether files that are not in raw/ are fetched
+    into it from their homes (never into the raw/ of a made pool). Raises ValueError with the nearest names for an
+    unknown one, FileNotFoundError with a file's home (or the notebook that leaves it) where it is missing, ValueError
+    for a file with other content.
     """
-    return LOADERS[_known(name)](Workspace(workspace))
+    read, workspace = LOADERS[_known(name)], workspace if isinstance(workspace, Workspace) else Workspace(workspace)
+    try:
+        return read(workspace)
+    except FileNotFoundError:
+        if not download or name not in DOWNLOADS or (workspace.raw / "pool.json").is_file():
+            raise
+    for dataset in DOWNLOADS[name]:
+        downloads.fetch_dataset(dataset, workspace.raw)
+    return read(workspace)
 
 
 def num_classes(name: str) -> int:
     """Return the number of classes of a data set: 10, or 100 and 20 for the fine and coarse labels of CIFAR-100."""
-    return {"cifar100-fine": 100, "cifar100-coarse": 20}.get(_known(name), len(cifar.CLASS_NAMES))
+    return {"cifar100-fine": 100, "cifar100-coarse": 20, "cifair100": 100}.get(_known(name), len(cifar.CLASS_NAMES))
 
 
 def class_names(name: str, workspace: Workspace) -> tuple[str, ...]:
@@ -38,7 +48,7 @@ def class_names(name: str, workspace: Workspace) -> tuple[str, ...]:
     if num_classes(name) == len(cifar.CLASS_NAMES):
         return cifar.CLASS_NAMES
     names = _read_folder(cifar.read_meta, Workspace(workspace).raw / "cifar-100-python", "cifar100")
-    key = f"{name.removeprefix('cifar100-')}_label_names"
+    key = "coarse_label_names" if name == "cifar100-coarse" else "fine_label_names"
     if len(names.get(key, ())) != num_classes(name):
         raise ValueError(f"cifar-100-python/meta: {key} should hold {num_classes(name)} names, found {names.get(key)}")
     return names[key]
@@ -58,7 +68,7 @@ def take(images: ImageSet, rows: np.ndarray) -> ImageSet:
     """Return the given rows of a set, every field of it, in the order of `rows`."""
     fields = {
         name: getattr(images, name)[rows]
-        for name in ("images", "labels", "fine_labels", "coarse_labels", "groups")
+        for name in ("images", "labels", "fine_labels", "coarse_labels", "groups", "votes")
         if getattr(images, name) is not None
     }
     names = tuple(images.filenames[row] for row in rows) if images.filenames else ()
@@ -67,9 +77,9 @@ def take(images: ImageSet, rows: np.ndarray) -> ImageSet:
 
 def _known(name: str) -> str:
     if name not in LOADERS:
-        near = difflib.get_close_matches(str(name), NAMES, n=1, cutoff=0.4)
+        near = difflib.get_close_matches(str(name), LOADERS, n=1, cutoff=0.4)
         nearest = f"did you mean {near[0]!r}? " if near else ""
-        raise ValueError(f"unknown data set {name!r}: {nearest}the known names are {list(NAMES)}")
+        raise ValueError(f"unknown data set {name!r}: {nearest}the known names are {[*NAMES, CORRUPTED]}")
     return name
 
 
@@ -189,6 +199,18 @@ def _cifar10_2k(workspace: Workspace) -> Sets:
     return {"test": size_matched(_cifar10(workspace)["test"], _per_class(workspace, "test"))}
 
 
+def _cifar10h(workspace: Workspace) -> Sets:
+    """CIFAR-10's test images with what people said of each."""
+    votes, test = companions.load_votes(workspace), _cifar10(workspace)["test"]
+    if len(votes) != len(test):
+        raise ValueError(f"cifar10h-counts.npy: votes on {len(votes)} images, the test set has {len(test)}")
+    return {"test": dataclasses.replace(test, votes=votes)}
+
+
+def _corruption(corruption: str, severity: int) -> Callable[[Workspace], Sets]:
+    return lambda workspace: {"test": companions.load_corruption(corruption, severity, workspace)}
+
+
 LOADERS: dict[str, Callable[[Workspace], Sets]] = {
     "cifar10": _cifar10,
     "cifar100-fine": _cifar100("fine"),
@@ -201,5 +223,21 @@ LOADERS: dict[str, Callable[[Workspace], Sets]] = {
     "cifar102-uniform": _from_candidates("uniform"),
     "cifar10-10k": _cifar10_10k,
     "cifar10-2k": _cifar10_2k,
+    "cifar10h": _cifar10h,
+    "cifair10": lambda workspace: {"test": companions.load_cifair(workspace, 10)},
+    "cifair100": lambda workspace: {"test": companions.load_cifair(workspace, 100)},
 }
 NAMES = tuple(LOADERS)
+CORRUPTED = "cifar10-c-{corruption}-{severity}"  # 19 corruptions at 5 severities, not listed one by one
+LOADERS |= {
+    CORRUPTED.format(corruption=corruption, severity=severity): _corruption(corruption, severity)
+    for corruption in sources.CORRUPTIONS
+    for severity in range(1, companions.NUM_SEVERITIES + 1)
+}
+# the downloads (keys of sources.DATASET_FILES) that a data set is read from; what a run builds has none
+DOWNLOADS = {
+    **{name: (name,) for name in ("cifar10", "cifar10.1-v4", "cifar10.1-v6", "cifar10.2", "cifair10", "cifair100")},
+    **{"cifar100-fine": ("cifar100",), "cifar100-coarse": ("cifar100",), "cifar10h": ("cifar10", "cifar10h")},
+    **{"cifar10-10k": ("cifar10",), "cifar10-2k": ("cifar10",)},
+    **{name: ("cifar10-c",) for name in LOADERS if name.startswith("cifar10-c-")},
+}
