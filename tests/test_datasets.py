@@ -306,7 +306,7 @@ def test_what_is_missing_is_fetched_only_where_asked_and_never_into_a_made_pool(
     for pool, download in ((False, False), (True, True)):
         if pool:
             write_bytes(full.raw / "pool.json", b"{}")
-        with pytest.raises(FileNotFoundError, match="cifar10.1_v6_data.npy is not there"):
+        with pytest.raises(FileNotFoundError, match=r"cifar10\.1_v6_data\.npy is not there"):
             datasets.load("cifar10.1-v6", full, download=download)
     (full.raw / "pool.json").unlink()
     for _ in range(2):

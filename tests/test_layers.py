@@ -18,7 +18,7 @@ LAYERS = {
         "tiny_images tiny_keywords tiny_metadata candidates annotations votes labelimg agreement good_indices dedup "
         "exact_copies l2_search l2_kernels kernels principal pair_bound shortlist similarity ssim_kernels "
         "pair_verdicts "
-        "screening quotas sampling group_split replay release croissant datasheet datasets "
+        "screening quotas sampling resampling goals records group_split replay release croissant datasheet datasets "
         "companions sources downloads archives pools demo demo_drawing placebo"
     ),
     "learning": (
