@@ -84,7 +84,8 @@ def _add_data_commands(words) -> None:
     for command in (exported, shown):
         command.add_argument("--workspace", metavar="DIR", help="default: that of the last run")
     resampled = _command(words, "resample", _resample, "sample, look for near-duplicates, blacklist, sample again")
-    _add_plan_options(resampled)
+    _add_plan_options(resampled, chooses_steps=False)
+    resampled.set_defaults(only=["04_sample"], start="")
     resampled.add_argument("--threshold", type=float, metavar="SSIM", help="default: the duplicate_threshold of 03")
     resampled.add_argument("--shortlist", type=int, default=50, metavar="K", help="likeliest partners that are scored")
     resampled.add_argument(
@@ -98,11 +99,12 @@ def _command(words, name: str, function, text: str, passes_on: bool = False) -> 
     return command
 
 
-def _add_plan_options(command: argparse.ArgumentParser) -> None:
+def _add_plan_options(command: argparse.ArgumentParser, chooses_steps: bool = True) -> None:
     command.add_argument("profile", nargs="?", default="demo", metavar="demo|cifar10|full")
     command.add_argument("--set", action="append", default=[], metavar="[STEP.]NAME=VALUE", dest="overrides", nargs="+")
-    command.add_argument("--only", action="append", default=[], metavar="STEP", help="this step and what it needs")
-    command.add_argument("--from", default="", metavar="STEP", dest="start", help="this step again, and what follows")
+    if chooses_steps:
+        command.add_argument("--only", action="append", default=[], metavar="STEP", help="this step and what it needs")
+        command.add_argument("--from", default="", metavar="STEP", dest="start", help="this step and what follows")
     command.add_argument("--workspace", metavar="DIR", help="default: data/<profile>")
     command.add_argument("--data", default=os.environ.get("CIFAR102_DATA", ""), metavar="DIR", help="the CIFAR files")
     command.add_argument(
@@ -144,7 +146,6 @@ def _run(options: argparse.Namespace) -> int:
 def _resample(options: argparse.Namespace) -> int:
     from cifar102 import runner
 
-    options.only = ["04_sample"]
     wanted = _plan(options)
     code = runner.run(dataclasses.replace(wanted, needed=wanted.needed - {"04_sample", REPORT}), 1)
     return code or commands.resample(wanted, options) or runner.run(wanted, 1)

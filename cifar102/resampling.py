@@ -136,8 +136,8 @@ def blacklist_of(workspace: Workspace) -> list[int]:
 def describe(result: Resampling) -> str:
     """Say how many rounds there were, what was blacklisted for which set, and which keywords ran out."""
     reasons = ", ".join(f"{count} for {name}" for name, count in result.found["reference_set"].value_counts().items())
-    first = f"{len(result.draw.chosen):,} images after {len(result.rounds)} rounds"
-    return f"{first}; {len(result.blacklist)} blacklisted ({reasons or 'none found'})\n{_listed(result.short)}"
+    first = f"{len(result.draw.chosen):,} images; rounds: {len(result.rounds)}"
+    return f"{first}; blacklisted: {len(result.blacklist)} ({reasons or 'none found'})\n{_listed(result.short)}"
 
 
 def _listed(short: pd.DataFrame) -> str:
