@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from cifar102 import annotations, records
+from cifar102 import annotations, datasets, downloads, records
+from cifar102.__main__ import main
 from cifar102.tiny_images import write_tiny_images
 from cifar102.workspace import write_array, write_table
 
@@ -75,3 +76,32 @@ def test_a_keyword_or_class_without_candidates_brings_the_near_names(filled, tmp
         records.export(filled[0], tmp_path / "out", keywords=["ships"])
     with pytest.raises(ValueError, match="no candidate has class_name 'zebra'; near names: none"):
         records.export(filled[0], tmp_path / "out", classes=["zebra"])
+
+
+def test_the_commands_show_and_export_do_it_from_the_command_line(filled, tmp_path, capsys):
+    root = str(filled[0].root)
+    assert main(["show", "8", "0", "--workspace", root]) == 0
+    assert "record 8 (ship)" in capsys.readouterr().out
+    assert (filled[0].results / "records.png").is_file()
+    assert main(["export", str(tmp_path / "out"), "--workspace", root, "--classes", "ship"]) == 0
+    assert f"2 images in {tmp_path / 'out'}" in capsys.readouterr().out
+    assert main(["show", "9", "--workspace", root]) == 2
+    assert "record 9 is not in" in capsys.readouterr().err
+
+
+def test_the_command_fetch_downloads_into_one_folder_or_says_why_not(tmp_path, capsys, monkeypatch):
+    def fetch(dataset, raw):
+        assert (dataset, raw) == ("cifar10.1-v6", tmp_path)
+        write_array(tmp_path / "CIFAR-10.1" / "cifar10.1_v6_data.npy", np.zeros((20, 32, 32, 3), np.uint8))
+        write_array(tmp_path / "CIFAR-10.1" / "cifar10.1_v6_labels.npy", np.arange(20) % 10)
+
+    monkeypatch.setattr(datasets.downloads, "fetch_dataset", fetch)
+    assert main(["fetch", "cifar10.1-v6", "--data", str(tmp_path)]) == 0
+    assert capsys.readouterr().out == "cifar10.1-v6: test 20 images\n"
+
+    def no_network(dataset, raw):
+        raise downloads.DownloadError("cifar10.1_v4_data.npy is not here: get it from its home")
+
+    monkeypatch.setattr(datasets.downloads, "fetch_dataset", no_network)
+    assert main(["fetch", "cifar10.1-v4", "--data", str(tmp_path)]) == 2
+    assert capsys.readouterr().err == "cifar102: cifar10.1_v4_data.npy is not here: get it from its home\n"
