@@ -6,15 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
-from cifar102 import array_files, cifar, companions, downloads, sources
+from cifar102 import array_files, cifar, companions, downloads, release_sets, sources
 from cifar102.cifar import ImageSet
-from cifar102.workspace import Workspace, read_table
+from cifar102.workspace import Workspace
 
 SIZE_MATCHED_SEED = 10_2000  # fixed, so that cifar10-10k is the same set everywhere
 SIZE_MATCHED_PER_CLASS = {"train": 1000, "test": 200}  # this project's default class sizes (spec dataset.md section 3)
-MANIFEST_COLUMNS = ("split", "row", "candidate", "label", "filename", "group")
 Sets = dict[str, ImageSet]
 
 
@@ -107,19 +105,13 @@ def _cifar100(kind: str) -> Callable[[Workspace], Sets]:
 def _cifar101(version: str) -> Callable[[Workspace], Sets]:
     def read(workspace: Workspace) -> Sets:
         paths = [sources.find(f"cifar10.1_{version}_{part}.npy", workspace.raw) for part in ("data", "labels")]
-        return {"test": _image_set(*map(array_files.read_npy, paths), paths[0])}
+        return {"test": release_sets.image_set(*map(array_files.read_npy, paths), paths[0])}
 
     return read
 
 
-def _image_set(images: object, labels: object, path: Path, filenames: tuple[str, ...] = ()) -> ImageSet:
-    images = cifar.check_images(images, str(path))
-    labels = cifar.check_labels(labels, len(images), len(cifar.CLASS_NAMES), f"{path}: labels")
-    return ImageSet(images, labels, filenames, batch_label=path.stem)
-
-
 def _cifar102_published(workspace: Workspace) -> Sets:
-    return {split: _read_release(_published_file(workspace.raw, split)) for split in ("train", "test")}
+    return {split: release_sets.read_release(_published_file(workspace.raw, split)) for split in ("train", "test")}
 
 
 def _published_file(raw: Path, split: str) -> Path:
@@ -128,66 +120,11 @@ def _published_file(raw: Path, split: str) -> Path:
     return old if old.is_file() else sources.find(f"cifar102_{split}.npz", raw)
 
 
-def _read_release(path: Path) -> ImageSet:
-    """Read a file with CIFAR-10.2's keys; file names are `{keyword}_s_{row:06d}.png`, as it holds only keywords."""
-    entry = array_files.read_npz(path) if path.suffix == ".npz" else array_files.read_npy(path)
-    missing = [key for key in ("images", "labels") if not isinstance(entry, dict) or key not in entry]
-    if missing:
-        found = sorted(map(str, entry)) if isinstance(entry, dict) else type(entry).__name__
-        raise ValueError(f"{path}: {missing} are missing; found {found}")
-    keywords = [word.decode("latin-1") if isinstance(word, bytes) else str(word) for word in entry.get("keywords", ())]
-    if keywords and len(keywords) != len(entry["images"]):
-        raise ValueError(f"{path}: {len(entry['images'])} images but {len(keywords)} keywords")
-    names = tuple(f"{word}_s_{row:06d}.png" for row, word in enumerate(keywords))
-    return _image_set(entry["images"], entry["labels"], path, names)
-
-
-def _manifest(workspace: Workspace) -> pd.DataFrame:
-    path = workspace.release / "manifest.parquet"
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} is not there: notebook 04_sample leaves it; run it in this workspace first")
-    return read_table(path, MANIFEST_COLUMNS)
-
-
-def _rows_of(workspace: Workspace, split: str) -> pd.DataFrame:
-    manifest = _manifest(workspace)
-    return manifest[manifest["split"] == split].sort_values("row", kind="stable")
-
-
-def _cifar102(workspace: Workspace) -> Sets:
-    return {split: _built_part(workspace, split) for split in ("train", "test")}
-
-
-def _built_part(workspace: Workspace, split: str) -> ImageSet:
-    rows, path = _rows_of(workspace, split), workspace.release / f"cifar102_{split}.npz"
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} is not there: notebook 04_sample leaves it; run it in this workspace first")
-    images = _read_release(path)
-    if len(images) != len(rows) or not np.array_equal(images.labels, rows["label"]):
-        raise ValueError(f"{path}: its {len(images)} labels are not the {len(rows)} that manifest.parquet has")
-    return dataclasses.replace(images, filenames=tuple(rows["filename"]), groups=rows["group"].to_numpy(np.int64))
-
-
-def _from_candidates(split: str) -> Callable[[Workspace], Sets]:
-    def read(workspace: Workspace) -> Sets:
-        rows, path = _rows_of(workspace, split), workspace.built / "candidate_images.npy"
-        if not path.is_file():
-            raise FileNotFoundError(f"{path} is not there: notebook 01_build_subset leaves it")
-        pool = cifar.check_images(np.load(path, mmap_mode="r", allow_pickle=False), str(path))
-        candidates = rows["candidate"].to_numpy(np.int64)
-        if len(rows) and not (candidates.min() >= 0 and candidates.max() < len(pool)):
-            raise ValueError(f"{path}: holds {len(pool)} images, the manifest names candidate {candidates.max()}")
-        images = _image_set(np.array(pool[candidates]), rows["label"].to_numpy(np.int64), path, tuple(rows["filename"]))
-        return {"test": dataclasses.replace(images, batch_label=split, groups=rows["group"].to_numpy(np.int64))}
-
-    return read
-
-
 def _per_class(workspace: Workspace, split: str) -> np.ndarray:
     """Images of each class in this build, or the default class size while there is no build."""
-    if not (workspace.release / "manifest.parquet").is_file():
+    if not release_sets.is_built(workspace):
         return np.full(len(cifar.CLASS_NAMES), SIZE_MATCHED_PER_CLASS[split])
-    return np.bincount(_rows_of(workspace, split)["label"], minlength=len(cifar.CLASS_NAMES))
+    return np.bincount(release_sets.rows_of(workspace, split)["label"], minlength=len(cifar.CLASS_NAMES))
 
 
 def _cifar10_10k(workspace: Workspace) -> Sets:
@@ -218,9 +155,9 @@ LOADERS: dict[str, Callable[[Workspace], Sets]] = {
     "cifar10.1-v4": _cifar101("v4"),
     "cifar10.1-v6": _cifar101("v6"),
     "cifar10.2": _cifar102_published,
-    "cifar102": _cifar102,
-    "cifar102-leftover": _from_candidates("leftover"),
-    "cifar102-uniform": _from_candidates("uniform"),
+    "cifar102": lambda workspace: {split: release_sets.load_part(workspace, split) for split in ("train", "test")},
+    "cifar102-leftover": lambda workspace: {"test": release_sets.load_from_candidates(workspace, "leftover")},
+    "cifar102-uniform": lambda workspace: {"test": release_sets.load_from_candidates(workspace, "uniform")},
     "cifar10-10k": _cifar10_10k,
     "cifar10-2k": _cifar10_2k,
     "cifar10h": _cifar10h,

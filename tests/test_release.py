@@ -209,3 +209,13 @@ def test_datasheet_has_the_seven_headings_and_the_facts(made):
     assert "| kappa.all | 0.81 |" in text and "Date: 2026-01-01" in text
     assert "| train | 50 |" in text and "{" not in text
     assert "not recorded in this run" in text
+
+
+def test_datasheet_counts_the_groups_that_have_two_members(tmp_path):
+    train, test, images = make_tables()
+    alone = {"group": np.arange(len(train))}
+    folder = release.write(tmp_path / "alone", train.assign(**alone), test.assign(group=99), images)
+    text = (folder / "datasheet.md").read_text()
+    assert "20 images of train and test form 1 groups of near-duplicates" in text
+    folder = release.write(tmp_path / "none", train.assign(**alone), test, images)
+    assert "No two images of train and test are known" in (folder / "datasheet.md").read_text()
