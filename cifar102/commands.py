@@ -1,4 +1,4 @@
-"""The commands beside `run`: list, lab, review, figures, bench, test, duplicates, evaluate."""
+"""The commands beside `run`: list, lab, review, figures, bench, test, fetch, export, show, duplicates, evaluate ..."""
 
 import argparse
 import importlib
@@ -117,6 +117,59 @@ def test(options: argparse.Namespace) -> int:
     if code == NO_TESTS_COLLECTED and options.faults:
         raise ValueError("the long fault suite comes with a later release: no test carries the marker `faults`")
     return code
+
+
+def resample(plan: Plan, options: argparse.Namespace) -> int:
+    """Run the loop sample, check, blacklist, sample again with the parameters that notebook 04 has in this plan."""
+    from cifar102 import good_indices, lock, resampling
+
+    values = {step.notebook.stem: _parameters(step) for step in plan.steps if step.notebook}
+    wanted, compared = values["04_sample"], values["03_deduplicate"]
+    threshold = compared["duplicate_threshold"] if options.threshold is None else options.threshold
+    check = resampling.Check(threshold, options.shortlist, compared["max_shift"], wanted["use_cifar10_train"])
+    given = good_indices.read_blacklist(Path(options.blacklist)) if options.blacklist else []
+    with lock.held(plan.workspace):
+        print(resampling.run(plan.workspace, wanted, check, given), flush=True)
+    return 0
+
+
+def _parameters(step: Step) -> dict[str, object]:
+    """The parameters that a step runs with: what its notebook declares, changed by the profile and --set."""
+    declared = {name: parameter.default for name, parameter in notebooks.declared_parameters(step.notebook).items()}
+    return declared | step.parameters
+
+
+def fetch(options: argparse.Namespace) -> int:
+    """Download published data sets into one folder, unless they are there, and say what each holds."""
+    from cifar102 import datasets, evaluation_sets
+
+    place = options.data or os.environ.get("CIFAR102_DATA") or REPOSITORY / "data" / "downloads"
+    folder = evaluation_sets.DataFolder(Path(place).absolute())
+    for name in options.sets:
+        parts = datasets.load(name, folder, download=True)
+        print(f"{name}: " + ", ".join(f"{part} {len(images):,} images" for part, images in parts.items()))
+    return 0
+
+
+def export(options: argparse.Namespace) -> int:
+    """Write candidates as class/keyword folders of PNG files for labelling programs."""
+    from cifar102 import records
+
+    folder = Path(options.folder).absolute()
+    written = records.export(_workspace(options), folder, options.classes, options.keywords, options.limit)
+    print(f"{written:,} images in {folder}")
+    return 0
+
+
+def show(options: argparse.Namespace) -> int:
+    """Print the fields of records and write their pictures, enlarged, to one file."""
+    from cifar102 import records
+
+    workspace = _workspace(options)
+    path = Path(options.output).absolute() if options.output else workspace.results / "records.png"
+    print(records.show(workspace, options.indices, path))
+    print(f"pictures: {path}")
+    return 0
 
 
 def duplicates(options: argparse.Namespace) -> int:

@@ -65,8 +65,8 @@ TABLE = {
     ),
     "04_sample": Files(
         takes=(*CANDIDATES, *SCREENED, *REFERENCE, "results/keyword_counts.csv"),
-        may_take=(*POOL, "labels/pair_verdicts.jsonl"),
-        leaves=("built/release/*", "results/quotas.csv", "results/screening.csv"),
+        may_take=(*POOL, "labels/pair_verdicts.jsonl", "built/blacklist.json", "raw/CIFAR-10.1/other_data/*"),
+        leaves=("built/release/*", "results/quotas.csv", "results/screening.csv", "results/goals.csv"),
     ),
     "05_baseline_cnn": replace(TRAINING, leaves=BASELINES),
     "06_ablations": replace(TRAINING, leaves=("results/study_{study}.csv",)),

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -163,6 +164,21 @@ def test_figures_are_redrawn_from_their_tables_with_the_same_bytes(demo_run: Run
     result = cifar102("figures", workspace=demo_run.workspace.root)
     assert result.returncode == 0, result.stderr
     assert [path.name for path in pictures if not path.is_file() or hash_file(path) != before[path]] == []
+
+
+def test_resampling_leaves_out_what_it_blacklists_and_makes_the_release_anew(demo_run: Run, tmp_path: Path) -> None:
+    root = shutil.copytree(demo_run.workspace.root, tmp_path / "copy", ignore=shutil.ignore_patterns("runs", "figures"))
+    result = cifar102("resample", "demo", "--threshold", "0.55", workspace=root)
+    assert result.returncode == 0, result.stderr
+    assert "03_deduplicate is up to date" in result.stdout and "04_sample done" in result.stdout
+    banned = json.loads((root / "built" / "blacklist.json").read_text())
+    found = pd.read_csv(root / "results" / "blacklist.csv")
+    assert sorted(found["tiny_index"]) == banned and len(banned) > 10
+    assert (found["ssim"] >= 0.55).all()
+    manifest = pd.read_parquet(root / "built" / "release" / "manifest.parquet")
+    assert not set(manifest["tiny_index"]) & set(banned)
+    before = pd.read_parquet(demo_run.workspace.release / "manifest.parquet")
+    assert manifest["split"].value_counts()[["train", "test"]].equals(before["split"].value_counts()[["train", "test"]])
 
 
 def test_doit_itself_lists_the_same_steps(demo_run: Run) -> None:

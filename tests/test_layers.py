@@ -18,8 +18,8 @@ LAYERS = {
         "tiny_images tiny_keywords tiny_metadata candidates annotations votes labelimg agreement good_indices dedup "
         "exact_copies l2_search l2_kernels kernels principal pair_bound shortlist similarity ssim_kernels "
         "pair_verdicts "
-        "screening quotas sampling group_split replay release croissant datasheet datasets "
-        "companions sources downloads archives pools demo demo_drawing placebo"
+        "screening quotas sampling resampling goals records group_split replay release croissant datasheet datasets "
+        "release_sets companions sources downloads archives pools demo demo_drawing placebo"
     ),
     "learning": (
         "models plain_networks ablation_networks residual_networks fast_networks layers random_features patch_filters "
