@@ -9,7 +9,8 @@ from pathlib import Path
 
 from tensorflow import keras
 
-OWN = int(metadata.version("keras").split(".")[0])
+VERSION = metadata.version("keras")
+OWN = int(VERSION.split(".")[0])
 STACK = {2: "main", 3: "next"}[OWN]
 FUNCTIONAL = {2: "keras.src.engine.functional", 3: "keras.src.models.functional"}
 RENAMED = {"InputLayer": ("batch_input_shape", "batch_shape"), "LeakyReLU": ("alpha", "negative_slope")}  # in 2, in 3
@@ -21,24 +22,35 @@ WITHOUT_EFFECT = {"renorm_momentum", "batch_input_shape"}  # renorm is off, and 
 def load(path: Path) -> keras.Model:
     """Load a `.keras` file, not compiled; its weights are the same, whichever Keras wrote it.
 
-    Keras 2.15 and 3 keep weights alike but describe the graph differently, and neither reads the other's. ValueError
-    where the file is no `.keras` file, or uses what this Keras does not have. Source: saving_lib.py of both.
+    Keras 2.15 and 3 keep weights alike but describe the graph differently, and neither reads the other's; nor does
+    Keras 3.12, the last one for Python 3.10, read what 3.15 wrote. ValueError where the file is no `.keras` file, or
+    uses what this Keras does not have. Source: saving_lib.py of both.
     """
+    parts = _read(Path(path), "metadata.json", "config.json")
     try:
-        with zipfile.ZipFile(path) as archive:
-            parts = {name: archive.read(name) for name in ("metadata.json", "config.json")}
-            version = str(json.loads(parts["metadata.json"])["keras_version"])
-            if version.split(".")[0] == str(OWN):
-                return keras.models.load_model(path, compile=False)
-            config = json.loads(parts["config.json"])
-            weights = archive.read("model.weights.h5")
-    except (zipfile.BadZipFile, KeyError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ValueError(f"{path}: expected a .keras file (metadata, config, weights), found {error}") from error
+        version = str(json.loads(parts["metadata.json"])["keras_version"])
+        config, written = json.loads(parts["config.json"]), _numbers(version)
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path}: metadata.json or config.json is not as Keras writes it: {error!r}") from error
+    if written[0] == OWN and written <= _numbers(VERSION):
+        return keras.models.load_model(path, compile=False)
     try:
         parts["config.json"] = json.dumps(translate(config)).encode("utf-8")
-        return _load_parts({**parts, "model.weights.h5": weights})
+        return _load_parts({**parts, **_read(Path(path), "model.weights.h5")})
     except (ValueError, TypeError, KeyError) as error:
-        raise ValueError(f"{path}: Keras {version} wrote it, and Keras {OWN} cannot read it: {error}") from error
+        raise ValueError(f"{path}: Keras {version} wrote it, and Keras {VERSION} cannot read it: {error}") from error
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(part) for part in version.split(".")[:2]]
+
+
+def _read(path: Path, *names: str) -> dict[str, bytes]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return {name: archive.read(name) for name in names}
+    except (zipfile.BadZipFile, KeyError) as error:
+        raise ValueError(f"{path}: expected a .keras file with {', '.join(names)}, found {error}") from error
 
 
 def _load_parts(parts: dict[str, bytes]) -> keras.Model:
@@ -88,8 +100,8 @@ def _ends(ends: list) -> list:
 
 
 def _node(node: object) -> object:
-    """A call of a layer: Keras 2 lists [name, node, tensor, keywords] for each input tensor; Keras 3 reads that too."""
-    if not isinstance(node, dict):
+    """A call of a layer: Keras 2 lists [name, node, tensor, keywords] for each input; Keras 3 reads both forms."""
+    if OWN == 3 or not isinstance(node, dict):
         return node
     keywords = {key: item for key, item in node["kwargs"].items() if item is not None}
     tensors = node["args"][0] if len(node["args"]) == 1 and isinstance(node["args"][0], list) else node["args"]
