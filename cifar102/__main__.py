@@ -110,12 +110,20 @@ def _add_plan_options(command: argparse.ArgumentParser, chooses_steps: bool = Tr
     command.add_argument(
         "--scheduler", default="", metavar="tcp://HOST:PORT", help="a Dask scheduler for the long parts"
     )
-    command.add_argument("--stack", choices=["main", "next"], default="main")
+    command.add_argument("--stack", choices=["main", "next"], help="of reproduce.py, which makes both environments")
+
+
+def _check_stack(wanted: str) -> None:
+    from cifar102.keras_files import STACK
+
+    if wanted != STACK:
+        again = f"python3 reproduce.py --stack {wanted} uses the other one"
+        raise ValueError(f"--stack {wanted}: the packages installed here are the {STACK} stack; {again}")
 
 
 def _plan(options: argparse.Namespace) -> Plan:
-    if options.stack == "next":
-        raise ValueError("only the main stack (TensorFlow 2.15) is there so far: leave --stack next out")
+    if options.stack:
+        _check_stack(options.stack)
     profile = profiles.load(options.profile)
     workspace = Workspace(Path(options.workspace).absolute() if options.workspace else profile.workspace)
     if options.data and not Path(options.data).is_dir():

@@ -118,11 +118,9 @@ def load_keras(path: Path, pixels: str = "auto") -> tuple[Predict, str]:
     if pixels not in PIXELS:
         raise ValueError(f"pixels: expected one of {PIXELS}, found {pixels!r}")
     config = model_files.check_model_file(path)
-    from tensorflow import keras
+    from cifar102 import models, pipeline
 
-    from cifar102 import models, pipeline  # noqa: F401  (models registers this project's layers)
-
-    model = keras.models.load_model(path, compile=False, safe_mode=True)
+    model = models.load(path)
     if tuple(model.output_shape[1:]) != (10,) or tuple(model.input_shape[1:]) != (32, 32, 3):
         shapes = f"{model.input_shape} to {model.output_shape}"
         raise ValueError(f"{path}: expected images (None, 32, 32, 3) to 10 classes, found {shapes}")

@@ -130,7 +130,8 @@ def build_model(config: TrainConfig, workspace: Workspace, data: TrainingData) -
     model.compile(
         optimizers.build(config, rate),
         keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=config.label_smoothing),
-        [keras.metrics.CategoricalAccuracy(name="accuracy")],
+        metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
+        jit_compile=False,  # Keras 3 would compile by XLA, which is slower on a processor, and Keras 2 would not
     )
     return model
 
@@ -143,6 +144,7 @@ def _fit_model(model: keras.Model, config: TrainConfig, data: TrainingData, firs
         steps_per_epoch=pipeline.steps_per_epoch(len(data.train_rows), config.batch_size),
         validation_data=training_data.validation_batches(data, 500) if config.num_validation else None,
         callbacks=callbacks,
+        shuffle=False,  # the batches have their order; Keras 3 warns where this is left unsaid
         verbose=0,
     )
 

@@ -24,8 +24,8 @@ LAYERS = {
     "learning": (
         "models plain_networks ablation_networks residual_networks fast_networks layers random_features patch_filters "
         "ridge addons addons_fallback pipeline augmentation autoaugment geometry pixel_operations previews splits "
-        "training train_config training_data evaluation checkpoints initial_weights machine cluster progress "
-        "optimizers "
+        "training train_config training_data evaluation checkpoints initial_weights keras_files "
+        "machine cluster progress optimizers "
         "schedules snapshots rate_range runs studies study_arms"
     ),
     "reading": (
