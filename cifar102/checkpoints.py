@@ -55,7 +55,7 @@ class EpochCheckpoint(keras.callbacks.Callback):
         if hasattr(model.optimizer, "build"):
             model.optimizer.build(model.trainable_variables)
         self.checkpoint = tf.train.Checkpoint(model=model, optimizer=model.optimizer)
-        self.state = {"epoch": 0, "seconds": 0.0, "stopped": False}
+        self.state = {"epoch": 0, "seconds": 0.0, "processor_seconds": 0.0, "stopped": False}
 
     def restore(self) -> dict:
         """Bring model, optimizer and early stopping to the last finished epoch; epoch 0 where there is none."""
@@ -64,23 +64,25 @@ class EpochCheckpoint(keras.callbacks.Callback):
         if found.get("train_hash") != self.train_hash:
             shutil.rmtree(self.folder, ignore_errors=True)
             return self.state
-        self.state = found
+        self.state = {**self.state, **found}
         if self.stopper and found["best"]:
             self._read(found["best"]["best_epoch"] + 1)
             self.stopper.resumed = {**found["best"], "best_weights": self.network.get_weights()}
         self._read(found["epoch"])
-        return found
+        return self.state
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         self.started = time.perf_counter() - self.state["seconds"]
+        self.processor_started = time.process_time() - self.state["processor_seconds"]
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         best = None
         if self.stopper:
             best = {name: getattr(self.stopper, name) for name in ("best", "wait", "best_epoch")}
         self.checkpoint.write(str(self.folder / f"epoch-{epoch + 1}"))
-        seconds = time.perf_counter() - self.started
-        state = {"train_hash": self.train_hash, "epoch": epoch + 1, "seconds": seconds, "best": best}
+        state = {"train_hash": self.train_hash, "epoch": epoch + 1, "best": best}
+        state["seconds"] = time.perf_counter() - self.started
+        state["processor_seconds"] = time.process_time() - self.processor_started
         self.state = {**state, "stopped": bool(self.model.stop_training)}
         write_json(self.folder / "state.json", self.state)
         self._remove_all_but({epoch + 1, best["best_epoch"] + 1 if best else 0})

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cifar102 import array_files, cifar, sources
+from cifar102 import array_files, cifar, sources, whole_cifar10
 from cifar102.cifar import ImageSet
 from cifar102.workspace import Workspace, read_table
 
@@ -201,5 +201,6 @@ LOADERS: dict[str, Callable[[Workspace], Sets]] = {
     "cifar102-uniform": _from_candidates("uniform"),
     "cifar10-10k": _cifar10_10k,
     "cifar10-2k": _cifar10_2k,
+    "cifar10-whole": lambda workspace: whole_cifar10.load(workspace, _cifar10(workspace)),
 }
 NAMES = tuple(LOADERS)

@@ -74,7 +74,7 @@ def whole(shared) -> runs.Run:
 
 
 def numbers(run: runs.Run) -> dict:
-    timed = ("seconds", "images_per_second")
+    timed = ("seconds", "processor_seconds", "images_per_second")
     return {name: value for name, value in run.metrics.items() if name not in timed}
 
 
