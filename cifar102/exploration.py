@@ -9,7 +9,7 @@ from sklearn import metrics
 from cifar102 import image_sheets
 from cifar102.cifar import CLASS_NAMES, ImageSet
 
-CHANNELS = ("red", "green", "blue")
+CHANNELS = {"blue": 2, "red": 0, "green": 1}  # in the order in which the palette draws them in their colours
 
 
 def sheet_of(groups: Mapping[str, np.ndarray], captions: Sequence[str] | None = None) -> pd.DataFrame:
@@ -76,24 +76,26 @@ def keyword_counts(sets: Mapping[str, ImageSet], largest: int = 20) -> pd.DataFr
 
 def channel_statistics(sets: Mapping[str, ImageSet]) -> pd.DataFrame:
     """Mean and deviation of each colour channel over all pixels of a set, of values 0-1: set, channel, mean, sd."""
-    rows = []
-    for name, histogram in ((name, _channel_counts(part.images)) for name, part in sets.items()):
-        values = np.arange(256) / 255
-        for channel, counts in zip(CHANNELS, histogram, strict=True):
+    rows, values = [], np.arange(256) / 255
+    for name, part in sets.items():
+        for channel, number in CHANNELS.items():
+            counts = np.bincount(part.images[..., number].ravel(), minlength=256)
             mean = np.average(values, weights=counts)
             spread = np.sqrt(np.average((values - mean) ** 2, weights=counts))
             rows.append({"set": name, "channel": channel, "mean": mean, "sd": spread})
     return pd.DataFrame(rows)
 
 
-def channel_histograms(images: np.ndarray, bins: int = 64) -> pd.DataFrame:
-    """Pixels of each channel by value: channel, bin_left, bin_right (0-255), count. bins divides 256."""
-    counts = _channel_counts(images).reshape(3, bins, -1).sum(axis=2)
-    edges = np.linspace(0, 256, bins + 1)
-    tables = [
-        pd.DataFrame({"channel": channel, "bin_left": edges[:-1], "bin_right": edges[1:], "count": row})
-        for channel, row in zip(CHANNELS, counts, strict=True)
-    ]
+def channel_histograms(images: np.ndarray, width: int = 4) -> pd.DataFrame:
+    """Share of each channel's pixels by value: channel, value (0-255, the middle of `width` values), percent.
+
+    images: uint8 (n, h, w, 3). width divides 256.
+    """
+    middles = np.arange(0, 256, width) + (width - 1) / 2
+    tables = []
+    for channel, number in CHANNELS.items():
+        counts = np.bincount(images[..., number].ravel(), minlength=256).reshape(-1, width).sum(axis=1)
+        tables.append(pd.DataFrame({"channel": channel, "value": middles, "percent": 100 * counts / counts.sum()}))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -149,7 +151,3 @@ def learning_curves(histories: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
                 part = {"run": name, "epoch": epoch, "images": images, "accuracy": history[column]}
                 tables.append(pd.DataFrame(part))
     return pd.concat(tables, ignore_index=True)
-
-
-def _channel_counts(images: np.ndarray) -> np.ndarray:
-    return np.stack([np.bincount(images[..., channel].ravel(), minlength=256) for channel in range(3)])

@@ -23,18 +23,18 @@ def layer_table(model: keras.Model) -> pd.DataFrame:
 def stage_table(model: keras.Model) -> pd.DataFrame:
     """Layers of one size together, as picture_panels.network_diagram draws them.
 
-    Columns: stage, height, channels, parameters, layers. A stage ends where the height or the channels change.
+    Columns: stage, height, channels, parameters (trainable), layers. A stage ends where height or channels change.
     """
     rows: list[dict] = []
     for layer in layer_table(model).to_dict("records"):
         shape = layer["shape"]
         height, channels = (shape[0], shape[2]) if len(shape) == 3 else (1, shape[0])
         if layer["kind"] in SMALL and rows:
-            rows[-1]["parameters"] += layer["parameters"]
+            rows[-1]["parameters"] += layer["trainable"]
             continue
         if not rows or (rows[-1]["height"], rows[-1]["channels"]) != (height, channels):
             rows.append({"height": height, "channels": channels, "parameters": 0, "kinds": []})
-        rows[-1]["parameters"] += layer["parameters"]
+        rows[-1]["parameters"] += layer["trainable"]
         rows[-1]["kinds"].append(SHORT.get(layer["kind"], layer["kind"]))
     rows[0]["kinds"] = ["images"]
     for number, row in enumerate(rows):
