@@ -26,7 +26,8 @@ LAYERS = {
         "ridge addons addons_fallback pipeline augmentation autoaugment geometry pixel_operations previews splits "
         "training train_config training_data evaluation checkpoints initial_weights machine cluster progress "
         "optimizers "
-        "schedules snapshots rate_range runs studies study_arms baselines network_tables search validation_leak"
+        "schedules snapshots rate_range runs studies study_arms baselines network_tables search "
+        "validation_leak training_cost"
     ),
     "reading": (
         "analysis accuracies intervals predictions prediction_files lines robustness agreement_line model_pairs "
