@@ -62,27 +62,61 @@ def training_set_configs(
 
 
 def augmentation_configs(
-    epochs: Mapping[str, int], augmentations: Sequence[str], seeds: int, **common: object
+    epochs: Mapping[str, int], networks: Sequence[str], seeds: int, augmentation: str = "flip_crop", **common: object
 ) -> list[TrainConfig]:
-    """Each network on the reference set without augmentation and with each one given; tested on CIFAR-10."""
+    """The partners with augmentation of training_set_configs' first seeds on the reference set, tested on CIFAR-10.
+
+    epochs: as there. networks: which of them; ValueError for one that is not, or that is fitted in closed form.
+    """
+    wrong = [name for name in networks if name not in epochs or name == "random_features"]
+    if wrong:
+        raise ValueError(
+            f"networks with augmentation: {wrong}: expected some of {list(epochs)} that are trained by steps"
+        )
     return [
         TrainConfig(
-            **recipe(name, {**common, "epochs": count, "study": AUGMENTED, "augmentation": augmentation}),
+            **recipe(name, {**common, "epochs": epochs[name], "study": AUGMENTED, "augmentation": augmentation}),
             dataset=TRAINING_SETS[0],
             evaluate_on=("cifar10",),
             seed=seed,
             arm=f"{name}+{augmentation}",
         )
-        for name, count in epochs.items()
+        for name in networks
         for seed in range(seeds)
-        for augmentation in augmentations
     ]
 
 
-def whole_config(epochs: int, **common: object) -> TrainConfig:
-    """cnn_four_conv on all of CIFAR-10's training images; a placebo's new test sets are among them, so not tested."""
-    fields = recipe("cnn_four_conv", {**common, "epochs": epochs, "study": WHOLE})
-    return TrainConfig(**fields, dataset="cifar10-whole", evaluate_on=("cifar10",), arm="cnn_four_conv-whole")
+def augmentation_table(plain: pd.DataFrame, augmented: pd.DataFrame) -> pd.DataFrame:
+    """Runs with and without augmentation side by side, for the networks and seeds that both tables hold.
+
+    plain, augmented: rows of runs.table of the two studies. Columns: model, seed, augmentation, train_accuracy,
+    cifar10_accuracy.
+    """
+    reference = plain[plain["dataset"] == TRAINING_SETS[0]]
+    both = pd.concat([reference, augmented]).assign(model=lambda rows: rows["arm"].map(_model_of))
+    pairs = set(zip(augmented["arm"].map(_model_of), augmented["seed"], strict=True))
+    kept = [pair in pairs for pair in zip(both["model"], both["seed"], strict=True)]
+    columns = ["model", "seed", "augmentation", "train_accuracy", "cifar10_accuracy"]
+    return both.loc[kept, columns].reset_index(drop=True)
+
+
+def whole_configs(epochs: int, num_filters: int, **common: object) -> list[TrainConfig]:
+    """Trainings on all of CIFAR-10's images, tested on its test images alone: a placebo's new ones are among these.
+
+    cnn_four_conv for `epochs` passes, random features with `num_filters`; 0 leaves one out.
+    """
+    place = {"study": WHOLE, "dataset": "cifar10-whole", "evaluate_on": ("cifar10",)}
+    found = []
+    if num_filters:
+        options = {"model_options": {"num_filters": num_filters}, "epochs": 1}
+        found.append(
+            TrainConfig(**recipe("random_features", {**common, **place, **options}), arm="random_features-whole")
+        )
+    if epochs:
+        found.append(
+            TrainConfig(**recipe("cnn_four_conv", {**common, **place, "epochs": epochs}), arm="cnn_four_conv-whole")
+        )
+    return found
 
 
 def cyclical_configs(

@@ -23,13 +23,35 @@ def test_random_features_get_their_filters_and_other_networks_do_not():
     assert [config.model_options for config in configs] == [{"num_filters": 7}] * 2 + [{}] * 2
 
 
-def test_the_network_on_all_images_is_not_tested_on_what_it_has_seen():
-    assert baselines.whole_config(3).evaluate_on == ("cifar10",)
+def test_networks_on_all_images_are_not_tested_on_what_they_have_seen():
+    fitted, trained = baselines.whole_configs(3, 64, num_validation=10)
+    assert fitted.evaluate_on == trained.evaluate_on == ("cifar10",)
+    assert (fitted.model_options, trained.epochs) == ({"num_filters": 64}, 3)
+    assert baselines.whole_configs(0, 0) == []
 
 
-def test_arms_of_the_augmentation_comparison_differ_in_augmentation_alone():
-    plain, flipped = baselines.augmentation_configs({"cnn_two_conv": 2}, ("none", "flip_crop"), seeds=1)
-    assert plain.replace(arm="x", augmentation="flip_crop") == flipped.replace(arm="x")
+def test_an_arm_with_augmentation_differs_from_its_partner_in_augmentation_alone():
+    epochs = {"cnn_two_conv": 2, "random_features": 1}
+    plain = baselines.training_set_configs(epochs, seeds=1, num_validation=10)[0]
+    (flipped,) = baselines.augmentation_configs(epochs, ["cnn_two_conv"], seeds=1, num_validation=10)
+    same = {"study": "x", "arm": "x", "evaluate_on": (), "augmentation": "flip_crop"}
+    assert plain.replace(**same) == flipped.replace(**same) and plain.augmentation == "none"
+    with pytest.raises(ValueError, match="random_features"):
+        baselines.augmentation_configs(epochs, ["random_features"], seeds=1)
+
+
+def test_the_augmentation_table_pairs_networks_and_seeds():
+    columns = ["arm", "dataset", "seed", "augmentation", "train_accuracy", "cifar10_accuracy"]
+    plain = [
+        ["vgg10-cifar10-10k", "cifar10-10k", 0, "none", 0.9, 0.6],
+        ["vgg10-cifar10-10k", "cifar10-10k", 1, "none", 0.9, 0.5],
+        ["vgg10-cifar102", "cifar102", 0, "none", 0.9, 0.4],
+        ["resnet20-cifar10-10k", "cifar10-10k", 0, "none", 0.9, 0.3],
+    ]
+    augmented = [["vgg10+flip_crop", "cifar10-10k", 0, "flip_crop", 0.7, 0.65]]
+    table = baselines.augmentation_table(*(pd.DataFrame(rows, columns=columns) for rows in (plain, augmented)))
+    assert table["augmentation"].tolist() == ["none", "flip_crop"] and table["cifar10_accuracy"].tolist() == [0.6, 0.65]
+    assert set(table["model"]) == {"vgg10"} and set(table["seed"]) == {0}
 
 
 def test_each_optimizer_starts_from_the_end_of_the_cyclical_phase():
