@@ -1,4 +1,6 @@
-"""Looking at a data set and at a model's mistakes: counts, channels, samples, confident errors, as tables to draw."""
+"""Looking at a data set and at a model's mistakes: counts, channels, samples, confident errors, as tables to draw.
+
+class_names are those of CIFAR-10 unless others are given (datasets.class_names), in the order of the labels."""
 
 from collections.abc import Mapping, Sequence
 
@@ -25,9 +27,9 @@ def sheet_of(groups: Mapping[str, np.ndarray], captions: Sequence[str] | None = 
     return pd.concat(tables, ignore_index=True)
 
 
-def mean_images(images: ImageSet) -> np.ndarray:
-    """The mean image of each of the ten classes, uint8 (10, 32, 32, 3)."""
-    means = np.stack([images.images[images.labels == label].mean(axis=0) for label in range(len(CLASS_NAMES))])
+def mean_images(images: ImageSet, num_classes: int = len(CLASS_NAMES)) -> np.ndarray:
+    """The mean image of each class, uint8 (num_classes, 32, 32, 3); every class has an image."""
+    means = np.stack([images.images[images.labels == label].mean(axis=0) for label in range(num_classes)])
     return np.round(means).astype(np.uint8)
 
 
@@ -49,12 +51,12 @@ def confident_mistakes(probabilities: np.ndarray, labels: np.ndarray, count: int
     return pd.DataFrame(found)
 
 
-def counts_table(sets: Mapping[str, ImageSet]) -> pd.DataFrame:
+def counts_table(sets: Mapping[str, ImageSet], class_names: Sequence[str] = CLASS_NAMES) -> pd.DataFrame:
     """Images of each class in each set: set, class_name, images, keywords (how many different ones they came by)."""
     rows = []
     for name, part in sets.items():
         keywords = part.keywords if part.filenames else np.array([""] * len(part))
-        for label, class_name in enumerate(CLASS_NAMES):
+        for label, class_name in enumerate(class_names):
             own = part.labels == label
             row = {"set": name, "class_name": class_name, "images": int(own.sum())}
             rows.append({**row, "keywords": len(set(keywords[own]) - {""})})
@@ -99,42 +101,48 @@ def channel_histograms(images: np.ndarray, width: int = 4) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
-def samples_by_class(images: ImageSet, each: int = 10, seed: int = 0) -> dict[str, np.ndarray]:
+def samples_by_class(
+    images: ImageSet, each: int = 10, seed: int = 0, class_names: Sequence[str] = CLASS_NAMES
+) -> dict[str, np.ndarray]:
     """Images drawn of each class at random: class name -> uint8 (each, 32, 32, 3), fewer where a class has fewer."""
     rng, found = np.random.default_rng(seed), {}
-    for label, name in enumerate(CLASS_NAMES):
+    for label, name in enumerate(class_names):
         rows = np.flatnonzero(images.labels == label)
         found[name] = images.images[np.sort(rng.permutation(rows)[:each])]
     return found
 
 
-def prediction_sheet(images: ImageSet, class_ids: np.ndarray, count: int = 100) -> pd.DataFrame:
+def prediction_sheet(
+    images: ImageSet, class_ids: np.ndarray, count: int = 100, class_names: Sequence[str] = CLASS_NAMES
+) -> pd.DataFrame:
     """The first images of a set with what a model says: an image sheet's set, row, pixels, caption; wrong ones marked.
 
     class_ids: integers (n,), the predictions in file order. A caption is the prediction, of a wrong one also the truth.
     """
     said, true = np.asarray(class_ids)[:count], images.labels[:count]
     captions = [
-        CLASS_NAMES[p] if p == t else f"✗ {CLASS_NAMES[p]}\nis {CLASS_NAMES[t]}"
+        class_names[p] if p == t else f"✗ {class_names[p]}\nis {class_names[t]}"
         for p, t in zip(said, true, strict=True)
     ]
     pixels = image_sheets.encode_pixels(images.images[:count])
     return pd.DataFrame({"set": "pixels", "row": range(len(pixels)), "pixels": pixels, "caption": captions})
 
 
-def confusion_table(labels: np.ndarray, class_ids: np.ndarray) -> pd.DataFrame:
+def confusion_table(
+    labels: np.ndarray, class_ids: np.ndarray, class_names: Sequence[str] = CLASS_NAMES
+) -> pd.DataFrame:
     """Share (%) of each true class that is predicted as each class, a cell a row: true, predicted, share."""
-    cells = 100 * metrics.confusion_matrix(labels, class_ids, labels=range(len(CLASS_NAMES)), normalize="true")
-    names = np.array(CLASS_NAMES)
+    cells = 100 * metrics.confusion_matrix(labels, class_ids, labels=range(len(class_names)), normalize="true")
+    names = np.array(class_names)
     rows = {"true": names.repeat(len(names)), "predicted": np.tile(names, len(names)), "share": cells.ravel()}
     return pd.DataFrame(rows)
 
 
-def class_scores(labels: np.ndarray, class_ids: np.ndarray) -> pd.DataFrame:
+def class_scores(labels: np.ndarray, class_ids: np.ndarray, class_names: Sequence[str] = CLASS_NAMES) -> pd.DataFrame:
     """Precision, recall and F1 (0-1) of each class, with its images: class_name, precision, recall, f1, images."""
-    scores = metrics.precision_recall_fscore_support(labels, class_ids, labels=range(len(CLASS_NAMES)), zero_division=0)
+    scores = metrics.precision_recall_fscore_support(labels, class_ids, labels=range(len(class_names)), zero_division=0)
     return pd.DataFrame(
-        {"class_name": CLASS_NAMES, **dict(zip(("precision", "recall", "f1", "images"), scores, strict=True))}
+        {"class_name": class_names, **dict(zip(("precision", "recall", "f1", "images"), scores, strict=True))}
     )
 
 

@@ -45,3 +45,14 @@ def test_panels_hold_both_curves_all_cells_and_all_classes(judged) -> None:
     assert reliability["count"].sum() == 60 and len(confusion) == 100 and len(pictures) == 24
     assert confusion.groupby("true")["share"].sum().to_numpy() == pytest.approx(np.full(10, 100))
     assert set(scores["class_name"]) == set(CLASS_NAMES) and scores["value"].between(0, 1).all()
+
+
+def test_a_set_of_other_classes_has_its_own_names(judged) -> None:
+    history, probabilities, truth = judged
+    few = ImageSet(truth.images, truth.labels % 3)
+    names = ("maple", "oak", "palm")
+    shares = probabilities[:, :3] / probabilities[:, :3].sum(axis=1, keepdims=True)
+    parts = {options["title"]: table for _, table, options in dashboards.panels(history, shares, few, names)}
+    assert set(parts["Precision, recall, F1"]["class_name"]) == set(names)
+    assert len(parts["Confusion (% of true class)"]) == 9
+    assert set("\n".join(parts["Surest mistakes"]["caption"]).replace("is ", "").split()) <= set(names)
