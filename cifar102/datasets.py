@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cifar102 import array_files, cifar, companions, downloads, release_sets, sources
+from cifar102 import array_files, cifar, companions, downloads, release_sets, sources, whole_cifar10
 from cifar102.cifar import ImageSet
 from cifar102.workspace import Workspace
 
@@ -163,6 +163,7 @@ LOADERS: dict[str, Callable[[Workspace], Sets]] = {
     "cifar10h": _cifar10h,
     "cifair10": lambda workspace: {"test": companions.load_cifair(workspace, 10)},
     "cifair100": lambda workspace: {"test": companions.load_cifair(workspace, 100)},
+    "cifar10-whole": lambda workspace: whole_cifar10.load(workspace, _cifar10(workspace)),
 }
 NAMES = tuple(LOADERS)
 CORRUPTED = "cifar10-c-{corruption}-{severity}"  # 19 corruptions at 5 severities, not listed one by one

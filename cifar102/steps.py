@@ -68,7 +68,9 @@ TABLE = {
         may_take=(*POOL, "labels/pair_verdicts.jsonl", "built/blacklist.json", "raw/CIFAR-10.1/other_data/*"),
         leaves=("built/release/*", "results/quotas.csv", "results/screening.csv", "results/goals.csv"),
     ),
-    "05_baseline_cnn": replace(TRAINING, leaves=BASELINES),
+    "05_baseline_cnn": replace(
+        TRAINING, may_take=(*OTHER_SETS, "raw/cifar-10h/*"), leaves=(*BASELINES, "results/baseline_models.csv")
+    ),
     "06_ablations": replace(TRAINING, leaves=("results/study_{study}.csv",)),
     "07_wrn_cutmix": replace(TRAINING, leaves=("results/study_wrn.csv",)),
     "08_generalization": Files(
