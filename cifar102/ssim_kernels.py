@@ -114,17 +114,6 @@ def shifted_ssim(
 
 
 @kernel
-def sum_rows(quotients: np.ndarray, rows: int) -> None:
-    """Sum up `rows` rows of windows into the first, in pairs: the shortest sums, in float32 as exact as need be."""
-    while rows > 1:
-        half = rows // 2
-        upper, lower = quotients[: half * SIDE], quotients[(rows - half) * SIDE : rows * SIDE]
-        for k in range(half * SIDE):
-            upper[k] += lower[k]
-        rows -= half
-
-
-@kernel
 def window_quotients(columns: np.ndarray, x: tuple, y: tuple, quotients: np.ndarray) -> None:
     """SSIM of each window, from column sums of the products and the moments (S, S^2, 49 S_xx - S^2) of both images."""
     (sums, squared, variances), (other_sums, other_squared, other_variances) = x, y
@@ -170,39 +159,55 @@ def best_of_shifts(
 
 
 @kernel
-def unshifted_ssim(a: np.ndarray, b: np.ndarray, first: np.ndarray, second: np.ndarray, values: np.ndarray) -> None:
-    """SSIM of pairs of images where they lie: what best_of_shifts gives for the shift (0, 0) alone, in half the time.
+def plain_ssim(a: np.ndarray, b: np.ndarray, first: np.ndarray, second: np.ndarray, values: np.ndarray) -> None:
+    """SSIM of pairs of images as they lie, at half the cost of `best_of_shifts` with one shift.
 
-    With x + 65536 y in one number a window sum gives both sums, and of the squares only x^2 + y^2 is needed: three
-    window sums instead of five. Arguments as there.
+    a, b: uint8 (n, 1024), (m, 1024); first, second: row numbers (p,) in them; values: float64 (p,), filled in. Both
+    images' sums run in one number, the second's 16 bits higher: a window's sum of at most 49 * 255 fits below.
     """
-    size = PLACES * SIDE
-    packed, squares, products = np.empty(PIXELS, np.int32), np.empty(PIXELS, np.int32), np.empty(PIXELS, np.int32)
-    columns, quotients = np.zeros((3, size + WINDOW), np.int32), np.empty(size, np.float32)
-    both, square, product = columns[0], columns[1], columns[2]
+    both, squares = np.zeros(PIXELS, np.int32), np.zeros(PIXELS, np.int32)
+    products, quotients = np.zeros(PIXELS, np.int32), np.zeros(PLACES * SIDE, np.float32)
+    columns = np.zeros((3, PLACES * SIDE + ROOM), np.int32)
     for p in range(first.size):
         x, y = a[first[p]], b[second[p]]
         for k in range(PIXELS):
             u, v = np.int32(x[k]), np.int32(y[k])
-            packed[k] = np.int32(u + np.int32(v << 16))
+            both[k] = np.int32(u + np.int32(v << 16))
             squares[k] = np.int32(np.int32(u * u) + np.int32(v * v))
             products[k] = np.int32(u * v)
-        column_sums(packed, both[:size])
-        column_sums(squares, square[:size])
-        column_sums(products, product[:size])
-        for k in range(size):
-            pair = seven(both, k)
-            s, t = np.int32(pair & 65535), np.int32(pair >> 16)
-            means, squared = np.int32(s * t), np.int32(np.int32(s * s) + np.int32(t * t))
-            covariance = np.int32(np.int32(AREA * seven(product, k)) - means)
-            spread = np.float32(np.int32(np.int32(AREA * seven(square, k)) - squared)) + C2
-            above = (np.float32(np.int32(2 * means)) + C1) * (np.float32(np.int32(2 * covariance)) + C2)
-            quotients[k] = above / ((np.float32(squared) + C1) * spread)
+        column_sums(both, columns[0, : PLACES * SIDE])
+        column_sums(squares, columns[1, : PLACES * SIDE])
+        column_sums(products, columns[2, : PLACES * SIDE])
+        packed_quotients(columns[0], columns[1], columns[2], quotients)
         sum_rows(quotients, PLACES)
         total = 0.0
-        for j in range(PLACES):
-            total += np.float64(quotients[j])
+        for column in range(PLACES):
+            total += np.float64(quotients[column])
         values[p] = total / (PLACES * PLACES)
+
+
+@kernel
+def packed_quotients(both: np.ndarray, squares: np.ndarray, products: np.ndarray, quotients: np.ndarray) -> None:
+    """SSIM of each window from column sums of x + 2^16 y, x^2 + y^2 and x y."""
+    for k in range(quotients.size):
+        packed = seven(both, k)
+        s, t = np.int32(packed & 65535), np.int32(packed >> 16)
+        means, squared = np.int32(s * t), np.int32(np.int32(s * s) + np.int32(t * t))
+        covariance = np.int32(np.int32(AREA * seven(products, k)) - means)
+        spread = np.int32(np.int32(AREA * seven(squares, k)) - squared)
+        above = (np.float32(np.int32(2 * means)) + C1) * (np.float32(np.int32(2 * covariance)) + C2)
+        quotients[k] = above / ((np.float32(squared) + C1) * (np.float32(spread) + C2))
+
+
+@kernel
+def sum_rows(quotients: np.ndarray, rows: int) -> None:
+    """Add up rows of 32 numbers into the first, in pairs: the shortest sums, and in float32 as exact as need be."""
+    while rows > 1:
+        half = rows // 2
+        upper, lower = quotients[: half * SIDE], quotients[(rows - half) * SIDE : rows * SIDE]
+        for k in range(half * SIDE):
+            upper[k] += lower[k]
+        rows -= half
 
 
 @kernel
