@@ -59,6 +59,7 @@ def parser() -> argparse.ArgumentParser:
     shared = _command(words, "duplicates", commands.duplicates, "what two sets of images share")
     shared.add_argument("sets", nargs=2, metavar="SET", help="a data set name, or a file or folder of images")
     shared.add_argument("--workspace", metavar="DIR", help="where data set names are looked up (default: the last run)")
+    shared.add_argument("--scheduler", default="", metavar="tcp://HOST:PORT", help="a Dask scheduler for the search")
     _add_data_commands(words)
     judged = _command(words, "evaluate", commands.evaluate, "a model of your own beside the published line")
     judged.add_argument("model", metavar="MODEL_OR_PREDICTIONS")

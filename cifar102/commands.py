@@ -177,7 +177,7 @@ def duplicates(options: argparse.Namespace) -> int:
     from cifar102 import leakage
 
     first, second = options.sets
-    print(leakage.report(first, second, _workspace_or_demo(options)))
+    print(leakage.report(first, second, _workspace_or_demo(options), scheduler=options.scheduler))
     return 0
 
 

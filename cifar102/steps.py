@@ -61,7 +61,12 @@ TABLE = {
     "03_deduplicate": Files(
         takes=(*CANDIDATES, "built/accepted.parquet", *REFERENCE),
         may_take=(*OTHER_SETS, *POOL, "labels/pair_verdicts.jsonl"),
-        leaves=("built/exact_groups.parquet", "built/pairs.parquet", "results/duplicates_per_class.csv"),
+        leaves=(
+            "built/exact_groups.parquet",
+            "built/pairs.parquet",
+            "results/duplicates_per_class.csv",
+            "results/duplicate_rules.csv",
+        ),
     ),
     "04_sample": Files(
         takes=(*CANDIDATES, *SCREENED, *REFERENCE, "results/keyword_counts.csv"),
