@@ -207,7 +207,8 @@ def make_environment(stack):
     folder.mkdir()
     (folder / UNFINISHED).touch()
     newest = "{}.{}".format(*stack.pythons[0])
-    say(f"making {folder} with {' '.join(command) if command else f'Python {newest}, fetched by uv'}")
+    with_what = " ".join(command) if command else f"Python {newest}, fetched by uv"
+    say(f"making {folder} for the {stack.name} stack with {with_what}")
     make = [*command, "-m", "venv"] if command else [uv, "venv", "--allow-existing", "--python", newest]
     if subprocess.call([*make, str(folder)]) != 0:
         raise NoPython(f"reproduce: no environment could be made in {folder} (the lines above say why)")

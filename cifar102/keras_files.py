@@ -37,7 +37,7 @@ def load(path: Path) -> keras.Model:
     try:
         parts["config.json"] = json.dumps(translate(config)).encode("utf-8")
         return _load_parts({**parts, **_read(Path(path), "model.weights.h5")})
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
         raise ValueError(f"{path}: Keras {version} wrote it, and Keras {VERSION} cannot read it: {error}") from error
 
 
