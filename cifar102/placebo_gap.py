@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from cifar102 import intervals, keyword_mixture, lines
+from cifar102 import accuracies, intervals, keyword_mixture, lines
 from cifar102.prediction_files import SetPredictions, read_run, read_runs_table
 from cifar102.workspace import Workspace
 
@@ -45,9 +45,7 @@ def placebo_gap(
     """
     images = {model: (_mean(scores, model, original), _mean(scores, model, new)) for model in _models(scores)}
     seeds = {model: len(np.atleast_2d(scores[model][original])) for model in images}
-    images[POOLED] = tuple(
-        _pooled([pair[side] for pair in images.values()], name) for side, name in ((0, original), (1, new))
-    )
+    images[POOLED] = tuple(pooled_images(scores, name) for name in (original, new))
     rows = []
     for model, (first, second) in images.items():
         gap, low, high = intervals.mean_difference(first, second, level)
@@ -56,6 +54,37 @@ def placebo_gap(
         rows.append((model, original, new, *shares, len(first), len(second), seeds.get(model, sum(seeds.values()))))
     columns = ["model", "original_set", "new_set", "original", "new", "gap", "low", "high", "holds_zero"]
     return pd.DataFrame(rows, columns=[*columns, "n_original", "n_new", "seeds"]).assign(level=level)
+
+
+def class_gaps(
+    scores: Scores,
+    labels: Mapping[str, np.ndarray],
+    original: str = "cifar10",
+    new: str = "cifar102",
+    *,
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """Return placebo_gap's last row, over all models, for the images of each class that both sets have.
+
+    labels: set name -> integers (n,). The class's name stands in column class_name; at least 2 images on either side.
+    """
+    truth = {name: np.asarray(labels[name]) for name in (original, new)}
+    images = {name: pooled_images(scores, name) for name in truth}
+    rows = []
+    for label in np.intersect1d(*truth.values()):
+        chosen = [images[name][truth[name] == label] for name in truth]
+        if min(map(len, chosen)) < 2:
+            continue
+        gap = intervals.mean_difference(*chosen, level)
+        sides = (*(side.mean() for side in chosen), *gap, bool(gap[1] <= 0 <= gap[2]), *map(len, chosen))
+        rows.append((accuracies.class_name(int(label)), original, new, *sides, level))
+    columns = ["class_name", "original_set", "new_set", "original", "new", "gap", "low", "high", "holds_zero"]
+    return pd.DataFrame(rows, columns=[*columns, "n_original", "n_new", "level"])
+
+
+def pooled_images(scores: Scores, name: str) -> np.ndarray:
+    """Return each image's share of right answers on a set, float64 (n,): mean over seeds, then over models."""
+    return _pooled([_mean(scores, model, name) for model in _models(scores)], name)
 
 
 def placebo_slope(
@@ -112,9 +141,7 @@ def placebo_keywords(
     and "all models". Columns: model, original_set, new_set and those of KeywordMixture.
     """
     images = {model: [_mean(scores, model, name) for name in (original, new)] for model in _models(scores)}
-    images[POOLED] = [
-        _pooled([pair[side] for pair in images.values()], name) for side, name in ((0, original), (1, new))
-    ]
+    images[POOLED] = [pooled_images(scores, name) for name in (original, new)]
     rows = []
     for model, sides in images.items():
         tables = [
