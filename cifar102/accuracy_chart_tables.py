@@ -69,17 +69,16 @@ def line_chart(
 
 
 def beside(
-    published: pd.DataFrame, own: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]], axis: str = "probit"
+    published: pd.DataFrame, own: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]], name: str = "published models"
 ) -> pd.DataFrame:
-    """Return line_chart's rows of the published models in one family, with models of this run beside them.
+    """Return line_chart's rows of the published models in one family called `name`, with other models beside them.
 
     published: of line_chart; own: family -> accuracy tables on the original and on the new set. The own models are
     shown and not fitted.
     """
-    parts = [published.assign(family=published["family"].where(published["kind"] == "line", "published models"))]
+    parts = [published.assign(family=published["family"].where(published["kind"] == "line", name))]
     for family, (original, new) in own.items():
-        models = line_chart(original, new, axis, families=dict.fromkeys(original["model"], family), fitted=False)
-        parts.append(models)
+        parts.append(line_chart(original, new, families=dict.fromkeys(original["model"], family), fitted=False))
     table = pd.concat(parts, ignore_index=True)
     return table.sort_values("kind", key=lambda kind: kind == "line", kind="stable", ignore_index=True)
 

@@ -90,4 +90,6 @@ def _check_counts(counts: np.ndarray, where: str) -> None:
 def people(entropy: pd.DataFrame) -> pd.DataFrame:
     """Return accuracy_by_entropy's bins as one more model: the share of people who say the label."""
     bins = entropy.drop_duplicates("bin")
-    return bins.assign(model="people, share who say the label", accuracy=bins["human_accuracy"], low=None, high=None)
+    return bins.assign(
+        model="people, share who say the label", accuracy=bins["human_accuracy"], low=np.nan, high=np.nan
+    )
