@@ -15,7 +15,7 @@ from cifar102 import (
     lines,
     model_pairs,
     placebo_gap,
-    prediction_files,
+    published_files,
     robustness,
 )
 
@@ -45,9 +45,9 @@ class PublishedModels:
 def versions(folder: Path) -> tuple[str, ...]:
     """Return the versions of CIFAR-10.1 of which a folder has labels and predictions: ("cifar10.1-v4", ...)."""
     homes = sorted((Path(folder) / "model_predictions").glob("v*_predictions"))
-    words = [home.name.removesuffix("_predictions") for home in homes if any(home.glob("*.json"))]
-    labelled = [word for word in words if (Path(folder) / "datasets" / f"cifar10.1_{word}_labels.npy").is_file()]
-    return tuple(f"cifar10.1-{word}" for word in sorted(labelled, key=lambda word: (len(word), word)))
+    names = [f"cifar10.1-{home.name.removesuffix('_predictions')}" for home in homes if any(home.glob("*.json"))]
+    labelled = [name for name in names if published_files.published_file(folder, name, "labels").is_file()]
+    return tuple(sorted(labelled, key=lambda name: (len(name), name)))
 
 
 def read(
@@ -58,14 +58,14 @@ def read(
     folder: CIFAR-10.1 (datasets/, model_predictions/, other_data/); original_labels, original_keywords: of the test
     set, (n,). Raises FileNotFoundError with the files' home, ValueError where a length or a class number is wrong.
     """
-    labels = {ORIGINAL: original_labels, version: prediction_files.read_published_labels(folder, version)}
-    found = {name: prediction_files.read_published(folder, name, len(labels[name])) for name in labels}
+    labels = {ORIGINAL: original_labels, version: published_files.read_published_labels(folder, version)}
+    found = {name: published_files.read_published(folder, name, len(labels[name])) for name in labels}
     shared = [model for model in found[ORIGINAL] if model in found[version]]
     if not shared:
         raise ValueError(f"{folder}: no model has predictions on both {ORIGINAL} and {version}")
     predictions = {name: {model: ids[model] for model in shared} for name, ids in found.items()}
     try:
-        keywords = {version: prediction_files.read_published_keywords(folder, version)}
+        keywords = {version: published_files.read_published_keywords(folder, version)}
     except FileNotFoundError:
         keywords = {}
     keywords |= {} if original_keywords is None else {ORIGINAL: np.asarray(original_keywords)}
