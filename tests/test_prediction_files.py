@@ -159,3 +159,12 @@ def test_keywords_of_v4_belong_to_the_classes_of_its_labels(published: Path) -> 
     assert len(counts) > 0
     by_keyword = pd.Series(labels).groupby(keywords).nunique()
     assert by_keyword.drop("cruiser", errors="ignore").eq(1).all()
+
+
+def test_archive_may_name_its_classes(tmp_path: Path) -> None:
+    path = tmp_path / "cifar10.npz"
+    np.savez(path, class_ids=IDS, label_names=np.array(CLASS_NAMES))
+    assert prediction_files.read_file(path, 5).class_ids.tolist() == IDS.tolist()
+    np.savez(path, class_ids=IDS, label_names=np.array(sorted(CLASS_NAMES, reverse=True)))
+    with pytest.raises(ValueError, match=r"cifar10.npz: label names \['truck'"):
+        prediction_files.read_file(path, 5)
