@@ -105,7 +105,11 @@ def estimate_points(models: pd.DataFrame) -> pd.DataFrame:
 
 
 def slope_rows(slopes: pd.DataFrame) -> pd.DataFrame:
-    """Return rows of placebo_gap.placebo_slope, with a column source, as interval_rows takes them: label, slope ..."""
+    """Return rows of placebo_gap.placebo_slope, with a column source, as interval_rows takes them: label, slope ...
+
+    An interval over so few models that placebo_slope warns of it is left out.
+    """
+    slopes = slopes[~slopes["warning"].str.contains("too narrow")]
     names = {"models": "interval over models", "images": "interval over images"}
     labels = slopes["axis"] + " axes, " + slopes["over"].map(names)
     return slopes.assign(label=labels)[["label", "slope", "low", "high", "source"]]

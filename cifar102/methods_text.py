@@ -88,7 +88,7 @@ def _intervals(facts: MethodsFacts) -> list[str]:
     )
     if facts.resamples:
         text += f", percentile bootstraps elsewhere ({facts.resamples:,} resamples, seed {facts.seed})"
-    return [f"{text}. They cover the drawing of test images, for these trained models."]
+    return [f"{text}. They cover the drawing of test images, for these trained models, unless models are resampled."]
 
 
 def _placebo(facts: MethodsFacts) -> list[str]:

@@ -10,6 +10,7 @@ from cifar102.prediction_files import SetPredictions, read_run, read_runs_table
 from cifar102.workspace import Workspace
 
 POOLED = "all models"
+FEW_MODELS = 10  # below this a bootstrap over models is too narrow to be read
 Scores = Mapping[str, Mapping[str, np.ndarray]]
 
 
@@ -101,7 +102,7 @@ def placebo_slope(
 
     scores: as placebo_gap, at least 3 models. Rows over = "models" (other models, these images) and "images" (these
     models, other images). Columns: over, axis, slope, low, high, holds_one, intercept, r2, p_value, num_models,
-    warning, level.
+    warning, level. Below 10 models the warning says that the interval over models is too narrow.
     """
     sides = [np.column_stack([_mean(scores, model, name) for model in _models(scores)]) for name in (original, new)]
     means = [side.mean(axis=0) for side in sides]
@@ -110,7 +111,9 @@ def placebo_slope(
     rows = []
     for over, fit in fits.items():
         limits = (fit.slope, fit.slope_low, fit.slope_high, bool(fit.slope_low <= 1 <= fit.slope_high))
-        rows.append((over, axis, *limits, fit.intercept, fit.r2, fit.p_value, fit.n, fit.warning))
+        few = f"an interval over {fit.n} models is too narrow" if over == "models" and fit.n < FEW_MODELS else ""
+        warning = "; ".join(text for text in (few, fit.warning) if text)
+        rows.append((over, axis, *limits, fit.intercept, fit.r2, fit.p_value, fit.n, warning))
     columns = [
         "over",
         "axis",

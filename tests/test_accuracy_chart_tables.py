@@ -61,5 +61,8 @@ def test_estimates_are_drawn_against_the_truth_beside_no_change() -> None:
 
 def test_slopes_are_named_by_axis_and_by_what_the_interval_is_over() -> None:
     slopes = pd.DataFrame({"over": ["models", "images"], "axis": "linear", "slope": 1.6, "low": 1.5, "high": 1.7})
+    slopes["warning"] = ""
     rows = accuracy_chart_tables.slope_rows(slopes.assign(source="published"))
     assert rows["label"].tolist() == ["linear axes, interval over models", "linear axes, interval over images"]
+    few = slopes.assign(source="ours", warning=["an interval over 4 models is too narrow", ""])
+    assert accuracy_chart_tables.slope_rows(few)["label"].tolist() == ["linear axes, interval over images"]

@@ -26,6 +26,7 @@ def test_same_distribution_has_no_gap_and_slope_one(rng: np.random.Generator) ->
     slopes = slopes.set_index("over")
     assert slopes.loc["images", "holds_one"]
     assert slopes.loc["images", "slope"] == slopes.loc["models", "slope"]
+    assert slopes["warning"].to_dict() == {"models": "an interval over 3 models is too narrow", "images": ""}
 
 
 def test_gap_of_the_protocol_is_found_and_signed(rng: np.random.Generator) -> None:
