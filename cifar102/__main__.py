@@ -66,6 +66,7 @@ def parser() -> argparse.ArgumentParser:
     judged.add_argument("--sets", nargs="+", metavar="SET", help="evaluation sets (default: all that are there)")
     judged.add_argument("--workspace", metavar="DIR", help="where the sets are looked up (default: the last run)")
     judged.add_argument("--data", metavar="DIR", help="folder that holds published sets (default: CIFAR102_DATA)")
+    judged.add_argument("--level", type=float, default=0.95, help="of all intervals (default: 0.95)")
     judged.add_argument("--pixels", choices=("auto", "raw", "unit"), default="auto", help="what your .keras file takes")
     return top
 

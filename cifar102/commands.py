@@ -187,5 +187,5 @@ def evaluate(options: argparse.Namespace) -> int:
 
     data = options.data or os.environ.get("CIFAR102_DATA") or None
     workspace = _workspace_or_demo(options)
-    print(evaluate.evaluate(options.model, options.sets, workspace, data, pixels=options.pixels))
+    print(evaluate.evaluate(options.model, options.sets, workspace, data, pixels=options.pixels, level=options.level))
     return 0

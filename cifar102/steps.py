@@ -79,8 +79,8 @@ TABLE = {
     "06_ablations": replace(TRAINING, leaves=("results/study_{study}.csv",)),
     "07_wrn_cutmix": replace(TRAINING, leaves=("results/study_wrn.csv",)),
     "08_generalization": Files(
-        takes=(*TRAINING.takes, *BASELINES),
-        may_take=(*OTHER_SETS, *POOL),
+        takes=(*TRAINING.takes, *BASELINES, "built/candidates.parquet", *SCREENED[1:]),
+        may_take=(*OTHER_SETS, *POOL, "raw/cifar-10h/*"),
         leaves=("results/placebo_gap.csv", "results/set_matrix.csv", "results/summary.json"),
         after=("results/study_*.csv",),
     ),

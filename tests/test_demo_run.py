@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cifar102 import cifar, profiles, steps
+from cifar102 import cifar, methods_text, profiles, steps
 from cifar102.workspace import REPOSITORY, Workspace, hash_file
 
 pytestmark = pytest.mark.slow
@@ -142,6 +142,25 @@ def test_every_figure_says_what_pool_it_shows(demo_run: Run) -> None:
         assert path.with_suffix(".svg").is_file()
         assert path.with_suffix(".csv").is_file()
         assert "synthetic demo pool" in path.with_suffix(".json").read_text(encoding="utf-8"), path.stem
+
+
+ANALYSIS_FIGURES = (
+    *("accuracy-on-each-set", "gap", "gap-per-class", "keywords", "near-duplicates", "set-matrix", "placebo-line"),
+    *("published-line", "effective-robustness", "certain-ranks", "drop-terms", "confusion-difference"),
+    *("agreement-line", "hard-images", "hard-images-new", "reliability", "power"),
+)
+
+
+def test_the_analysis_leaves_its_figures_and_a_methods_text_of_its_own_numbers(demo_run: Run) -> None:
+    figures = demo_run.workspace.figures
+    assert [name for name in ANALYSIS_FIGURES if not (figures / f"08-{name}.svg").is_file()] == []
+    section = json.loads(demo_run.workspace.summary.read_text())["08_generalization"]
+    facts = methods_text.MethodsFacts(**section["methods"]["facts"])
+    assert methods_text.methods_text(facts) == section["methods"]["text"]
+    assert "simulated" in section["methods"]["text"] and "d9982ab" not in section["methods"]["text"]
+    fits = pd.read_csv(demo_run.workspace.results / "published_fits.csv")
+    assert set(fits["version"]) == {"cifar10.1-v4", "cifar10.1-v6"}
+    assert section["published_fits"][0]["slope"] == fits["slope"].iloc[0]
 
 
 def test_a_second_run_does_nothing(demo_run: Run) -> None:
