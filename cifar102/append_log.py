@@ -91,6 +91,17 @@ class Ledger:
         self.refresh()
         return fresh
 
+    def record_good(self, rows: Iterable[Mapping[str, object]], check: Check) -> list[tuple[int, str]]:
+        """Put on disk the rows that `check` passes; return the positions of the others with what is wrong."""
+        good, refused = [], []
+        for position, row in enumerate(rows):
+            try:
+                good.append(check(row))
+            except ValueError as error:
+                refused.append((position, str(error)))
+        self.record(good)
+        return refused
+
     def _unseen(self, rows: list[Row]) -> list[Row]:
         fresh: dict[Hashable, Row] = {}
         for row in rows:

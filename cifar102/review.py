@@ -19,7 +19,7 @@ def main(arguments: list[str]) -> int:
     from cifar102 import commands
 
     parser = argparse.ArgumentParser(prog="cifar102 review", description=__doc__.splitlines()[0], allow_abbrev=False)
-    parser.add_argument("profile", nargs="?", default="", metavar="PROFILE", help="its workspace (default: the last run)")
+    parser.add_argument("profile", nargs="?", default="", metavar="PROFILE", help="default: that of the last run")
     parser.add_argument("--workspace", metavar="DIR", help="the folder of a run")
     parser.add_argument("--port", type=int, default=0, help="default: the one used last, else from 8866 on")
     parser.add_argument("--no-browser", action="store_true", help="print the address and open nothing")
@@ -54,7 +54,9 @@ def pages(workspace: Workspace | Path | str | None = None) -> object:
     return _widget(os.environ[WORKSPACE], standalone=True)
 
 
-def _widget(workspace: Workspace | Path | str, shown: tuple[str, ...] = (), per_class: int = 1_200, **options) -> object:
+def _widget(
+    workspace: Workspace | Path | str, shown: tuple[str, ...] = (), per_class: int = 1_200, **options
+) -> object:
     from cifar102 import review_widget
 
     workspace = Workspace(workspace)

@@ -3,15 +3,14 @@
 from collections.abc import Mapping
 
 import numpy as np
-import pandas as pd
 
-from cifar102 import cifar, quotas, review_sheets, votes
+from cifar102 import quotas, review_sheets, votes
+from cifar102.review_sheets import OwnImages, Reply
 from cifar102.workspace import Workspace, read_table
 
 PER_CLASS = 1_200  # images wanted a class where no run has set quotas yet: 1,000 to train and 200 to test
 LARGEST = 2_000  # candidates on one sheet; a larger keyword is shown in parts
 REFERENCES = 200  # of CIFAR-10's own images of a keyword, so many are shown
-Reply = tuple[dict[str, object], list[bytes]]
 
 
 def wanted(workspace: Workspace, per_class: int = PER_CLASS) -> dict[tuple[str, str], int]:
@@ -23,7 +22,9 @@ def wanted(workspace: Workspace, per_class: int = PER_CLASS) -> dict[tuple[str, 
     if not (workspace.results / "keyword_counts.csv").is_file():
         return {}
     table = read_table(workspace.results / "keyword_counts.csv", ("class_name", "keyword", "count"))
-    counts = {name: dict(zip(part["keyword"], part["count"], strict=True)) for name, part in table.groupby("class_name")}
+    counts = {
+        name: dict(zip(part["keyword"], part["count"], strict=True)) for name, part in table.groupby("class_name")
+    }
     shares = quotas.allocate(counts, per_class)
     return {(name, keyword): n for name, keywords in shares.items() for keyword, n in keywords.items()}
 
@@ -45,7 +46,7 @@ class LabellingDesk:
         self._known = set(zip(*(self._candidates[name] for name in columns), strict=True))
         self._wanted = wanted(workspace, per_class)
         self._workspace = workspace
-        self._reference: dict[tuple[str, str], np.ndarray] | None = None
+        self._own = OwnImages(workspace)
         self.ledger = votes.VoteLog(workspace.labels / "votes.jsonl").ledger()
 
     def keywords(self, rater: str) -> Reply:
@@ -63,13 +64,13 @@ class LabellingDesk:
         return {"keywords": rows}, []
 
     def sheet(self, rater: str, class_name: str, keyword: str, part: int = 0) -> Reply:
-        """Show one keyword: candidates in this rater's own order with the rater's own verdicts, and CIFAR-10's images."""
+        """Show one keyword: candidates in the rater's own order with the rater's verdicts, and CIFAR-10's images."""
         rows = self._rows_of(class_name, keyword)
         parts = -(-len(rows) // LARGEST)
         if not 0 <= part < parts:
             raise ValueError(f"{class_name}/{keyword} has the parts 0 to {parts - 1}, found {part}")
         shown = rows[review_sheets.order(len(rows), rater, class_name, keyword)][part * LARGEST :][:LARGEST]
-        own = self._own_images(class_name, keyword)
+        own = self._own.of(class_name, keyword)
         picked = own[review_sheets.order(len(own), class_name, keyword)[:REFERENCES]]
         pictures = [review_sheets.sheet(np.asarray(self._images[np.sort(shown)])[np.argsort(np.argsort(shown))])]
         pictures.append(review_sheets.sheet(picked))
@@ -92,20 +93,7 @@ class LabellingDesk:
 
     def record(self, rows: list[Mapping[str, object]]) -> Reply:
         """Put votes on disk; when this returns they are. Reply: `refused`, the positions of bad ones with reasons."""
-        good, refused = [], []
-        for position, row in enumerate(rows):
-            try:
-                good.append(self._check(row))
-            except ValueError as error:
-                refused.append([position, str(error)])
-        self.ledger.record(good)
-        return {"refused": refused}, []
-
-    def _check(self, row: Mapping[str, object]) -> dict[str, object]:
-        vote = votes.check_vote(row)
-        if (vote["tiny_index"], vote["keyword"], vote["class"]) not in self._known:
-            raise ValueError(f"image {vote['tiny_index']} is no candidate of {vote['class']}/{vote['keyword']}")
-        return vote
+        return {"refused": self.ledger.record_good(rows, lambda row: votes.check_candidate(row, self._known))}, []
 
     def _said(self, rater: str, class_name: str, keyword: str) -> dict[int, tuple[str | None, str]]:
         self.ledger.refresh()
@@ -120,19 +108,3 @@ class LabellingDesk:
         if (class_name, keyword) not in self._rows:
             raise ValueError(f"{class_name}/{keyword} has no candidates in {self._workspace.built}")
         return self._rows[class_name, keyword]
-
-    def _own_images(self, class_name: str, keyword: str) -> np.ndarray:
-        """CIFAR-10's own images of a keyword in a class, uint8 (n, 32, 32, 3); none where CIFAR-10 is not in raw/."""
-        if self._reference is None:
-            self._reference = own_images(self._workspace)
-        return self._reference.get((class_name, keyword), np.empty((0, 32, 32, 3), np.uint8))
-
-
-def own_images(workspace: Workspace) -> dict[tuple[str, str], np.ndarray]:
-    """CIFAR-10's own images by (class, keyword), uint8 (n, 32, 32, 3) each; empty where the workspace has none."""
-    folder = workspace.raw / "cifar-10-batches-py"
-    if not folder.is_dir():
-        return {}
-    own = cifar.join(list(cifar.load_cifar10(folder).values()))
-    table = pd.DataFrame({"class": np.array(cifar.CLASS_NAMES)[own.labels], "keyword": own.keywords})
-    return {key: own.images[rows] for key, rows in table.groupby(["class", "keyword"]).indices.items()}

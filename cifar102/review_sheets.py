@@ -1,14 +1,18 @@
-"""Sheets for the review pages: many small images as one PNG, the order a rater sees them in, difference images."""
+"""What the review pages show: many small images as one PNG, their order, difference images, CIFAR-10's own images."""
 
 import hashlib
 import io
 
 import numpy as np
+import pandas as pd
 from PIL import Image
 
+from cifar102 import cifar
 from cifar102.cifar import check_images
+from cifar102.workspace import Workspace
 
 COLUMNS = 50
+Reply = tuple[dict[str, object], list[bytes]]  # what a desk answers: fields, and pictures beside them
 
 
 def sheet(images: np.ndarray, columns: int = COLUMNS) -> bytes:
@@ -45,3 +49,25 @@ def difference(image: np.ndarray, other: np.ndarray, down: int, right: int) -> n
     apart = np.abs(image.astype(np.int16) - moved(other, down, right)).astype(np.uint8)
     overlap = moved(np.full_like(other, 255), down, right)
     return np.minimum(apart, overlap)
+
+
+class OwnImages:
+    """CIFAR-10's own images by class and keyword, read from raw/ when first asked for."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._found: dict[tuple[str, str], np.ndarray] | None = None
+
+    def of(self, class_name: str, keyword: str) -> np.ndarray:
+        """Return uint8 (n, 32, 32, 3); none where CIFAR-10 is not in raw/ or has no image of that keyword."""
+        if self._found is None:
+            self._found = self._read()
+        return self._found.get((class_name, keyword), np.empty((0, 32, 32, 3), np.uint8))
+
+    def _read(self) -> dict[tuple[str, str], np.ndarray]:
+        folder = self._workspace.raw / "cifar-10-batches-py"
+        if not folder.is_dir():
+            return {}
+        own = cifar.join(list(cifar.load_cifar10(folder).values()))
+        table = pd.DataFrame({"class": np.array(cifar.CLASS_NAMES)[own.labels], "keyword": own.keywords})
+        return {key: own.images[rows] for key, rows in table.groupby(["class", "keyword"]).indices.items()}

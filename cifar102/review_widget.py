@@ -8,20 +8,26 @@ import anywidget
 import traitlets
 
 from cifar102 import cifar
-from cifar102.review_labelling import PER_CLASS, LabellingDesk, Reply
+from cifar102.review_labelling import PER_CLASS, LabellingDesk
+from cifar102.review_sheets import Reply
 from cifar102.workspace import Workspace
 
 FOLDER = Path(__file__).parent / "pages"
 PAGES = ("labelling", "pairs", "disagreements")
 # One module for the browser: the parts are plain declarations, the last one exports.
-SCRIPTS = ("elements.js", "outbox.js", "labelling.js", "review.js")
+SCRIPTS = ("elements.js", "outbox.js", "judging.js", "labelling.js", "pairs.js", "disagreements.js", "review.js")
+ALLOWED = {
+    "labelling": ("keywords", "sheet", "verdicts", "record"),
+    "pairs": ("sheet", "record"),
+    "disagreements": ("sheet", "record"),
+}
 
 
 class ReviewPages(anywidget.AnyWidget):
     """Some or all of the review pages of one workspace; a notebook cell shows it, and so does Voila.
 
-    The front end sends {id, request, data}; the reply bears the same id, with `error` where it could not be met. A reply
-    to a `record` request is sent when the verdicts are on disk, not before.
+    The front end sends {id, request, data}; the reply bears the same id, with `error` where it could not be met. A
+    reply to a `record` request is sent when the verdicts are on disk, not before.
     """
 
     _esm = "\n".join((FOLDER / name).read_text(encoding="utf-8") for name in SCRIPTS)
@@ -38,7 +44,8 @@ class ReviewPages(anywidget.AnyWidget):
     ) -> None:
         super().__init__(pages=list(pages), standalone=standalone)
         self._workspace = workspace
-        self._desks = {"labelling": LabellingDesk(workspace, per_class)}
+        self._per_class = per_class
+        self._desks: dict[str, object] = {}
         self.on_msg(lambda _, message, buffers: self._receive(message))
 
     def answer(self, request: str, data: dict[str, object]) -> Reply:
@@ -49,9 +56,23 @@ class ReviewPages(anywidget.AnyWidget):
 
     def _method(self, request: str) -> Callable[..., Reply]:
         desk, _, name = request.partition(".")
-        if desk not in self._desks or name not in ALLOWED[desk]:
+        if desk not in self.pages or name not in ALLOWED[desk]:
             raise ValueError(f"there is no request {request!r}")
+        if desk not in self._desks:  # a page that nobody opens reads nothing
+            self._desks[desk] = self._open(desk)
         return getattr(self._desks[desk], name)
+
+    def _open(self, desk: str) -> object:
+        """Open one desk; what only the other two need is not imported before, numba alone takes seconds."""
+        if desk == "labelling":
+            return LabellingDesk(self._workspace, self._per_class)
+        if desk == "pairs":
+            from cifar102.review_pairs import PairsDesk
+
+            return PairsDesk(self._workspace)
+        from cifar102.review_disagreements import DisagreementsDesk
+
+        return DisagreementsDesk(self._workspace)
 
     def _hello(self) -> dict[str, object]:
         """Who answers: the classes, and a name for this workspace under which the browser keeps unsaved verdicts."""
@@ -64,6 +85,3 @@ class ReviewPages(anywidget.AnyWidget):
         except (ValueError, TypeError, OSError) as error:
             reply, pictures = {"error": str(error)}, []
         self.send({"id": message.get("id"), **reply}, buffers=pictures)
-
-
-ALLOWED = {"labelling": ("keywords", "sheet", "verdicts", "record")}

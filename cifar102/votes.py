@@ -1,7 +1,7 @@
 """The log of verdicts: one JSON object a line, appended and on disk before `append` returns, never rewritten."""
 
 import csv
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Container, Hashable, Iterable, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -82,6 +82,14 @@ def check_vote(vote: Mapping[str, object]) -> dict[str, object]:
             raise ValueError(f"vote on {index}: {field} is one of {list(allowed)}, found {vote[field]!r}")
     append_log.moment(vote["time"])
     return {field: int(index) if field == "tiny_index" else str(vote[field]) for field in FIELDS}
+
+
+def check_candidate(vote: Mapping[str, object], candidates: Container[tuple[int, str, str]]) -> dict[str, object]:
+    """Check a vote as check_vote does, and that its tiny_index, keyword and class name one of the candidates."""
+    checked = check_vote(vote)
+    if (checked["tiny_index"], checked["keyword"], checked["class"]) not in candidates:
+        raise ValueError(f"image {checked['tiny_index']} is no candidate of {checked['class']}/{checked['keyword']}")
+    return checked
 
 
 def _question(vote: Mapping[str, object]) -> Hashable:

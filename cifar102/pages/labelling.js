@@ -1,6 +1,6 @@
 // The labelling page: one keyword's candidates beside CIFAR-10's own images, judged by keyboard or mouse.
 
-const MARKS = { yes: "✓", no: "✕", unsure: "?" };
+const MARKS = { yes: "✓", no: "✕", unsure: "?", exact: "e", near: "n", similar: "s", different: "d" };
 const VERDICT_OF_KEY = { y: "yes", n: "no", "?": "unsure" };
 const MOVES = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
@@ -19,14 +19,11 @@ function instruction(className) {
   );
 }
 
-class Labelling {
+class Labelling extends Judging {
   constructor(desk) {
-    this.desk = desk;
+    super(desk, "labelling");
     this.keywords = [];
-    this.items = [];
     this.cells = [];
-    this.cursor = 0;
-    this.steps = [];
     this.open = null;
     this.brush = "";
     this.build();
@@ -88,7 +85,7 @@ class Labelling {
 
   async start() {
     await this.reload();
-    const place = this.desk.place();
+    const place = this.desk.place("labelling");
     const wished = this.keywords.find((row) => row.className === place.className && row.keyword === place.keyword);
     const row = wished || this.sorted()[0];
     if (row) await this.show(row.className, row.keyword, wished ? place.part || 0 : 0);
@@ -138,7 +135,7 @@ class Labelling {
     const reply = await this.desk.ask("labelling.sheet", data, 60000);
     this.sheets?.forEach((sheet) => sheet.forget());
     this.open = { className, keyword, part };
-    this.desk.keepPlace(this.open);
+    this.desk.keepPlace("labelling", this.open);
     this.steps = [];
     this.items = reply.items.map(([index, verdict, time]) => ({ index, verdict, time, saved: true }));
     this.takePending();
@@ -176,8 +173,7 @@ class Labelling {
     cell.dataset.verdict = item.verdict || "";
     cell.dataset.saved = item.saved;
     cell.firstChild.textContent = item.verdict ? MARKS[item.verdict] + (item.saved ? "" : " …") : item.saved ? "" : "…";
-    const said = item.verdict ? `${item.verdict}${item.saved ? "" : ", not saved yet"}` : "not judged";
-    cell.setAttribute("aria-label", `image ${cell.place + 1} of ${this.items.length}: ${said}`);
+    cell.setAttribute("aria-label", `image ${cell.place + 1} of ${this.items.length}: ${saidOf(item)}`);
   }
 
   move(place, focus = true) {
@@ -210,7 +206,7 @@ class Labelling {
     if (this.brush) this.give([cell.place], this.brush);
   }
 
-  key(event) {
+  pressed(event) {
     if (event.ctrlKey || event.metaKey || event.altKey || !this.open) return false;
     const [right, down] = MOVES[event.key] || [0, 0];
     if (right || down) this.move(this.cursor + right + down * this.columns());
@@ -228,7 +224,7 @@ class Labelling {
   judge(verdict) {
     if (!this.cells.length) return;
     this.give([this.cursor], verdict);
-    const next = this.items.findIndex((item, place) => place > this.cursor && !item.verdict);
+    const next = this.nextOpen(this.cursor);
     if (next >= 0) this.move(next);
     else this.desk.say(this.items.every((item) => item.verdict) ? "Every image of this sheet is judged." : "No image is left after this one; some before it are.");
   }
@@ -248,31 +244,19 @@ class Labelling {
     this.cells[next].scrollIntoView({ block: "start" });
   }
 
-  undo() {
-    const step = this.steps.pop();
-    if (!step) return this.desk.say("There is nothing to undo since this keyword was opened.");
-    for (const { place, verdict } of step) this.write(place, verdict);
-    this.desk.outbox.send();
-    this.desk.say(`Taken back: ${count(step.length)} ${step.length > 1 ? "verdicts" : "verdict"}.`);
-    this.move(step[0].place);
+  row(item) {
+    return { tiny_index: item.index, keyword: this.open.keyword, class: this.open.className };
   }
 
-  give(places, verdict) {
-    const changed = places.filter((place) => this.items[place].verdict !== verdict);
-    if (!changed.length) return;
-    this.steps.push(changed.map((place) => ({ place, verdict: this.items[place].verdict })));
-    for (const place of changed) this.write(place, verdict);
-    this.desk.outbox.send();
+  key(row) {
+    return `${row.tiny_index}/${row.class}`;
   }
 
-  write(place, verdict) {
+  changed(place, before) {
     const item = this.items[place];
-    const row = { tiny_index: item.index, keyword: this.open.keyword, class: this.open.className, rater: this.desk.rater };
-    this.countChange(item.verdict, verdict);
-    Object.assign(item, { verdict, time: this.desk.outbox.moment(item.time), saved: false });
-    this.desk.outbox.add("labelling", { ...row, verdict: verdict || "withdrawn", time: item.time });
+    if (before !== item.verdict) this.countChange(before, item.verdict);
     this.paint(item, this.cells[place]);
-    if (!this.zoomed.hidden) this.drawZoom();
+    if (!this.zoomed.hidden && place === this.cursor) this.drawZoom();
   }
 
   countChange(before, after) {
@@ -281,25 +265,6 @@ class Labelling {
     row.yes += (after === "yes" ? 1 : 0) - (before === "yes" ? 1 : 0);
     this.tellKeyword(row);
     this.tellProgress();
-  }
-
-  saved(entries) {
-    const byIndex = new Map(this.items.map((item, place) => [item.index, place]));
-    for (const { row } of entries) {
-      const place = byIndex.get(row.tiny_index);
-      if (place === undefined || row.rater !== this.desk.rater || this.items[place].time !== row.time) continue;
-      this.items[place].saved = true;
-      this.paint(this.items[place], this.cells[place]);
-    }
-  }
-
-  takePending() {
-    const byIndex = new Map(this.items.map((item) => [item.index, item]));
-    for (const { desk, row } of this.desk.outbox.pending()) {
-      const item = byIndex.get(row.tiny_index);
-      if (desk !== "labelling" || !item || row.rater !== this.desk.rater || row.class !== this.open.className || row.time <= item.time) continue;
-      Object.assign(item, { verdict: row.verdict === "withdrawn" ? null : row.verdict, time: row.time, saved: false });
-    }
   }
 
   // Another tab may have judged in the meantime.
@@ -311,7 +276,7 @@ class Labelling {
     const said = new Map(reply.items.map(([index, verdict, time]) => [index, { verdict, time }]));
     this.items.forEach((item, place) => {
       const now = said.get(item.index);
-      if (!now || !item.saved || now.time <= (item.time || "")) return;
+      if (!now || !item.saved || (item.time && Date.parse(now.time) <= Date.parse(item.time))) return;
       Object.assign(item, now);
       this.paint(item, this.cells[place]);
     });
@@ -337,7 +302,7 @@ class Labelling {
   drawZoom() {
     const item = this.items[this.cursor];
     const close = make("button", { type: "button", onclick: () => this.zoom(false) }, "Close ", make("kbd", {}, "z"));
-    const said = item.verdict ? `${MARKS[item.verdict]} ${item.verdict}${item.saved ? "" : ", not saved yet"}` : "not judged";
+    const said = saidOf(item);
     const frame = make("div", { class: "sheet" }, this.sheets[0].tile(this.cursor));
     frame.style.cssText = this.grid.style.cssText;
     frame.style.setProperty("--size", "448px");

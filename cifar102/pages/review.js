@@ -1,7 +1,7 @@
 // The frame of the pages: who judges, which page is shown, whether everything is saved, and the keys.
 
 const TITLES = { labelling: "Labelling", pairs: "Near-duplicates", disagreements: "Disagreements" };
-const MAKERS = { labelling: (desk) => new Labelling(desk) };
+const MAKERS = { labelling: (desk) => new Labelling(desk), pairs: (desk) => new Pairs(desk), disagreements: (desk) => new Disagreements(desk) };
 
 class Frame {
   constructor(model, element) {
@@ -45,12 +45,12 @@ class Frame {
     for (const storage of [sessionStorage, localStorage]) storage.setItem(`cifar102.${name}/${this.identity}`, value);
   }
 
-  place() {
-    return JSON.parse(this.kept("place") || "{}");
+  place(page) {
+    return JSON.parse(this.kept(`place/${page}`) || "{}");
   }
 
-  keepPlace(place) {
-    this.keep("place", JSON.stringify(place));
+  keepPlace(page, place) {
+    this.keep(`place/${page}`, JSON.stringify(place));
   }
 
   askRater() {
@@ -113,7 +113,7 @@ class Frame {
 
   key(event) {
     if (event.target.closest?.("input, select, textarea") || !this.shown?.element.isConnected) return;
-    if (this.shown.key(event)) {
+    if (this.shown.pressed(event)) {
       event.preventDefault();
       event.stopPropagation();
     }
