@@ -11,6 +11,11 @@ from cifar102.workspace import Workspace, read_json, write_json
 NOTEBOOK = Path(__file__).parent / "pages" / "review.ipynb"
 ADDRESS = "127.0.0.1"
 FIRST_PORT = 8866
+# Voila's page names style sheets and a formula renderer on other machines; the browser is told not to ask for them.
+POLICY = (
+    "default-src 'self' data: blob:; script-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; "
+    "style-src 'self' 'unsafe-inline'; frame-ancestors 'none'"
+)
 NEEDED = ("candidates.parquet", "candidate_images.npy")
 
 
@@ -73,6 +78,7 @@ def settings(entry: dict[str, object]) -> dict[str, dict[str, object]]:
             "port_retries": 0,
             "token": entry["token"],
             "root_dir": str(NOTEBOOK.parent),
+            "tornado_settings": {"headers": {"Content-Security-Policy": POLICY}},
         },
         "VoilaConfiguration": {"file_allowlist": [], "show_tracebacks": True, "template": "lab"},
         "KernelSpecManager": {"kernel_dirs": []},

@@ -155,6 +155,10 @@ class Cards extends Judging {
     else this.desk.say(this.items.every((item) => item.verdict) ? "Everything on this sheet is judged." : "Nothing is left after this one; some before it are.");
   }
 
+  focusCell() {
+    this.card.focus({ preventScroll: true });
+  }
+
   pressed(event) {
     if (event.ctrlKey || event.metaKey || event.altKey) return false;
     const verdict = this.keyOfVerdict.get(event.key);

@@ -93,6 +93,7 @@ class Frame {
     this.body.replaceChildren(this.shown.element);
     try {
       await (isNew ? this.shown.start() : this.shown.refresh());
+      this.shown.focusCell();
     } catch (error) {
       this.failed(error);
     }
