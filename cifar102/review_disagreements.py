@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from cifar102 import append_log, review_sheets, votes
+from cifar102 import review_sheets, votes
 from cifar102.review_sheets import OwnImages, Reply
 from cifar102.workspace import Workspace, read_table
 
@@ -12,15 +12,15 @@ LARGEST = 500  # images on one sheet; the next ones come when these are settled
 REFERENCES = 24  # of CIFAR-10's own images of a keyword, so many are shown
 COLUMNS = ("tiny_index", "keyword", "class_name")
 Key = tuple[int, str, str]  # tiny_index, keyword, class
+Vote = Mapping[str, object]
 
 
 class DisagreementsDesk:
     """The images of one workspace on which raters differ, open for a page.
 
-    Who judged an image before is not asked about it here: a verdict given with the other's in view is no second
-    opinion, it would take the place of the blind one, and agreement would look better than it is. So an image is shown
-    to those who have not judged it, or judged it later than all the others did. The verdict given here is a vote like
-    any other in labels/votes.jsonl.
+    A verdict given here goes to labels/votes.jsonl under the rater's name with votes.SETTLING behind it, because it was
+    given with the others' in view: it settles, and says nothing about agreement. Who judged an image before is not
+    asked about it here, for that is no third verdict.
     """
 
     def __init__(self, workspace: Workspace) -> None:
@@ -38,18 +38,15 @@ class DisagreementsDesk:
         Pictures: a sheet of the images, and one of CIFAR-10's own, of which an item has `own`: first place and count.
         """
         self.ledger.refresh()
-        current = list(self.ledger.current.values())
-        given: dict[Key, list[Mapping[str, object]]] = {}
-        for vote in current:
-            if vote["verdict"] != votes.WITHDRAWN:
-                given.setdefault((vote["tiny_index"], vote["keyword"], vote["class"]), []).append(vote)
+        given: dict[Key, list[Vote]] = {}
+        for vote in self.ledger.current.values():
+            given.setdefault((vote["tiny_index"], vote["keyword"], vote["class"]), []).append(vote)
         keys = sorted(key for key, said in given.items() if key in self._rows and _differ(said))
-        open_to_me = [key for key in keys if _may_settle(rater, given[key])]
+        open_to_me = [key for key in keys if not any(vote["rater"] == rater for vote in _blind(given[key]))]
         shown = open_to_me[:LARGEST]
-        withdrawn = {vote["tiny_index"]: vote["time"] for vote in current if vote["rater"] == rater}
         own, places = self._own_pictures(shown)
         reply = {
-            "items": [_item(rater, key, given[key], withdrawn.get(key[0])) | {"own": places[key[1:]]} for key in shown],
+            "items": [_item(rater, key, given[key]) | {"own": places[key[1:]]} for key in shown],
             "all": len(open_to_me),
             "waiting": len(keys) - len(open_to_me),
             "columns": review_sheets.COLUMNS,
@@ -60,7 +57,8 @@ class DisagreementsDesk:
 
     def record(self, rows: list[Mapping[str, object]]) -> Reply:
         """Put votes on disk; when this returns they are. Reply: `refused`, the positions of bad ones with reasons."""
-        return {"refused": self.ledger.record_good(rows, lambda row: votes.check_candidate(row, self._rows))}, []
+        settling = [{**row, "rater": f"{row.get('rater')}{votes.SETTLING}"} for row in rows]
+        return {"refused": self.ledger.record_good(settling, lambda row: votes.check_candidate(row, self._rows))}, []
 
     def _own_pictures(self, keys: list[Key]) -> tuple[np.ndarray, dict[tuple[str, str], list[int]]]:
         """CIFAR-10's own images of all keywords shown, uint8 (n, 32, 32, 3); of each its first place and count."""
@@ -74,21 +72,19 @@ class DisagreementsDesk:
         return np.concatenate(pictures), places
 
 
-def _differ(given: list[Mapping[str, object]]) -> bool:
-    return len({vote["verdict"] for vote in given}) > 1
+def _blind(given: list[Vote]) -> list[Vote]:
+    """The votes on one image that stand and were given without sight of the others."""
+    return [v for v in given if v["verdict"] != votes.WITHDRAWN and not v["rater"].endswith(votes.SETTLING)]
 
 
-def _may_settle(rater: str, given: list[Mapping[str, object]]) -> bool:
-    """Whether others differ on an image, and this rater has not judged it or judged it later than all of them."""
-    others = [vote for vote in given if vote["rater"] != rater]
-    mine = [vote for vote in given if vote["rater"] == rater]
-    if not _differ(others):
-        return False
-    latest = max(append_log.moment(vote["time"]) for vote in others)
-    return all(append_log.moment(vote["time"]) > latest for vote in mine)
+def _differ(given: list[Vote]) -> bool:
+    return len({vote["verdict"] for vote in _blind(given)}) > 1
 
 
-def _item(rater: str, key: Key, given: list[Mapping[str, object]], time: str | None) -> dict[str, object]:
-    mine = next((vote["verdict"] for vote in given if vote["rater"] == rater), None)
-    said = sorted([vote["rater"], vote["verdict"]] for vote in given if vote["rater"] != rater)
-    return {"tiny_index": key[0], "keyword": key[1], "class": key[2], "said": said, "verdict": mine, "time": time}
+def _item(rater: str, key: Key, given: list[Vote]) -> dict[str, object]:
+    own = next((vote for vote in given if vote["rater"] == rater + votes.SETTLING), {})
+    said = sorted([vote["rater"], vote["verdict"]] for vote in given if vote is not own)
+    said = [[name, verdict] for name, verdict in said if verdict != votes.WITHDRAWN]
+    verdict = None if own.get("verdict") == votes.WITHDRAWN else own.get("verdict")
+    names = {"tiny_index": key[0], "keyword": key[1], "class": key[2]}
+    return names | {"said": said, "verdict": verdict, "time": own.get("time")}

@@ -93,7 +93,13 @@ class LabellingDesk:
 
     def record(self, rows: list[Mapping[str, object]]) -> Reply:
         """Put votes on disk; when this returns they are. Reply: `refused`, the positions of bad ones with reasons."""
-        return {"refused": self.ledger.record_good(rows, lambda row: votes.check_candidate(row, self._known))}, []
+        return {"refused": self.ledger.record_good(rows, self._check)}, []
+
+    def _check(self, row: Mapping[str, object]) -> dict[str, object]:
+        vote = votes.check_candidate(row, self._known)
+        if vote["rater"].endswith(votes.SETTLING):
+            raise ValueError(f"a rater's name does not end in {votes.SETTLING!r}, found {vote['rater']!r}")
+        return vote
 
     def _said(self, rater: str, class_name: str, keyword: str) -> dict[int, tuple[str | None, str]]:
         self.ledger.refresh()

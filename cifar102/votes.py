@@ -13,6 +13,7 @@ from cifar102.workspace import write_table
 
 VERDICTS = ("yes", "no", "unsure")
 WITHDRAWN = "withdrawn"  # takes the rater's verdict back, as if the image had not been judged
+SETTLING = " (settling)"  # ends the rater's name of a verdict that was given with the differing ones in view
 FIELDS = ("tiny_index", "keyword", "class", "rater", "verdict", "time")
 
 
@@ -112,6 +113,11 @@ def current(votes: pd.DataFrame) -> pd.DataFrame:
     last = asked.drop_duplicates(["tiny_index", "question", "rater"], keep="last")
     last = last[last["verdict"] != WITHDRAWN]
     return last.sort_values(["tiny_index", "question", "rater"]).drop(columns="question").reset_index(drop=True)
+
+
+def is_settling(votes: pd.DataFrame) -> pd.Series:
+    """Which votes settle a disagreement: given with the others' in view, they say nothing about agreement."""
+    return votes["rater"].astype(str).str.endswith(SETTLING)
 
 
 def write_csv(path: Path, votes: pd.DataFrame) -> Path:

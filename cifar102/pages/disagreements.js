@@ -7,9 +7,9 @@ class Disagreements extends Cards {
     const help = make(
       "ul",
       { class: "instruction" },
-      make("li", {}, "Two raters gave different verdicts on these images. Yours is the third; it is a vote as theirs are."),
-      make("li", {}, "Images that you judged yourself are left out: your blind verdict stays as it is. Two raters who settle their own cases together take a name of its own for it, such as “ann+bob”."),
-      make("li", {}, "Whether a majority of yes is enough for an image is a parameter of notebook 02 (accept_rule); by default one no keeps it out.")
+      make("li", {}, "Raters gave different verdicts on these images. Yours settles them; it is kept apart from the blind ones, as “name (settling)”, and does not count as agreement."),
+      make("li", {}, "Images that you judged yourself are left out. Two raters who settle their own cases together take a name of its own for it, such as “ann+bob”."),
+      make("li", {}, "Whether a settling yes is enough is a parameter of notebook 02 (accept_rule); by default everybody has to have said yes.")
     );
     this.frame("What is right?", help, [], [["yes", "y"], ["no", "n"], ["unsure", "?"]]);
   }
