@@ -1,9 +1,16 @@
 """The review pages in a headless Chromium: keys and clicks, reloads, killed servers, two tabs, and what is shut out."""
 
+import contextlib
+import re
+import subprocess
+import sys
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
 
+import nbformat
 import psutil
 import pytest
 from review_site import FLAGS, PATIENCE, find_chromium, serving, wait_for
@@ -174,7 +181,7 @@ def test_a_third_rater_settles_what_two_others_disagree_on(server, open_page):
     page.keyboard.type("yn?")
     page.click(".verdicts button:has-text('yes')")
     wait_until_saved(page)
-    assert sorted(server.votes("rae").values()) == ["no", "unsure", "yes", "yes"]
+    assert sorted(server.votes("rae (settling)").values()) == ["no", "unsure", "yes", "yes"]
     page.reload()
     page.wait_for_selector(".cards[data-ready]")
     assert page.locator(".strip .tile").count() == before
@@ -227,3 +234,46 @@ def test_the_server_listens_on_this_machine_only(server):
     assert listening and {connection.laddr.ip for connection in listening} == {"127.0.0.1"}
     door = server.workspace.root / ".review.json"
     assert door.stat().st_mode & 0o077 == 0
+
+
+@contextlib.contextmanager
+def jupyterlab(folder: Path) -> Iterator[str]:
+    """JupyterLab on a folder: the address of its first page."""
+    log = folder / "lab.log"
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", "--port=8988"]
+    command += [f"--ServerApp.root_dir={folder}", "--LabApp.news_url=", "--IdentityProvider.token=of-a-test"]
+    with log.open("w") as file:
+        process = subprocess.Popen(command, cwd=folder, stdout=file, stderr=subprocess.STDOUT)
+    try:
+        port = wait_for(lambda: re.search(r"http://127\.0\.0\.1:(\d+)/lab", log.read_text()), str(log)).group(1)
+        yield f"http://127.0.0.1:{port}/lab/tree/pages.ipynb?token=of-a-test"
+    finally:
+        process.terminate()
+        process.wait(timeout=PATIENCE)
+
+
+def test_the_labelling_page_works_in_a_cell_of_jupyterlab(server, browser, tmp_path):
+    source = f"from cifar102 import review\nreview.labelling({str(server.workspace.root)!r})"
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
+    nbformat.write(notebook, tmp_path / "pages.ipynb")
+    with jupyterlab(tmp_path) as address:
+        page = browser.new_page(viewport={"width": 1300, "height": 850})
+        page.set_default_timeout(PATIENCE * 1000)
+        page.goto(address)
+        page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status='idle']")
+        page.click(".jp-Cell .jp-InputArea-editor")
+        page.keyboard.press("Shift+Enter")
+        page.click("form.rater input")
+        page.keyboard.type("lab")
+        page.keyboard.press("Enter")
+        page.wait_for_selector(".grid[data-ready]")
+        cells = page.locator(".jp-Cell").count()
+        page.keyboard.type("ynu?")  # in a cell that is not suppressed these would change the notebook
+        page.keyboard.press("z")
+        page.keyboard.press("Escape")
+        page.keyboard.type("nn")
+        wait_until_saved(page)
+        assert server.votes("lab") == shown(page)
+        assert sorted(shown(page).values()) == ["no", "no", "unsure", "yes"]
+        assert page.locator(".jp-Cell").count() == cells
+        page.close()

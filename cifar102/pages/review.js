@@ -68,6 +68,8 @@ class Frame {
       make("button", { type: "submit" }, "Begin")
     );
     this.body.replaceChildren(form);
+    // In a JupyterLab cell Enter does not submit a form.
+    name.addEventListener("keydown", (event) => event.key === "Enter" && begin(event));
     name.focus();
   }
 
