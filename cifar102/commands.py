@@ -1,8 +1,6 @@
 """The commands beside `run`: list, lab, review, figures, bench, test, fetch, export, show, duplicates, evaluate ..."""
 
 import argparse
-import importlib
-import importlib.util
 import os
 import subprocess
 import sys
@@ -46,7 +44,8 @@ def last_workspace() -> Workspace:
     return Workspace(newest.parents[1])
 
 
-def _workspace(options: argparse.Namespace) -> Workspace:
+def workspace_of(options: argparse.Namespace) -> Workspace:
+    """The workspace a command line asks for by --workspace or profile, else that of the last run."""
     if options.workspace:
         workspace = Workspace(Path(options.workspace).absolute())
         if not workspace.root.is_dir():
@@ -58,7 +57,7 @@ def _workspace(options: argparse.Namespace) -> Workspace:
 def _workspace_or_demo(options: argparse.Namespace) -> Workspace:
     """The workspace asked for, else that of the last run, else the demo's, which need not be there."""
     try:
-        return _workspace(options)
+        return workspace_of(options)
     except FileNotFoundError:
         if options.workspace:
             raise
@@ -81,15 +80,15 @@ def lab(options: argparse.Namespace) -> int:
 
 
 def review(options: argparse.Namespace) -> int:
-    """Open the review pages where this release has them."""
-    if importlib.util.find_spec("cifar102.review") is None:
-        raise ValueError("the labelling and duplicate-review pages come with a later release")
-    return importlib.import_module("cifar102.review").main(options.extra) or 0
+    """Open the labelling and review pages in the browser."""
+    from cifar102 import review
+
+    return review.main(options.extra)
 
 
 def figures(options: argparse.Namespace) -> int:
     """Redraw the figures of a workspace, and those of the README where their tables are in the repository."""
-    folders = [_workspace(options).figures]
+    folders = [workspace_of(options).figures]
     if not options.workspace and not options.profile:
         folders.append(REPOSITORY / "figures")
     from cifar102 import figures

@@ -160,7 +160,6 @@ def load_keras(path: Path, pixels: str = "auto") -> tuple[Predict, str]:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # its start-up notes would stand above the tables
     from cifar102 import models, pipeline
 
-
     model = models.load(path)
     if tuple(model.output_shape[1:]) != (10,) or tuple(model.input_shape[1:]) != (32, 32, 3):
         shapes = f"{model.input_shape} to {model.output_shape}"

@@ -51,12 +51,16 @@ RELEASE = ("built/release/manifest.parquet", "built/release/*.npz")
 BASELINES = ("results/study_baseline.csv", "results/study_training_sets.csv", "results/baseline_accuracy.csv")
 TRAINING = Files(takes=(*RELEASE, "built/candidate_images.npy", *REFERENCE), may_take=OTHER_SETS)
 
+VERIFIED = tuple(
+    f"results/{name}.csv"
+    for name in ("agreement", "agreement_by_keyword", "yield_by_keyword", "selection_frequency", "votes")
+)
 TABLE = {
     "01_build_subset": Files(leaves=("raw/*", *CANDIDATES, "labels/votes.jsonl", "results/keyword_counts.csv")),
     "02_verify": Files(
         takes=(*CANDIDATES, "labels/votes.jsonl"),
         may_take=(*REFERENCE, *POOL, "raw/labelimg/*"),
-        leaves=("built/accepted.parquet", "results/agreement.csv", "results/yield_by_keyword.csv"),
+        leaves=("built/accepted.parquet", *VERIFIED),
     ),
     "03_deduplicate": Files(
         takes=(*CANDIDATES, "built/accepted.parquet", *REFERENCE),

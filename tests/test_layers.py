@@ -15,8 +15,8 @@ MODULES = {path.stem: ast.parse(path.read_text(encoding="utf-8")) for path in so
 LAYERS = {
     "ground": "workspace file_lock cifar batch_pickle array_files",
     "data": (
-        "tiny_images tiny_keywords tiny_metadata candidates annotations votes labelimg agreement good_indices dedup "
-        "exact_copies l2_search l2_kernels kernels principal pair_bound shortlist similarity ssim_kernels "
+        "tiny_images tiny_keywords tiny_metadata candidates annotations append_log votes labelimg agreement good_indices "
+        "dedup exact_copies l2_search l2_kernels kernels principal pair_bound shortlist similarity ssim_kernels "
         "pair_verdicts block_search planted_copies duplicate_rules "
         "screening quotas sampling resampling goals records group_split replay release croissant datasheet datasets "
         "release_sets companions sources downloads archives pools demo demo_drawing placebo whole_cifar10"
@@ -38,7 +38,8 @@ LAYERS = {
     ),
     "on top": (
         "__main__ commands runner plans profiles steps stamps notebooks execution jupyter_kernel lock benchmarks "
-        "evaluate evaluation_sets model_files leakage image_sources"
+        "evaluate evaluation_sets model_files leakage image_sources "
+        "review review_server review_widget review_sheets review_labelling review_pairs review_disagreements"
     ),
 }
 LAYER_OF = {module: layer for layer, modules in LAYERS.items() for module in modules.split()}
