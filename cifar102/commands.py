@@ -155,7 +155,7 @@ def export(options: argparse.Namespace) -> int:
     from cifar102 import records
 
     folder = Path(options.folder).absolute()
-    written = records.export(_workspace(options), folder, options.classes, options.keywords, options.limit)
+    written = records.export(workspace_of(options), folder, options.classes, options.keywords, options.limit)
     print(f"{written:,} images in {folder}")
     return 0
 
@@ -164,7 +164,7 @@ def show(options: argparse.Namespace) -> int:
     """Print the fields of records and write their pictures, enlarged, to one file."""
     from cifar102 import records
 
-    workspace = _workspace(options)
+    workspace = workspace_of(options)
     path = Path(options.output).absolute() if options.output else workspace.results / "records.png"
     print(records.show(workspace, options.indices, path))
     print(f"pictures: {path}")
