@@ -102,7 +102,7 @@ def machine() -> dict:
 def nearest() -> dict:
     queries, references, _ = _images()
     dedup.nearest(queries[:300], references[:300])  # kernels are compiled or loaded before the clock starts
-    return {"seconds": _seconds(lambda: dedup.nearest(queries, references))}
+    return {"seconds": _best_of_two(lambda: dedup.nearest(queries, references))}
 
 
 def brute_force() -> dict:
@@ -116,7 +116,7 @@ def brute_force() -> dict:
         return np.argpartition(norms - 2 * products, 10, axis=1)[:, :10]
 
     kernels.in_threads(search, [slice(0, 8)])
-    return {"seconds": _seconds(lambda: kernels.in_threads(search, kernels.blocks(len(left), 250)))}
+    return {"seconds": _best_of_two(lambda: kernels.in_threads(search, kernels.blocks(len(left), 250)))}
 
 
 def faiss_index() -> dict | None:
@@ -131,7 +131,7 @@ def faiss_index() -> dict | None:
         index.add(right)
         index.search(left, 10)
 
-    return {"seconds": _seconds(search)}
+    return {"seconds": _best_of_two(search)}
 
 
 def argsort() -> dict:
@@ -220,6 +220,10 @@ def _seconds(function: Callable) -> float:
     start = time.perf_counter()
     function()
     return time.perf_counter() - start
+
+
+def _best_of_two(function: Callable) -> float:
+    return min(_seconds(function) for _ in range(2))
 
 
 def _peak_megabytes() -> float | None:
