@@ -63,7 +63,8 @@ def test_the_curve_rises_with_what_is_flagged(rng: np.random.Generator) -> None:
     curve = duplicate_rules.curve(duplicate_rules.scores(images), None, planted, num_points=6)
     for rule, part in curve.groupby("rule"):
         assert part.sort_values("flagged")["recall"].is_monotonic_increasing
-        assert rule == duplicate_rules.HASH.name or part["flagged"].max() == pytest.approx(0.2, abs=0.01)
+        assert part["flagged"].max() <= duplicate_rules.LARGEST_SHARE
+        assert rule == duplicate_rules.HASH.name or part["flagged"].max() > 0.15
 
 
 @pytest.mark.real_data
