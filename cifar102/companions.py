@@ -78,7 +78,4 @@ def _open(path: Path) -> np.ndarray:
     if not path.is_file():
         home = sources.SOURCES["CIFAR-10-C.tar"].url
         raise FileNotFoundError(f"{path} is not there: get {home} and unpack it into {path.parents[1]}")
-    try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
-        raise ValueError(f"{path}: not a readable .npy file: {error}") from error
+    return array_files.open_npy(path)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from cifar102 import intervals
+from cifar102 import array_files, intervals
 from cifar102.accuracies import Predictions, class_name, correctness
 
 HUMAN_COUNTS_HOME = "https://github.com/jcpeterson/cifar-10h, data/cifar10h-counts.npy"
@@ -45,10 +45,9 @@ def read_human_counts(path: Path) -> np.ndarray:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file; it is at {HUMAN_COUNTS_HOME}")
-    try:
-        counts = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise ValueError(f"{path}: not readable as .npy without pickle: {error}") from error
+    counts = array_files.read_npy(path)
+    if not isinstance(counts, np.ndarray):
+        raise ValueError(f"{path}: expected integer counts (10000, 10), found a pickled {type(counts).__name__}; refused")
     if counts.shape != (10_000, 10) or counts.dtype.kind not in "iu":
         raise ValueError(f"{path}: expected integer counts (10000, 10), found {counts.dtype} {counts.shape}")
     _check_counts(counts, str(path))

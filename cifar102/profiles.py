@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from cifar102.notebooks import Parameter
+from cifar102.notebooks import NOT_LITERAL, Parameter
 from cifar102.workspace import read_json
 
 FOLDER = Path(__file__).resolve().parent / "profiles"
@@ -37,7 +37,7 @@ class Override:
         """Read the text as a Python literal, or as it stands; ValueError when the type is not the declared one."""
         try:
             value = ast.literal_eval(self.text)
-        except (ValueError, SyntaxError):
+        except NOT_LITERAL:
             value = self.text
         if not parameter.accepts(value) and parameter.accepts(self.text):
             value = self.text
@@ -87,4 +87,9 @@ def load(name: str, folder: Path = FOLDER) -> Profile:
     if not isinstance(content, dict) or sorted(content) != sorted(expected):
         found = sorted(content) if isinstance(content, dict) else type(content).__name__
         raise ValueError(f"{path}: expected an object with the keys {sorted(expected)}, found {found}")
-    return Profile(**{**content, "studies": tuple(content["studies"])})
+    profile = Profile(**{**content, "studies": tuple(content["studies"] or ())})
+    is_right = isinstance(profile.jobs, int) and isinstance(profile.workspace, str) and profile.workspace
+    parameters = profile.parameters.values() if isinstance(profile.parameters, dict) else [None]
+    if not is_right or not all(isinstance(values, dict) for values in parameters):
+        raise ValueError(f"{path}: expected a workspace as text, jobs as a number, parameters as step -> name -> value")
+    return profile

@@ -37,12 +37,15 @@ class Run:
     @cached_property
     def metrics(self) -> dict:
         """The numbers of metrics.json; FileNotFoundError where the run has not finished."""
-        return read_json(self.folder / "metrics.json")
+        numbers = read_json(self.folder / "metrics.json")
+        if not isinstance(numbers, dict):
+            raise ValueError(f"{self.folder / 'metrics.json'}: expected an object, found {type(numbers).__name__}")
+        return numbers
 
     @cached_property
     def history(self) -> pd.DataFrame:
         """One row per epoch: epoch (from 0), accuracy, learning_rate, loss, val_accuracy, val_loss."""
-        return pd.read_csv(self.folder / "history.csv")
+        return files.read_table(self.folder / "history.csv", ("epoch", "loss"))
 
     def predictions(self) -> dict[str, dict[str, np.ndarray]]:
         """Set name -> {"class_ids": (n,), "probabilities": float16 (n, classes)}, in file order.
@@ -63,8 +66,14 @@ def read(folder: Path) -> Run:
     if not (folder / "config.json").is_file():
         raise FileNotFoundError(f"{folder}: no config.json, so no training run is here")
     record = read_json(folder / "config.json")
+    if not isinstance(record, dict) or not isinstance(record.get("config"), dict):
+        raise ValueError(f"{folder / 'config.json'}: expected an object with a config, found {str(record)[:80]}")
     error = folder / "error.json"
-    return Run(TrainConfig.from_dict(record["config"]), folder, read_json(error)["error"] if error.is_file() else None)
+    try:
+        config = TrainConfig.from_dict(record["config"])
+    except ValueError as wrong:
+        raise ValueError(f"{folder / 'config.json'}: {wrong}") from wrong
+    return Run(config, folder, read_json(error)["error"] if error.is_file() else None)
 
 
 def start(config: TrainConfig, folder: Path, about: dict, first_epoch: int) -> None:

@@ -125,10 +125,21 @@ def write_json(path: Path, value: object) -> Path:
 
 def read_json(path: Path) -> object:
     """Read a JSON file; ValueError names the file and the place where it does not parse."""
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"{path}: no such file; expected JSON")
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        return json.loads(Path(path).read_text(encoding="utf-8"), object_pairs_hook=_once_each)
+    except (ValueError, RecursionError) as error:  # UTF-8 and JSON errors are ValueErrors, and too long a number is one
         raise ValueError(f"{path}: not readable as JSON: {error}") from error
+
+
+def _once_each(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Make a JSON object; of a name that stands in it twice, json would silently keep the last value."""
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"the name {next(name for name in names if names.count(name) > 1)!r} stands twice in one object")
+    return content
 
 
 def write_array(path: Path, array: np.ndarray) -> Path:
