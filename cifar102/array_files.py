@@ -125,7 +125,7 @@ def _read_header(file: BinaryIO) -> np.dtype:
     shape, _, dtype = read_header(file)
     start = file.tell()
     found, expected = file.seek(0, io.SEEK_END) - start, math.prod(shape) * dtype.itemsize
-    if not dtype.hasobject and found != expected:
+    if not dtype.hasobject and (found != expected or min(shape, default=0) < 0):
         raise ValueError(f"{found} bytes of pixels or numbers, expected {expected} for {dtype} {shape}")
     file.seek(start)
     return dtype

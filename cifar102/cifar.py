@@ -144,7 +144,8 @@ def write_batch(
     for name in filenames:
         if not name.isascii():
             raise ValueError(f"{path}: file name {name!r} is not ASCII")
-        keyword_of(name)
+        if not FILENAME.fullmatch(name):
+            raise ValueError(f"{path}: file name {name!r}, expected '{{keyword}}_s_{{six digits}}.png'")
     entry = {"batch_label": batch_label, **{key: value.tolist() for key, value in vectors.items()}}
     return write_bytes(path, batch_pickle.dumps(entry | {"data": images_to_rows(images), "filenames": list(filenames)}))
 
@@ -186,6 +187,8 @@ def load_cifar10(folder: Path) -> dict[str, ImageSet]:
     for name, batch, count in zip([*names, "test_batch"], [*batches, test], counts, strict=True):
         if len(batch) != count:
             raise ValueError(f"{folder / name}: holds {len(batch)} images, batches.meta says {count}")
+        if batch.fine_labels is not None:
+            raise ValueError(f"{folder / name}: found the fine_labels of CIFAR-100, expected labels 0 to 9")
     return {"train": join(batches), "test": test}
 
 

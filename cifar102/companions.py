@@ -40,7 +40,10 @@ def load_pairs(workspace: Workspace, name: str = "duplicates_cifar10_test.csv") 
     if not path.is_file():
         raise FileNotFoundError(f"{path} is not there: get it from https://github.com/cvjena/ciFAIR, put it there")
     table = read_table(path, tuple(PAIR_COLUMNS)).rename(columns=PAIR_COLUMNS)
-    return table.astype({"test": np.int64, "other": np.int64, "judgment": np.int64})
+    try:
+        return table.astype({"test": np.int64, "other": np.int64, "judgment": np.int64})
+    except ValueError as error:  # words, or an empty cell
+        raise ValueError(f"{path}: expected whole numbers in {list(PAIR_COLUMNS)}: {error}") from error
 
 
 def load_corruption(corruption: str, severity: int, workspace: Workspace) -> ImageSet:

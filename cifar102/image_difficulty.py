@@ -47,7 +47,7 @@ def read_human_counts(path: Path) -> np.ndarray:
         raise FileNotFoundError(f"{path}: no such file; it is at {HUMAN_COUNTS_HOME}")
     counts = array_files.read_npy(path)
     if not isinstance(counts, np.ndarray):
-        raise ValueError(f"{path}: expected integer counts (10000, 10), found a pickled {type(counts).__name__}; refused")
+        raise ValueError(f"{path}: expected integer counts (10000, 10), found a pickled {type(counts).__name__}")
     if counts.shape != (10_000, 10) or counts.dtype.kind not in "iu":
         raise ValueError(f"{path}: expected integer counts (10000, 10), found {counts.dtype} {counts.shape}")
     _check_counts(counts, str(path))

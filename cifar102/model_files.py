@@ -15,8 +15,20 @@ LARGEST_CONFIG = 1 << 26  # bytes; that of the largest published network has abo
 # them or fetch them too; so only arithmetic on arrays is let through.
 OPERATION_LAYERS = ("TFOpLambda", "SlicingOpLambda", "ClassMethod", "InstanceMethod", "InstanceProperty")
 OPERATIONS = ("math.", "nn.", "image.", "linalg.", "__operators__.", "signal.")
-PLAIN_OPERATIONS = {"cast", "clip_by_value", "concat", "expand_dims", "gather", "identity", "ones_like", "one_hot", "pad"}
-PLAIN_OPERATIONS |= {"range", "repeat", "reshape", "reverse", "roll", "shape", "slice", "split", "squeeze", "stack"}
+PLAIN_OPERATIONS = {"cast", "clip_by_value", "concat", "expand_dims", "gather", "identity", "ones_like", "one_hot"}
+PLAIN_OPERATIONS |= {
+    "pad",
+    "range",
+    "repeat",
+    "reshape",
+    "reverse",
+    "roll",
+    "shape",
+    "slice",
+    "split",
+    "squeeze",
+    "stack",
+}
 PLAIN_OPERATIONS |= {"stop_gradient", "strided_slice", "tile", "transpose", "unstack", "where", "zeros_like"}
 INSTEAD = "give it as a Python function package.module:predict, or its predictions as files"
 

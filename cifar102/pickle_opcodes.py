@@ -37,11 +37,13 @@ def check(content: bytes, most_shared: int | None = MOST_SHARED) -> None:
         if name in FILED:
             number = len(kinds) if name == "MEMOIZE" else argument
             if not 0 <= number <= count:
-                raise pickle.UnpicklingError(f"memory number {number} at byte {position}, after {count} opcodes; refused")
+                raise pickle.UnpicklingError(f"memory number {number} at byte {position}, in opcode {count}; refused")
             kinds[number] = before
             continue  # what was filed may be filed again
         if name in FETCHED:
-            kind = kinds.get(argument, "")
+            kind = kinds.get(argument)
+            if kind is None:
+                raise pickle.UnpicklingError(f"memory number {argument} at byte {position} is empty")
             num_shared += kind == MADE
             if kind not in ATOMS and (kind != MADE or (most_shared is not None and num_shared > most_shared)):
                 raise pickle.UnpicklingError(f"a container is used twice (byte {position}); refused")

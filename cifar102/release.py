@@ -185,7 +185,10 @@ def _check_sums(folder: Path) -> None:
     path = folder / "SHA256SUMS"
     if not path.is_file():
         raise FileNotFoundError(f"{path}: not found; the release is not complete")
-    listed = dict(line.split("  ", 1)[::-1] for line in path.read_text(encoding="utf-8").splitlines())
+    try:
+        listed = dict(line.split("  ", 1)[::-1] for line in path.read_text(encoding="utf-8").splitlines())
+    except ValueError as error:  # other bytes than UTF-8, or a line without a name
+        raise ValueError(f"{path}: expected lines of a SHA-256, two blanks and a name: {error}") from error
     present = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()} - {"SHA256SUMS"}
     if set(listed) != present:
         raise ValueError(f"{path}: lists and the folder differ in {sorted(set(listed) ^ present)}")
