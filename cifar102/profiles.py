@@ -87,9 +87,14 @@ def load(name: str, folder: Path = FOLDER) -> Profile:
     if not isinstance(content, dict) or sorted(content) != sorted(expected):
         found = sorted(content) if isinstance(content, dict) else type(content).__name__
         raise ValueError(f"{path}: expected an object with the keys {sorted(expected)}, found {found}")
-    profile = Profile(**{**content, "studies": tuple(content["studies"] or ())})
-    is_right = isinstance(profile.jobs, int) and isinstance(profile.workspace, str) and profile.workspace
-    parameters = profile.parameters.values() if isinstance(profile.parameters, dict) else [None]
-    if not is_right or not all(isinstance(values, dict) for values in parameters):
-        raise ValueError(f"{path}: expected a workspace as text, jobs as a number, parameters as step -> name -> value")
-    return profile
+    parameters, studies = content["parameters"], content["studies"]
+    is_nested = isinstance(parameters, dict) and all(isinstance(values, dict) for values in parameters.values())
+    for key, is_right, kind in (
+        ("workspace", isinstance(content["workspace"], str) and content["workspace"], "a folder as text"),
+        ("jobs", type(content["jobs"]) is int and content["jobs"] > 0, "a number from 1 on"),
+        ("parameters", is_nested, "step -> name -> value"),
+        ("studies", isinstance(studies, list) and all(isinstance(study, str) for study in studies), "a list of names"),
+    ):
+        if not is_right:
+            raise ValueError(f"{path}: {key}: expected {kind}, found {content[key]!r}")
+    return Profile(**{**content, "studies": tuple(studies)})

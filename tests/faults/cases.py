@@ -35,8 +35,8 @@ class Case:
 
 
 def contents(folder: Path) -> dict[str, str]:
-    """Digest of every file below a folder, hidden and temporary ones too."""
-    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    """Digest of every file below a folder, hidden and temporary ones too; lock files hold nothing."""
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.suffix != ".lock")
     return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
