@@ -2,12 +2,15 @@
 
 import argparse
 import os
+import re
 import sys
 from pathlib import Path
 
 from cifar102 import commands, profiles
 from cifar102.plans import Plan, plan
 from cifar102.workspace import Workspace
+
+SCHEDULER = re.compile(r"(tcp|tls)://[^\s/]+:\d{1,5}")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -90,6 +93,10 @@ def _plan(options: argparse.Namespace) -> Plan:
         raise ValueError("only the main stack (TensorFlow 2.15) is there so far: leave --stack next out")
     profile = profiles.load(options.profile)
     workspace = Workspace(Path(options.workspace).absolute() if options.workspace else profile.workspace)
+    if blocking := next((path for path in (workspace.root, *workspace.root.parents) if path.is_file()), None):
+        raise ValueError(f"--workspace {workspace.root}: {blocking} is a file, expected a folder")
+    if options.scheduler and not SCHEDULER.fullmatch(options.scheduler):
+        raise ValueError(f"--scheduler {options.scheduler}: expected tcp://HOST:PORT")
     if options.data and not Path(options.data).is_dir():
         raise FileNotFoundError(f"--data {options.data}: no such folder")
     data = options.data or os.environ.get("CIFAR102_DATA", "")

@@ -91,7 +91,8 @@ def export_images(folder: Path, candidates: pd.DataFrame, images: np.ndarray) ->
     if len(names) != len(images) or names.duplicated().any():
         raise ValueError(f"{len(names)} candidates, {len(images)} images, names unique: {not names.duplicated().any()}")
     for row, (class_name, keyword, filename) in enumerate(names.itertuples(index=False, name=None)):
-        split_path(f"{class_name}/{keyword}/{filename}")
+        if split_path(f"{class_name}/{keyword}/{filename}") != (class_name, keyword, filename):
+            raise ValueError(f"row {row}: {keyword!r} or {filename!r} is not a name that a file can have everywhere")
         _write_png(Path(folder) / class_name / keyword / filename, images[row])
     return len(names)
 

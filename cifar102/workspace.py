@@ -4,7 +4,9 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+LEFTOVER = re.compile(r"\..+\.[a-z0-9_]{8}\.tmp(\.\w+)?")  # the temporary names of `replacing`
 
 
 @dataclass(frozen=True)
@@ -87,8 +90,25 @@ def replacing(path: Path) -> Iterator[Path]:
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)  # mkstemp makes 0600 files
         temporary.replace(path)
+    except OSError as error:
+        if error.filename is None and error.errno is not None:  # of a write: a full disk says nothing of its file
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path, older_than_seconds: float = 600) -> list[Path]:
+    """Remove the temporary files of writers that were killed below `folder`; returns their paths.
+
+    Younger ones are left, for their writer may live: a large file is written for minutes, and its time moves on.
+    """
+    oldest = time.time() - older_than_seconds
+    found = [path for path in Path(folder).rglob(".*.tmp*") if LEFTOVER.fullmatch(path.name) and path.is_file()]
+    removed = [path for path in found if path.stat().st_mtime < oldest]
+    for path in removed:
+        path.unlink(missing_ok=True)
+    return removed
 
 
 def write_bytes(path: Path, content: bytes) -> Path:
