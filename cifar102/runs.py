@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from cifar102 import file_lock
 from cifar102 import workspace as files
 from cifar102.train_config import TrainConfig
 from cifar102.workspace import Workspace, read_json, replacing, write_json
@@ -16,6 +17,7 @@ from cifar102.workspace import Workspace, read_json, replacing, write_json
 FIRST_COLUMNS = ("study", "arm", "seed", "model", "dataset", "num_train", "augmentation", "epochs", "parameters")
 FIRST_COLUMNS += ("seconds", "images_per_second", "train_accuracy", "validation_accuracy")
 LAST_COLUMNS = ("run", "config_hash")
+LOCK_SECONDS = 300  # another notebook's table, read from thousands of runs on a slow disk
 
 
 @dataclass(frozen=True)
@@ -105,9 +107,14 @@ def table(workspace: Workspace | str | Path, study: str | None = None) -> pd.Dat
 
 
 def write_table(workspace: Workspace | str | Path) -> Path:
-    """Write the table of all finished runs to <workspace>/runs.parquet, atomically."""
+    """Write the table of all finished runs to <workspace>/runs.parquet, atomically.
+
+    Notebooks that run side by side take turns, from looking for runs to the last byte: else the one that looked first
+    could write last, without the runs that the other saw.
+    """
     workspace = Workspace(workspace)
-    return files.write_table(workspace.root / "runs.parquet", table(workspace))
+    with file_lock.held(workspace.runs / ".table.lock", LOCK_SECONDS):
+        return files.write_table(workspace.root / "runs.parquet", table(workspace))
 
 
 def _row(run: Run, workspace: Workspace) -> dict:

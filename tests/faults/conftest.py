@@ -3,7 +3,9 @@
 import json
 import time
 from collections import Counter
+from pathlib import Path
 
+import demo_runs
 import pytest
 
 from cifar102.workspace import REPOSITORY, write_json
@@ -23,6 +25,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def counts() -> Counter[str]:
     """What has been counted so far; a test adds to it after it has checked."""
     return counted
+
+
+@pytest.fixture(scope="session")
+def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The workspace of a demo run that nothing disturbed, two notebooks at a time, in a clone of the repository."""
+    home = demo_runs.clone(tmp_path_factory.mktemp("faults") / "one")
+    changes = {"TZ": "America/New_York", "LC_ALL": "C.UTF-8", "PYTHONHASHSEED": "1"}
+    demo_runs.run_to_end(("run", "demo", "--jobs", "2"), home.parent / "one.log", home=home, changes=changes)
+    return home / "data" / "demo"
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
