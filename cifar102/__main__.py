@@ -56,7 +56,7 @@ def parser() -> argparse.ArgumentParser:
     bench = _command(words, "bench", commands.bench, "the benchmarks, as ratios against peers")
     bench.add_argument("--long", action="store_true", help="also those that train")
     test = _command(words, "test", commands.test, "the test suite; further arguments go to pytest", passes_on=True)
-    test.add_argument("--faults", action="store_true", help="the long fault suite instead")
+    test.add_argument("--faults", action="store_true", help="the fault suite instead; leaves data/faults.json")
     shared = _command(words, "duplicates", commands.duplicates, "what two sets of images share")
     shared.add_argument("sets", nargs=2, metavar="SET", help="a data set name, or a file or folder of images")
     shared.add_argument("--workspace", metavar="DIR", help="where data set names are looked up (default: the last run)")

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 import time
 from pathlib import Path
@@ -79,6 +80,9 @@ class EpochCheckpoint(keras.callbacks.Callback):
         if self.stopper:
             best = {name: getattr(self.stopper, name) for name in ("best", "wait", "best_epoch")}
         self.checkpoint.write(str(self.folder / f"epoch-{epoch + 1}"))
+        for path in self.folder.glob(f"epoch-{epoch + 1}.*"):  # on disk before state.json says that it is there
+            with path.open("r+b") as file:
+                os.fsync(file.fileno())
         seconds = time.perf_counter() - self.started
         state = {"train_hash": self.train_hash, "epoch": epoch + 1, "seconds": seconds, "best": best}
         self.state = {**state, "stopped": bool(self.model.stop_training)}

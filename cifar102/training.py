@@ -79,6 +79,9 @@ def fit_loaded(config: TrainConfig, workspace: Workspace, load_set: Load) -> Run
     }
     found = read_json(folder / "metrics.json") if (folder / "metrics.json").is_file() else {}
     if found.get("config_hash") == hashes["config_hash"]:
+        shutil.rmtree(
+            folder / "checkpoint", ignore_errors=True
+        )  # left by a kill after metrics.json, the last act but one
         return Run(config, folder, note=machine.code_note(read_json(folder / "config.json")))
     with ONE_AT_A_TIME, _precision(config.precision):
         keras.utils.set_random_seed(config.seed)

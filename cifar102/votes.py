@@ -151,6 +151,8 @@ def _append_durably(path: Path, content: bytes) -> None:
             raise TimeoutError(f"{path}: another process holds the log; the vote is not recorded")
         try:
             _append(handle, content)
+        except OSError as error:  # a full disk does not say of which file
+            raise OSError(error.errno, error.strerror, str(path)) from error
         finally:
             file_lock.give_back(handle)
     finally:
