@@ -575,10 +575,6 @@ RELEASES = [
 ]
 
 
-def manifest_of(folder: Path) -> pd.DataFrame:
-    return pd.read_parquet(built(folder).release / "manifest.parquet")
-
-
 def manifest_case(name: str, change, found: str, expected: str) -> Case:
     def read(folder: Path) -> None:
         release.check_manifest(change(TABLE.copy()), 20)

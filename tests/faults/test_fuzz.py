@@ -6,13 +6,13 @@ Bytes are good files that were changed at random places, and made up ones. How m
 import ast
 import json
 import pickle
+import random
 import time
 import warnings
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-import nbformat
 import numpy as np
 import pandas as pd
 import pytest
@@ -41,7 +41,7 @@ from cifar102.steps import Files, Step
 from cifar102.workspace import Workspace, read_json, read_table
 
 pytestmark = pytest.mark.faults
-SECONDS = 5.0  # no file of a few thousand bytes may take longer
+SECONDS = 5.0  # of processor time: no file of a few thousand bytes may take longer
 FEW = np.random.default_rng(3).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
 BATCH = batch_bytes(labels=[1, 2], data=cifar.images_to_rows(FEW), filenames=["a_s_000001.png", "b_s_000002.png"])
 FIELDS = {"batch_label": "b", "labels": [1, 2], "filenames": ["a_s_000001.png", "b_s_000002.png"]}
@@ -58,30 +58,33 @@ def fuzz(examples: int) -> Callable:
     )
 
 
-@st.composite
-def changed(draw: st.DrawFn, seeds: list[bytes]) -> bytes:
-    """One of the good files, bytes of it set to others, a piece cut out, doubled or put in, perhaps the end cut off."""
-    content = bytearray(draw(st.sampled_from(seeds)))
-    for place, byte in draw(st.lists(st.tuples(st.integers(0, 1 << 16), st.integers(0, 255)), max_size=8)):
-        content[place % max(len(content), 1)] = byte
-    first, length = draw(st.tuples(st.integers(0, 1 << 16), st.integers(0, 64)))
-    first %= max(len(content), 1)
-    how = draw(st.sampled_from(("nothing", "cut out", "doubled", "put in", "cut off")))
+def change(content: bytes, number: int) -> bytes:
+    """A good file, a few bytes set to others, and perhaps a piece cut out, doubled or put in, or the end cut off."""
+    rng, changed = random.Random(number), bytearray(content)
+    for _ in range(rng.choice((0, 1, 1, 2, 4, 8))):
+        changed[rng.randrange(max(len(changed), 1))] = rng.choice((rng.randrange(256), *b"\0\xff.[]{}(),:'0123456789"))
+    first, length = rng.randrange(len(changed) + 1), rng.randrange(64)
+    how = rng.choice(("nothing", "cut out", "doubled", "put in", "cut off"))
     if how == "cut out":
-        del content[first : first + length]
+        del changed[first : first + length]
     elif how == "doubled":
-        content[first:first] = content[first : first + length]
+        changed[first:first] = changed[first : first + length]
     elif how == "put in":
-        content[first:first] = draw(st.binary(max_size=64))
+        changed[first:first] = rng.randbytes(length)
     elif how == "cut off":
-        del content[first:]
-    return bytes(content)
+        del changed[first:]
+    return bytes(changed)
+
+
+def changed(seeds: list[bytes]) -> st.SearchStrategy[bytes]:
+    """Good files, each changed in its own way; one number says how, so that a finding can be made again."""
+    return st.builds(change, st.sampled_from([seed for seed in seeds if seed]), st.integers(0, 2**48))
 
 
 def refuses_or_reads(read: Callable[[Path], object], path: Path, content: bytes, counts: Counter) -> object:
     """Read the bytes: a value, or a ValueError or FileNotFoundError that names the file, within a few seconds."""
     path.write_bytes(content)
-    start = time.perf_counter()
+    start = time.process_time()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -89,7 +92,7 @@ def refuses_or_reads(read: Callable[[Path], object], path: Path, content: bytes,
     except (ValueError, FileNotFoundError) as error:
         value = None
         assert path.name in str(error), f"does not name the file: {error!r}"
-    assert time.perf_counter() - start < SECONDS
+    assert time.process_time() - start < SECONDS
     counts["fuzz_examples"] += 1
     return value
 
@@ -224,7 +227,7 @@ LINE = json.dumps(VOTE).encode() + b"\n"
 
 @fuzz(6_000)
 @given(
-    content=changed([LINE * 3, b"", LINE[:-9] + LINE])
+    content=changed([LINE * 3, LINE[:-9] + LINE])
     | st.fixed_dictionaries(dict.fromkeys(VOTE, VALUES)).map(lambda value: json.dumps(value).encode())
 )
 def test_logs_of_votes(folder: Path, counts: Counter, content: bytes) -> None:
@@ -368,4 +371,3 @@ def test_at_least_a_hundred_thousand_files_were_read(counts: Counter, request: p
     if len(asked) < 18:
         pytest.skip("only some of the readers were fuzzed")
     assert counts["fuzz_examples"] >= 100_000
-    assert nbformat.current_nbformat >= 4

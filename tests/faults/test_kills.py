@@ -199,11 +199,11 @@ def python(code: str, *words: object, log: Path) -> subprocess.Popen:
 
 def dask(kind: str, *words: str, log: Path) -> subprocess.Popen:
     with log.open("ab") as file:
-        command = [sys.executable, "-m", f"distributed.cli.dask_{kind}", *words]
+        command = [sys.executable, "-m", f"distributed.cli.dask_{kind}", "--host", "127.0.0.1", *words]
         return subprocess.Popen(command, stdout=file, stderr=file, env=demo_runs.environment(demo_runs.REPOSITORY))
 
 
-def wait_for(is_so, seconds: float = 240) -> None:
+def wait_for(is_so, seconds: float = 900) -> None:
     end = time.monotonic() + seconds
     while not is_so():
         assert time.monotonic() < end, f"not so after {seconds} s"
