@@ -73,6 +73,10 @@ def execute(name: str, notebook: Path, parameters: dict[str, object], workspace:
     except (PapermillExecutionError, DeadKernelError, RuntimeError) as error:
         _move(running, failed)
         raise NotebookError(_describe(name, failed, error)) from error
+    except OSError as error:
+        if error.filename is None and error.errno is not None:  # a full disk does not say of which file
+            raise OSError(error.errno, error.strerror, str(running)) from error
+        raise
     _move(running, workspace.executed / f"{name}.ipynb")
     return time.perf_counter() - start
 
@@ -101,7 +105,10 @@ def _move(source: Path, target: Path) -> None:
 
 def _describe(name: str, failed: Path, error: Exception) -> str:
     """Say in one line which cell failed and how: its number as the kept notebook shows it, and its first line."""
-    cells = [cell for cell in nbformat.read(failed, as_version=4).cells if cell.cell_type == "code"]
+    try:
+        cells = [cell for cell in nbformat.read(failed, as_version=4).cells if cell.cell_type == "code"]
+    except ValueError:  # not even its failure could be kept whole, as on a full disk
+        cells = []
     started = [number for number, cell in enumerate(cells, 1) if cell.metadata.get("papermill", {}).get("start_time")]
     number = started[-1] if started else 0
     lines = [line for line in cells[number - 1].source.splitlines() if line.strip()] if number else []
