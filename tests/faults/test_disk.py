@@ -90,6 +90,15 @@ def test_what_killed_writers_left_is_removed_by_the_next_run_and_what_lives_is_n
     assert remove_leftovers(tmp_path, older_than_seconds=-1) == [alive]
 
 
+def test_a_release_killed_half_way_is_whole_when_it_is_written_again(tmp_path: Path) -> None:
+    place = built(tmp_path)
+    (place.release / "SHA256SUMS").unlink()
+    for name in (".manifest.parquet.abcd1234.tmp.parquet", "cifar-10.2-batches-py/.test_batch.abcd1234.tmp"):
+        (place.release / name).write_bytes(b"half")
+    built(tmp_path)
+    assert release.check(place) == {"train": 10, "test": 5, "leftover": 5}
+
+
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
     """A small disk of its own, empty."""
