@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import math
 import os
 import sys
 import threading
@@ -12,6 +13,7 @@ import nbformat
 import papermill
 from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
+from papermill.translators import PythonTranslator, papermill_translators
 from tqdm.auto import tqdm
 
 from cifar102.jupyter_kernel import WATCH, OwnKernel
@@ -22,6 +24,31 @@ ENVIRONMENT = {"TF_ENABLE_ONEDNN_OPTS": "1", "TF_CPP_MIN_LOG_LEVEL": "2", "PYDEV
 # Where nobody watches, papermill's bar is a line every half minute.
 IN_A_LOG = {"mininterval": 30.0, "bar_format": "{desc} | {n_fmt} of {total_fmt} cells, {elapsed} so far\n"}
 printing = threading.Lock()
+
+
+class LiteralTranslator(PythonTranslator):
+    """Writes parameters into a notebook as the literals they are.
+
+    Papermill's own makes text of a tuple and does not escape what is in it, so that a quotation mark in
+    `--set names='("...",)'` would let the rest of it run as code.
+    """
+
+    @classmethod
+    def translate(cls, value: object) -> str:
+        """Return the Python literal of a parameter; TypeError for anything that has none."""
+        if isinstance(value, float) and not math.isfinite(value):
+            return f"float({str(value)!r})"
+        if isinstance(value, dict):
+            return "{" + ", ".join(f"{cls.translate(key)}: {cls.translate(item)}" for key, item in value.items()) + "}"
+        if isinstance(value, list | tuple):
+            items = ", ".join(cls.translate(item) for item in value)
+            return f"[{items}]" if isinstance(value, list) else f"({items}{',' if value else ''})"
+        if value is None or type(value) in (bool, int, float, str):
+            return repr(value)
+        raise TypeError(f"a parameter of a notebook is a literal, found {type(value).__name__}")
+
+
+papermill_translators.register("python", LiteralTranslator)
 
 
 class NotebookError(RuntimeError):

@@ -18,7 +18,6 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from papermill.translators import PythonTranslator
 from test_bad_files import GOOD_NPY, GOOD_NPZ, batch_bytes, npy, npz
 from test_bad_tables import CELL, GOOD_XML, HEAD, PROFILE
 
@@ -26,6 +25,7 @@ from cifar102 import (
     array_files,
     batch_pickle,
     cifar,
+    execution,
     figure_files,
     good_indices,
     labelimg,
@@ -341,7 +341,7 @@ LITERALS = st.recursive(
 @fuzz(4_000)
 @given(value=LITERALS)
 def test_values_reach_a_notebook_as_they_are(counts: Counter, value: object) -> None:
-    (line,) = ast.parse(f"name = {PythonTranslator.translate(value)}").body
+    (line,) = ast.parse(f"name = {execution.LiteralTranslator.translate(value)}").body
     assert ast.literal_eval(line.value) == value
     counts["fuzz_examples"] += 1
 

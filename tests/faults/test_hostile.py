@@ -32,6 +32,7 @@ from cifar102 import (
     array_files,
     batch_pickle,
     downloads,
+    execution,
     figures,
     lock,
     model_files,
@@ -274,9 +275,12 @@ TEXT = Parameter("name", "str", "")
 
 
 @pytest.mark.parametrize("value", CODE)
-def test_a_value_that_looks_like_code_reaches_the_notebook_as_text(value: str, counts: Counter) -> None:
-    given = Override("", "name", value).value_for(TEXT, "01_x")
-    assert isinstance(given, str)
+@pytest.mark.parametrize("kind", ["text", "a tuple", "a list", "a dictionary"])
+def test_a_value_that_looks_like_code_reaches_the_notebook_as_text(value: str, kind: str, counts: Counter) -> None:
+    assert execution.LiteralTranslator, "what is imported here sets how papermill writes parameters"
+    text = Override("", "name", value).value_for(TEXT, "01_x")
+    assert isinstance(text, str)
+    given = {"text": text, "a tuple": (text, 1), "a list": [text], "a dictionary": {text: (text,)}}[kind]
     cell = nbformat.v4.new_code_cell("name: str = ''")
     cell.metadata["tags"] = ["parameters"]
     kernel = {"kernelspec": {"name": "python3", "language": "python", "display_name": "Python 3"}}
