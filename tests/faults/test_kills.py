@@ -220,7 +220,7 @@ def test_a_sweep_whose_worker_and_then_itself_are_killed_ends_like_one_in_this_p
     assert python(code, here.root, log=log).wait(600) == 0, log.read_text()[-3000:]
     address = tmp_path / "scheduler.json"
     started = [dask("scheduler", "--port", "0", "--no-dashboard", "--scheduler-file", str(address), log=log)]
-    wait_for(address.is_file)
+    wait_for(lambda: address.is_file() and address.read_text().rstrip().endswith("}"))  # Dask writes it in place
     worker = ("--scheduler-file", str(address), "--nthreads", "1", "--no-nanny", "--no-dashboard")
     started += [dask("worker", *worker, log=log) for _ in range(2)]
     try:
