@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
-"""The entry point: makes .venv, installs requirements.txt once, then runs `python -m cifar102` with the same words.
+"""The entry point: makes .venv, installs the pinned packages once, then runs `python -m cifar102` with the same words.
 
     python3 reproduce.py              all notebooks on the embedded demo pool
     python3 reproduce.py test         the test suite
     python3 reproduce.py run cifar10 --data DIR
     python3 reproduce.py --help       every command
 
-Options of its own: --no-venv (use the interpreter that started it), --stack main|next. Standard library only, and no
-syntax newer than Python 3.6, because whatever `python3` is must get as far as saying what is missing.
+Options of its own: --no-venv (use the interpreter that started it), --stack main|next (TensorFlow 2.15 with Addons in
+.venv, on Python 3.10 or 3.11; or Keras 3 in .venv-next, on 3.10 to 3.13; without it main wherever its Python is or uv
+can fetch it). Standard library only, and no syntax newer than Python 3.6, because whatever `python3` is must get as far
+as saying what is missing.
 """
 
 import hashlib
@@ -18,15 +20,19 @@ import site
 import subprocess
 import sys
 import sysconfig
+from collections import namedtuple
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent
-WANTED = ((3, 11), (3, 10))  # TensorFlow 2.15 with Addons has wheels for these, papermill 2.7 needs 3.10
+Stack = namedtuple("Stack", "name folder pythons words")
+MAIN = Stack("main", ".venv", ((3, 11), (3, 10)), "3.10 or 3.11")  # what TensorFlow 2.15 and papermill 2.7 both have
+NEXT = Stack("next", ".venv-next", ((3, 13), (3, 12), (3, 11), (3, 10)), "3.10 to 3.13")  # wheels of TensorFlow 2.21
+STACKS = {stack.name: stack for stack in (MAIN, NEXT)}
 STAMP = "cifar102-installed.json"
 UNFINISHED = "cifar102-unfinished"
 WINDOWS = os.name == "nt"
 INSTALL_PYTHON = """\
-reproduce: Python 3.11 or 3.10 is needed (TensorFlow 2.15 has none newer), and this machine shows neither one nor uv.
+reproduce: Python {} is needed for the {} stack, and this machine shows none that can make environments, nor uv.
   Linux:   sudo apt install python3.11 python3.11-venv, or where that is not offered: pip install uv
   macOS:   brew install python@3.11
   Windows: winget install Python.Python.3.11"""
@@ -37,11 +43,15 @@ class Trouble(Exception):
     """What the user can do something about; the message is what they are told."""
 
 
+class NoPython(Trouble):
+    """No environment could be made, for want of a fitting Python."""
+
+
 def main(arguments):
     """Run one command line; returns its exit code."""
     try:
-        own_interpreter, arguments = take_options(arguments)
-        python = this_interpreter() if own_interpreter else environment(REPOSITORY / ".venv")
+        own_interpreter, stack, arguments = take_options(arguments)
+        python = this_interpreter(stack) if own_interpreter else environment(stack) if stack else default_environment()
     except Trouble as trouble:
         print(trouble, file=sys.stderr)
         return 2
@@ -52,12 +62,35 @@ def main(arguments):
 
 
 def take_options(arguments):
-    """Take --no-venv and --stack out of the words; returns (use this interpreter, the other words)."""
-    words = [word for word in arguments if word != "--no-venv"]
-    stack = words[words.index("--stack") + 1 :][:1] if "--stack" in words else []
-    if "next" in stack or "--stack=next" in words:
-        raise Trouble("reproduce: only the main stack (TensorFlow 2.15) is there so far; leave --stack next out")
-    return len(words) < len(arguments), words
+    """Take --no-venv and --stack out of the words; returns (use this interpreter, Stack or None, the other words)."""
+    words, stack, own_interpreter = [], None, False
+    rest = list(arguments)
+    while rest:
+        word = rest.pop(0)
+        name, equals, value = word.partition("=")
+        if word == "--no-venv":
+            own_interpreter = True
+        elif name == "--stack":
+            value = value if equals else (rest.pop(0) if rest else "")
+            if value not in STACKS:
+                raise Trouble(f"reproduce: --stack takes main or next, found {value!r}")
+            stack = STACKS[value]
+        else:
+            words.append(word)
+    return own_interpreter, stack, words
+
+
+def default_environment():
+    """The main stack wherever it is installed, its Python is found or uv fetches it; else the next one."""
+    if not fits(MAIN) and not find_python(MAIN) and (fits(NEXT) or not shutil.which("uv")):
+        return environment(NEXT)
+    try:
+        return environment(MAIN)
+    except NoPython as trouble:
+        if not find_python(NEXT):
+            raise
+        print(trouble, file=sys.stderr)
+    return environment(NEXT)
 
 
 def hand_over(command):
@@ -86,11 +119,11 @@ def version_of(python):
         return None
 
 
-def candidates():
+def candidates(stack):
     """List the commands that may start a fitting Python: this one, those on PATH, the py launcher's, pyenv's."""
     found = [[sys.executable]] if sys.executable else []
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
-    for major, minor in WANTED:
+    for major, minor in stack.pythons:
         version = f"{major}.{minor}"
         found += [[path] for path in [shutil.which(f"python{version}")] if path]
         found += [[path, f"-{version}"] for path in [shutil.which("py")] if path]
@@ -99,93 +132,118 @@ def candidates():
     return found + [[path] for path in [shutil.which("python3"), shutil.which("python")] if path]
 
 
-def find_python():
-    """Give the command of a Python 3.11 or 3.10 that can make environments; None where there is none."""
-    for python in candidates():
+def find_python(stack):
+    """Give the command of a Python for the stack that can make environments; None where there is none."""
+    for python in candidates(stack):
         version = version_of(python)
-        if version and version[:2] in WANTED and version[2]:
+        if version and version[:2] in stack.pythons and version[2]:
             return python
     return None
 
 
-def wanted_state():
+def requirements(stack, version):
+    """Name the file of pins: requirements.txt goes by the Python, so the next stack has its own for 3.10 and 3.11."""
+    return "requirements-next.txt" if stack is NEXT and version in MAIN.pythons else "requirements.txt"
+
+
+def wanted_state(name):
     """Describe what must be installed; it changes with the requirements, and with the folder `-e .` points to."""
     digest = hashlib.sha256(str(REPOSITORY).encode("utf-8"))
-    for name in ("requirements.txt", "pyproject.toml"):
-        digest.update((REPOSITORY / name).read_bytes())
+    for part in (name, "pyproject.toml"):
+        digest.update((REPOSITORY / part).read_bytes())
     return digest.hexdigest()
 
 
-def is_installed(folder):
+def is_installed(folder, name):
     try:
-        return json.loads((folder / STAMP).read_text(encoding="utf-8")) == {"state": wanted_state()}
+        return json.loads((folder / STAMP).read_text(encoding="utf-8")) == {"state": wanted_state(name)}
     except (OSError, ValueError):
         return False
 
 
-def write_stamp(folder):
+def write_stamp(folder, name):
     temporary = folder / f"{STAMP}.tmp"
-    temporary.write_text(json.dumps({"state": wanted_state()}), encoding="utf-8")
+    temporary.write_text(json.dumps({"state": wanted_state(name)}), encoding="utf-8")
     temporary.replace(folder / STAMP)
 
 
-def environment(folder):
+def python_in(stack):
+    return REPOSITORY / stack.folder / ("Scripts/python.exe" if WINDOWS else "bin/python")
+
+
+def fits(stack):
+    """Give the (major, minor) of the stack's environment; None where there is none, or a half made or outdated one."""
+    if not python_in(stack).exists() or (REPOSITORY / stack.folder / UNFINISHED).exists():
+        return None
+    version = version_of([str(python_in(stack))])
+    return version[:2] if version and version[:2] in stack.pythons else None
+
+
+def environment(stack):
     """Make the environment where it is not there or was left half made, install into it what changed; its Python."""
-    python = folder / ("Scripts/python.exe" if WINDOWS else "bin/python")
-    version = version_of([str(python)]) if python.exists() else None
-    fits = version is not None and version[:2] in WANTED and not (folder / UNFINISHED).exists()
-    if fits and is_installed(folder):
-        return str(python)
-    if not fits:
-        make_environment(folder)
+    folder, python = REPOSITORY / stack.folder, str(python_in(stack))
+    version = fits(stack)
+    if version and is_installed(folder, requirements(stack, version)):
+        return python
+    if not version:
+        make_environment(stack)
     (folder / UNFINISHED).touch()
-    install(str(python))
-    write_stamp(folder)
+    name = requirements(stack, version or version_of([python])[:2])
+    install(python, name)
+    write_stamp(folder, name)
     (folder / UNFINISHED).unlink()
-    return str(python)
+    return python
 
 
-def make_environment(folder):
+def make_environment(stack):
     """Make an empty environment, over what an interrupted or outdated one of ours left."""
-    command, uv = find_python(), shutil.which("uv")
+    folder, command, uv = REPOSITORY / stack.folder, find_python(stack), shutil.which("uv")
     if not command and not uv:
-        raise Trouble(INSTALL_PYTHON)
+        raise NoPython(INSTALL_PYTHON.format(stack.words, stack.name))
     if folder.exists():
         if not (folder / STAMP).exists() and not (folder / UNFINISHED).exists():
-            raise Trouble(f"reproduce: {folder} is in the way (no Python 3.10 or 3.11 runs there); move it away")
+            raise Trouble(f"reproduce: {folder} is in the way (no Python {stack.words} runs there); move it away")
         shutil.rmtree(str(folder))
     folder.mkdir()
     (folder / UNFINISHED).touch()
-    say(f"making {folder} with {' '.join(command) if command else 'Python 3.11, fetched by uv'}")
-    make = [*command, "-m", "venv"] if command else [uv, "venv", "--allow-existing", "--python", "3.11"]
+    newest = "{}.{}".format(*stack.pythons[0])
+    with_what = " ".join(command) if command else f"Python {newest}, fetched by uv"
+    say(f"making {folder} for the {stack.name} stack with {with_what}")
+    make = [*command, "-m", "venv"] if command else [uv, "venv", "--allow-existing", "--python", newest]
     if subprocess.call([*make, str(folder)]) != 0:
-        raise Trouble(f"reproduce: no environment could be made in {folder} (the lines above say why)")
+        raise NoPython(f"reproduce: no environment could be made in {folder} (the lines above say why)")
 
 
-def install(python):
-    """Install requirements.txt into the environment of `python`: by uv where it is on PATH, else by pip."""
-    say("installing requirements.txt (about half a minute with uv, two with pip; 2.5 GB)")
+def install(python, name):
+    """Install a requirements file into the environment of `python`: by uv where it is on PATH, else by pip."""
+    say(f"installing {name} (about half a minute with uv, two with pip; 2.5 GB)")
     uv = shutil.which("uv")
     installers = [[uv, "pip", "install", "--python", python]] if uv else []
     installers.append([python, "-m", "pip", "install", "--disable-pip-version-check"])
     for installer in installers:
-        if subprocess.call([*installer, "-r", "requirements.txt"], cwd=str(REPOSITORY)) == 0:
+        if subprocess.call([*installer, "-r", name], cwd=str(REPOSITORY)) == 0:
             return
     raise Trouble("reproduce: the requirements could not be installed (the lines above say why); try the same again")
 
 
-def this_interpreter():
+def this_interpreter(stack):
     """Install into the interpreter that runs this, where it is a fitting one (--no-venv); its path."""
-    if sys.version_info[:2] not in WANTED:
-        raise Trouble(f"reproduce: --no-venv needs Python 3.10 or 3.11, and this is {sys.version.split()[0]}")
+    version = sys.version_info[:2]
+    stack = stack or (MAIN if version in MAIN.pythons else NEXT)
+    if version not in stack.pythons:
+        found = sys.version.split()[0]
+        raise Trouble(
+            f"reproduce: --no-venv needs Python {stack.words} for the {stack.name} stack, and this is {found}"
+        )
+    name = requirements(stack, version)
     folders = [Path(sysconfig.get_paths()["purelib"]), Path(site.getusersitepackages())]
-    if any(is_installed(folder) for folder in folders):
+    if any(is_installed(folder, name) for folder in folders):
         return sys.executable
-    install(sys.executable)
+    install(sys.executable, name)
     for folder in folders:  # pip falls back to the second where it may not write into the first
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            write_stamp(folder)
+            write_stamp(folder, name)
             break
         except OSError:
             continue

@@ -1,6 +1,7 @@
-"""The commands: python -m cifar102 run | list | lab | review | figures | bench | test | duplicates | evaluate."""
+"""The commands: python -m cifar102 run | list | resample | fetch | export | show | duplicates | evaluate ..."""
 
 import argparse
+import dataclasses
 import os
 import re
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 
 from cifar102 import commands, profiles
 from cifar102.plans import Plan, plan
+from cifar102.steps import REPORT
 from cifar102.workspace import Workspace
 
 SCHEDULER = re.compile(r"(tcp|tls)://[^\s/]+:\d{1,5}")
@@ -60,13 +62,40 @@ def parser() -> argparse.ArgumentParser:
     shared = _command(words, "duplicates", commands.duplicates, "what two sets of images share")
     shared.add_argument("sets", nargs=2, metavar="SET", help="a data set name, or a file or folder of images")
     shared.add_argument("--workspace", metavar="DIR", help="where data set names are looked up (default: the last run)")
+    shared.add_argument("--scheduler", default="", metavar="tcp://HOST:PORT", help="a Dask scheduler for the search")
+    _add_data_commands(words)
     judged = _command(words, "evaluate", commands.evaluate, "a model of your own beside the published line")
     judged.add_argument("model", metavar="MODEL_OR_PREDICTIONS")
     judged.add_argument("--sets", nargs="+", metavar="SET", help="evaluation sets (default: all that are there)")
     judged.add_argument("--workspace", metavar="DIR", help="where the sets are looked up (default: the last run)")
     judged.add_argument("--data", metavar="DIR", help="folder that holds published sets (default: CIFAR102_DATA)")
+    judged.add_argument("--level", type=float, default=0.95, help="of all intervals (default: 0.95)")
     judged.add_argument("--pixels", choices=("auto", "raw", "unit"), default="auto", help="what your .keras file takes")
     return top
+
+
+def _add_data_commands(words) -> None:
+    fetched = _command(words, "fetch", commands.fetch, "download published data sets, checked and resumed")
+    fetched.add_argument("sets", nargs="+", metavar="SET", help="names of datasets.load, such as cifar10.1-v6")
+    fetched.add_argument("--data", metavar="DIR", help="where to (default: CIFAR102_DATA, else data/downloads)")
+    exported = _command(words, "export", commands.export, "candidates as class/keyword folders of PNG files")
+    exported.add_argument("folder", metavar="FOLDER")
+    exported.add_argument("--classes", nargs="+", default=[], metavar="CLASS")
+    exported.add_argument("--keywords", nargs="+", default=[], metavar="KEYWORD")
+    exported.add_argument("--limit", type=int, default=0, metavar="N", help="at most N images a keyword")
+    shown = _command(words, "show", commands.show, "records of the pool by index: their fields and pictures")
+    shown.add_argument("indices", nargs="+", type=int, metavar="INDEX", help="0-based record numbers")
+    shown.add_argument("--output", metavar="FILE.png", help="default: results/records.png of the workspace")
+    for command in (exported, shown):
+        command.add_argument("--workspace", metavar="DIR", help="default: that of the last run")
+    resampled = _command(words, "resample", _resample, "sample, look for near-duplicates, blacklist, sample again")
+    _add_plan_options(resampled, chooses_steps=False)
+    resampled.set_defaults(only=["04_sample"], start="")
+    resampled.add_argument("--threshold", type=float, metavar="SSIM", help="default: the duplicate_threshold of 03")
+    resampled.add_argument("--shortlist", type=int, default=50, metavar="K", help="likeliest partners that are scored")
+    resampled.add_argument(
+        "--blacklist", metavar="FILE", help="indices to leave out from the start (10.1's .json form)"
+    )
 
 
 def _command(words, name: str, function, text: str, passes_on: bool = False) -> argparse.ArgumentParser:
@@ -75,22 +104,31 @@ def _command(words, name: str, function, text: str, passes_on: bool = False) -> 
     return command
 
 
-def _add_plan_options(command: argparse.ArgumentParser) -> None:
+def _add_plan_options(command: argparse.ArgumentParser, chooses_steps: bool = True) -> None:
     command.add_argument("profile", nargs="?", default="demo", metavar="demo|cifar10|full")
     command.add_argument("--set", action="append", default=[], metavar="[STEP.]NAME=VALUE", dest="overrides", nargs="+")
-    command.add_argument("--only", action="append", default=[], metavar="STEP", help="this step and what it needs")
-    command.add_argument("--from", default="", metavar="STEP", dest="start", help="this step again, and what follows")
+    if chooses_steps:
+        command.add_argument("--only", action="append", default=[], metavar="STEP", help="this step and what it needs")
+        command.add_argument("--from", default="", metavar="STEP", dest="start", help="this step and what follows")
     command.add_argument("--workspace", metavar="DIR", help="default: data/<profile>")
     command.add_argument("--data", default=os.environ.get("CIFAR102_DATA", ""), metavar="DIR", help="the CIFAR files")
     command.add_argument(
         "--scheduler", default="", metavar="tcp://HOST:PORT", help="a Dask scheduler for the long parts"
     )
-    command.add_argument("--stack", choices=["main", "next"], default="main")
+    command.add_argument("--stack", choices=["main", "next"], help="of reproduce.py, which makes both environments")
+
+
+def _check_stack(wanted: str) -> None:
+    from cifar102.keras_files import STACK
+
+    if wanted != STACK:
+        again = f"python3 reproduce.py --stack {wanted} uses the other one"
+        raise ValueError(f"--stack {wanted}: the packages installed here are the {STACK} stack; {again}")
 
 
 def _plan(options: argparse.Namespace) -> Plan:
-    if options.stack == "next":
-        raise ValueError("only the main stack (TensorFlow 2.15) is there so far: leave --stack next out")
+    if options.stack:
+        _check_stack(options.stack)
     profile = profiles.load(options.profile)
     workspace = Workspace(Path(options.workspace).absolute() if options.workspace else profile.workspace)
     if blocking := next((path for path in (workspace.root, *workspace.root.parents) if path.is_file()), None):
@@ -120,6 +158,14 @@ def _run(options: argparse.Namespace) -> int:
     # A demo notebook mostly waits for its kernel to start, so two share two cores well; a real training fills all cores
     # alone, which is why the other profiles run one notebook at a time unless asked.
     return runner.run(wanted, jobs if options.jobs is not None else min(jobs, os.cpu_count() or 1))
+
+
+def _resample(options: argparse.Namespace) -> int:
+    from cifar102 import runner
+
+    wanted = _plan(options)
+    code = runner.run(dataclasses.replace(wanted, needed=wanted.needed - {"04_sample", REPORT}), 1)
+    return code or commands.resample(wanted, options) or runner.run(wanted, 1)
 
 
 def _list(options: argparse.Namespace) -> int:

@@ -132,6 +132,13 @@ def averages_table(
     )
 
 
+def leave_one_out_table(predictions: Predictions, labels: np.ndarray, level: float = 0.95) -> pd.DataFrame:
+    """Return averages_table of the whole set, then with each of its classes left out in turn."""
+    names = [class_name(int(label)) for label in np.unique(check_truth(labels, "labels"))]
+    left_out = [(), *((name,) for name in names)] if len(names) > 1 else [()]
+    return pd.concat([averages_table(predictions, labels, names, level) for names in left_out], ignore_index=True)
+
+
 def subset_table(
     predictions: Predictions, labels: np.ndarray, has_duplicate: np.ndarray, level: float = 0.95
 ) -> pd.DataFrame:

@@ -14,7 +14,7 @@ def mish(x: tf.Tensor) -> tf.Tensor:
     return x * tf.math.tanh(tf.math.softplus(x))
 
 
-@keras.saving.register_keras_serializable(package="cifar102")
+@keras.utils.register_keras_serializable(package="cifar102")
 class CyclicalRate(keras.optimizers.schedules.LearningRateSchedule):
     """Smith's cyclical learning rate as a schedule that can be saved and loaded; arguments as addons.cyclical_rate."""
 
@@ -40,7 +40,7 @@ class CyclicalRate(keras.optimizers.schedules.LearningRateSchedule):
         return {name: getattr(self, name) for name in names}
 
 
-@keras.saving.register_keras_serializable(package="cifar102")
+@keras.utils.register_keras_serializable(package="cifar102")
 class SGDW(keras.optimizers.SGD):
     """SGD whose step first takes `weight_decay` times the weight off it, independent of the learning rate."""
 
@@ -56,7 +56,7 @@ class SGDW(keras.optimizers.SGD):
         return super().get_config() | {"weight_decay": self.absolute_decay}
 
 
-@keras.saving.register_keras_serializable(package="cifar102")
+@keras.utils.register_keras_serializable(package="cifar102")
 class AdamW(keras.optimizers.Adam):
     """Adam whose step first takes `weight_decay` times the weight off it, independent of the learning rate."""
 

@@ -9,7 +9,7 @@ import pandas as pd
 from sklearn.metrics import cohen_kappa_score
 from statsmodels.stats.inter_rater import cohens_kappa, fleiss_kappa
 
-from cifar102.votes import VERDICTS, current
+from cifar102.votes import VERDICTS, current, is_settling
 
 Kappa = Callable[[np.ndarray, np.ndarray], float]  # from distinct patterns and how often each occurs
 MEASURES = ("cohen", "fleiss", "krippendorff")
@@ -37,6 +37,8 @@ def agreement(
     votes: pd.DataFrame, measure: str | None = None, resamples: int = 1000, seed: int = 0, level: float = 0.95
 ) -> Agreement:
     """Measure how far the raters of a vote table agree; the last verdict per rater and image counts.
+
+    Votes that settle a disagreement are left out: they were given with the others' in view.
 
     measure: "cohen" (two raters; their default), "fleiss" (more; their default), both on the images that every rater
     judged, or "krippendorff" (nominal alpha, on all images that two raters or more judged, so that a third rater who
@@ -77,7 +79,7 @@ def agreement_by(votes: pd.DataFrame, by: str = "class", resamples: int = 200, s
 
 def _verdict_counts(votes: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, int]:
     """Return per image how often each verdict was given, int (n, 3), the first two raters' verdicts (n, 2), raters."""
-    votes = current(votes)
+    votes = current(votes[~is_settling(votes)])
     if votes.empty:
         return np.zeros((0, len(VERDICTS))), np.zeros((0, 2)), 0
     codes = votes.assign(code=votes["verdict"].map(VERDICTS.index))

@@ -1,11 +1,12 @@
 """The benchmarks: each row a measure of ours beside that of a peer, taken in one run on one machine."""
 
 import importlib.util
+import os
 from pathlib import Path
 
 import pandas as pd
 
-from cifar102.workspace import write_json
+from cifar102.workspace import REPOSITORY, write_json
 
 KEYS = ("name", "ours", "peer", "unit", "ratio", "peer_name")
 
@@ -42,3 +43,17 @@ def write(rows: list[dict], path: Path) -> Path:
     """Print all rows as one table and write them to `path` atomically."""
     print(pd.DataFrame(rows)[list(KEYS)].to_string(index=False))
     return write_json(path, rows)
+
+
+def other_stack() -> Path | None:
+    """The Python of the stack that does not run this, in its environment as reproduce.py makes it; None without one.
+
+    CIFAR102_OTHER_PYTHON names another one.
+    """
+    from cifar102.keras_files import STACK
+
+    if named := os.environ.get("CIFAR102_OTHER_PYTHON"):
+        return Path(named)
+    folder = REPOSITORY / {"main": ".venv-next", "next": ".venv"}[STACK]
+    places = (folder / "bin" / "python", folder / "Scripts" / "python.exe")
+    return next((path for path in places if path.is_file()), None)

@@ -62,7 +62,8 @@ def extract(tiny: TinyImages, keywords: pd.DataFrame) -> tuple[pd.DataFrame, pd.
     if not tables:
         raise ValueError(f"none of the {len(keywords)} keywords has a record in this Tiny Images pair")
     candidates = pd.concat(tables, ignore_index=True).astype({"tiny_index": np.int64, "label": np.int64})
-    candidates["filename"] = tiny.metadata(candidates["tiny_index"].to_numpy())["filename"].to_numpy()
+    names = tiny.metadata(candidates["tiny_index"].to_numpy(), columns=("filename",))
+    candidates["filename"] = names["filename"].to_numpy()
     return candidates, keywords[keywords["keyword"].isin(missing)].reset_index(drop=True)
 
 

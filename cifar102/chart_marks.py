@@ -6,7 +6,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, StrMethodFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator, StrMethodFormatter
 
 GREY = "0.4"
 MARKERS = "os^DvPX*"
@@ -88,6 +88,15 @@ def write_numbers(axis: mpl.axis.Axis, percent: bool = False) -> None:
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{round(100 * value, 6):g}"))
     elif axis.get_scale() == "linear" and np.abs(axis.get_view_interval()).max() >= 1000:
         axis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+
+
+def plain_ticks(axis: mpl.axis.Axis, values: pd.Series) -> None:
+    """Put a logarithmic axis' ticks at its own values where they are few, written with commas, not as powers."""
+    places = np.unique(values.to_numpy(dtype=float))
+    if len(places) <= 8 and (places >= 1).all():
+        axis.set_major_locator(FixedLocator(places))
+        axis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+        axis.set_minor_locator(NullLocator())
 
 
 def category_axis(ax: Axes, axis: str, labels: list[str]) -> None:

@@ -95,6 +95,7 @@ def curves(
                 ax.fill_between(line[x], line[low], line[high], color=marks.colour(number), alpha=0.18, linewidth=0)
     if x_log:
         ax.set_xscale("log")
+        marks.plain_ticks(ax.xaxis, table[x])
     elif pd.api.types.is_integer_dtype(table[x]):
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))  # there is no epoch 1.2
     if y_limits is not None:
@@ -206,6 +207,7 @@ def matrix(
     ends = {"vmin": limits[0], "vmax": limits[1]}
     sns.heatmap(values, ax=ax, annot=written.to_numpy(), fmt=spec, annot_kws=font, **look, **ends)
     ax.set(xlabel=column if x_label is None else x_label, ylabel=row if y_label is None else y_label)
+    ax.grid(visible=False)  # it would show where a cell is empty
     ax.tick_params(length=0)
     ax.set_yticklabels([marks.text_of(name) for name in rows], rotation=0)
     ax.set_xticklabels([marks.text_of(name) for name in columns], rotation=0)

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import time
+from importlib import metadata
 from pathlib import Path
 
 import tensorflow as tf
@@ -46,7 +47,7 @@ class EpochCheckpoint(keras.callbacks.Callback):
 
     Keras's BackupAndRestore is not enough: it forgets early stopping, and tells too late which epoch comes next for
     a data order by epoch. state.json, written last and atomically, names the files that belong together, so a kill
-    at any moment leaves the last finished epoch whole.
+    at any moment leaves the last finished epoch whole. A run begun with another Keras starts again.
     """
 
     def __init__(self, folder: Path, model: keras.Model, train_hash: str, stopper: BestWeights | None) -> None:
@@ -56,24 +57,28 @@ class EpochCheckpoint(keras.callbacks.Callback):
         if hasattr(model.optimizer, "build"):
             model.optimizer.build(model.trainable_variables)
         self.checkpoint = tf.train.Checkpoint(model=model, optimizer=model.optimizer)
-        self.state = {"epoch": 0, "seconds": 0.0, "stopped": False}
+        self.keras = metadata.version("keras")  # another one keeps its optimizer's state in another form
+        self.state = {"epoch": 0, "seconds": 0.0, "processor_seconds": 0.0, "stopped": False}
 
     def restore(self) -> dict:
         """Bring model, optimizer and early stopping to the last finished epoch; epoch 0 where there is none."""
         path = self.folder / "state.json"
         found = read_json(path) if path.is_file() else {}
-        if found.get("train_hash") != self.train_hash:
+        if (found.get("train_hash"), found.get("keras")) != (self.train_hash, self.keras):
             shutil.rmtree(self.folder, ignore_errors=True)
             return self.state
-        self.state = found
+        self.state = {**self.state, **found}
         if self.stopper and found["best"]:
             self._read(found["best"]["best_epoch"] + 1)
             self.stopper.resumed = {**found["best"], "best_weights": self.network.get_weights()}
         self._read(found["epoch"])
-        return found
+        if self.stopper and found["stopped"]:  # no training follows at whose end the best weights would be put back
+            self.network.set_weights(self.stopper.resumed["best_weights"])
+        return self.state
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         self.started = time.perf_counter() - self.state["seconds"]
+        self.processor_started = time.process_time() - self.state["processor_seconds"]
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         best = None
@@ -83,8 +88,9 @@ class EpochCheckpoint(keras.callbacks.Callback):
         for path in self.folder.glob(f"epoch-{epoch + 1}.*"):  # on disk before state.json says that it is there
             with path.open("r+b") as file:
                 os.fsync(file.fileno())
-        seconds = time.perf_counter() - self.started
-        state = {"train_hash": self.train_hash, "epoch": epoch + 1, "seconds": seconds, "best": best}
+        state = {"train_hash": self.train_hash, "keras": self.keras, "epoch": epoch + 1, "best": best}
+        state["seconds"] = time.perf_counter() - self.started
+        state["processor_seconds"] = time.process_time() - self.processor_started
         self.state = {**state, "stopped": bool(self.model.stop_training)}
         write_json(self.folder / "state.json", self.state)
         self._remove_all_but({epoch + 1, best["best_epoch"] + 1 if best else 0})

@@ -22,6 +22,7 @@ class ImageSet:
     images: uint8 (n, 32, 32, 3), RGB; labels: int64 (n,); filenames: n names `{keyword}_s_{number:06d}.png`.
     fine_labels and coarse_labels: int64 (n,), CIFAR-100 only, where `labels` are the fine ones.
     groups: int64 (n,), near-duplicate group of each image, of this project's releases only.
+    votes: int64 (n, 10), how many people gave each class to each image, of CIFAR-10H only.
     """
 
     images: np.ndarray
@@ -31,6 +32,7 @@ class ImageSet:
     coarse_labels: np.ndarray | None = None
     batch_label: str = ""
     groups: np.ndarray | None = None
+    votes: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.images)

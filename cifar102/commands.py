@@ -1,8 +1,6 @@
-"""The commands beside `run`: list, lab, review, figures, bench, test, duplicates, evaluate."""
+"""The commands beside `run`: list, lab, review, figures, bench, test, fetch, export, show, duplicates, evaluate ..."""
 
 import argparse
-import importlib
-import importlib.util
 import os
 import subprocess
 import sys
@@ -44,7 +42,8 @@ def last_workspace() -> Workspace:
     return Workspace(newest.parents[1])
 
 
-def _workspace(options: argparse.Namespace) -> Workspace:
+def workspace_of(options: argparse.Namespace) -> Workspace:
+    """The workspace a command line asks for by --workspace or profile, else that of the last run."""
     if options.workspace:
         workspace = Workspace(Path(options.workspace).absolute())
         if not workspace.root.is_dir():
@@ -56,7 +55,7 @@ def _workspace(options: argparse.Namespace) -> Workspace:
 def _workspace_or_demo(options: argparse.Namespace) -> Workspace:
     """The workspace asked for, else that of the last run, else the demo's, which need not be there."""
     try:
-        return _workspace(options)
+        return workspace_of(options)
     except FileNotFoundError:
         if options.workspace:
             raise
@@ -79,15 +78,15 @@ def lab(options: argparse.Namespace) -> int:
 
 
 def review(options: argparse.Namespace) -> int:
-    """Open the review pages where this release has them."""
-    if importlib.util.find_spec("cifar102.review") is None:
-        raise ValueError("the labelling and duplicate-review pages come with a later release")
-    return importlib.import_module("cifar102.review").main(options.extra) or 0
+    """Open the labelling and review pages in the browser."""
+    from cifar102 import review
+
+    return review.main(options.extra)
 
 
 def figures(options: argparse.Namespace) -> int:
     """Redraw the figures of a workspace, and those of the README where their tables are in the repository."""
-    folders = [_workspace(options).figures]
+    folders = [workspace_of(options).figures]
     if not options.workspace and not options.profile:
         folders.append(REPOSITORY / "figures")
     from cifar102 import figures
@@ -114,12 +113,65 @@ def test(options: argparse.Namespace) -> int:
     return subprocess.call([sys.executable, "-m", "pytest", *words, *options.extra], cwd=REPOSITORY)
 
 
+def resample(plan: Plan, options: argparse.Namespace) -> int:
+    """Run the loop sample, check, blacklist, sample again with the parameters that notebook 04 has in this plan."""
+    from cifar102 import good_indices, lock, resampling
+
+    values = {step.notebook.stem: _parameters(step) for step in plan.steps if step.notebook}
+    wanted, compared = values["04_sample"], values["03_deduplicate"]
+    threshold = compared["duplicate_threshold"] if options.threshold is None else options.threshold
+    check = resampling.Check(threshold, options.shortlist, compared["max_shift"], wanted["use_cifar10_train"])
+    given = good_indices.read_blacklist(Path(options.blacklist)) if options.blacklist else []
+    with lock.held(plan.workspace):
+        print(resampling.run(plan.workspace, wanted, check, given), flush=True)
+    return 0
+
+
+def _parameters(step: Step) -> dict[str, object]:
+    """The parameters that a step runs with: what its notebook declares, changed by the profile and --set."""
+    declared = {name: parameter.default for name, parameter in notebooks.declared_parameters(step.notebook).items()}
+    return declared | step.parameters
+
+
+def fetch(options: argparse.Namespace) -> int:
+    """Download published data sets into one folder, unless they are there, and say what each holds."""
+    from cifar102 import datasets, evaluation_sets
+
+    place = options.data or os.environ.get("CIFAR102_DATA") or REPOSITORY / "data" / "downloads"
+    folder = evaluation_sets.DataFolder(Path(place).absolute())
+    for name in options.sets:
+        parts = datasets.load(name, folder, download=True)
+        print(f"{name}: " + ", ".join(f"{part} {len(images):,} images" for part, images in parts.items()))
+    return 0
+
+
+def export(options: argparse.Namespace) -> int:
+    """Write candidates as class/keyword folders of PNG files for labelling programs."""
+    from cifar102 import records
+
+    folder = Path(options.folder).absolute()
+    written = records.export(workspace_of(options), folder, options.classes, options.keywords, options.limit)
+    print(f"{written:,} images in {folder}")
+    return 0
+
+
+def show(options: argparse.Namespace) -> int:
+    """Print the fields of records and write their pictures, enlarged, to one file."""
+    from cifar102 import records
+
+    workspace = workspace_of(options)
+    path = Path(options.output).absolute() if options.output else workspace.results / "records.png"
+    print(records.show(workspace, options.indices, path))
+    print(f"pictures: {path}")
+    return 0
+
+
 def duplicates(options: argparse.Namespace) -> int:
     """Print what two sets of images share."""
     from cifar102 import leakage
 
     first, second = options.sets
-    print(leakage.report(first, second, _workspace_or_demo(options)))
+    print(leakage.report(first, second, _workspace_or_demo(options), scheduler=options.scheduler))
     return 0
 
 
@@ -129,5 +181,5 @@ def evaluate(options: argparse.Namespace) -> int:
 
     data = options.data or os.environ.get("CIFAR102_DATA") or None
     workspace = _workspace_or_demo(options)
-    print(evaluate.evaluate(options.model, options.sets, workspace, data, pixels=options.pixels))
+    print(evaluate.evaluate(options.model, options.sets, workspace, data, pixels=options.pixels, level=options.level))
     return 0

@@ -19,7 +19,7 @@ def load_votes(workspace: Workspace) -> np.ndarray:
     Raises FileNotFoundError with its home, ValueError for another shape, dtype or a negative count.
     Source: Peterson et al. 2019, https://github.com/jcpeterson/cifar-10h
     """
-    path = sources.find("cifar10h-counts.npy", Workspace(workspace).raw)
+    path = sources.find("cifar10h-counts.npy", workspace.raw)
     votes = array_files.read_npy(path)
     is_table = isinstance(votes, np.ndarray) and votes.dtype.kind in "iuf" and votes.ndim == 2
     if not is_table or votes.shape[1] != len(cifar.CLASS_NAMES):
@@ -36,7 +36,7 @@ def load_pairs(workspace: Workspace, name: str = "duplicates_cifar10_test.csv") 
     `other` is a row of the test set in `duplicates_cifar10_test.csv`, of the training set in ciFAIR's own lists.
     judgment is the judges' code. Source: Barz & Denzler 2020, https://github.com/cvjena/ciFAIR
     """
-    path = Workspace(workspace).raw / "ciFAIR" / name
+    path = workspace.raw / "ciFAIR" / name
     if not path.is_file():
         raise FileNotFoundError(f"{path} is not there: get it from https://github.com/cvjena/ciFAIR, put it there")
     table = read_table(path, tuple(PAIR_COLUMNS)).rename(columns=PAIR_COLUMNS)
@@ -54,7 +54,7 @@ def load_corruption(corruption: str, severity: int, workspace: Workspace) -> Ima
     """
     if corruption not in sources.CORRUPTIONS or severity not in range(1, NUM_SEVERITIES + 1):
         raise ValueError(f"{corruption!r} at severity {severity!r}: expected 1 to 5 of {list(sources.CORRUPTIONS)}")
-    folder = Workspace(workspace).raw / "CIFAR-10-C"
+    folder = workspace.raw / "CIFAR-10-C"
     images = cifar.check_images(_open(folder / f"{corruption}.npy"), str(folder / f"{corruption}.npy"))
     if not len(images) or len(images) % NUM_SEVERITIES:
         raise ValueError(f"{folder / corruption}.npy: {len(images)} images are no five severities of equal size")
@@ -65,14 +65,15 @@ def load_corruption(corruption: str, severity: int, workspace: Workspace) -> Ima
     return ImageSet(np.array(images[rows]), labels[rows], batch_label=f"{corruption}-{severity}")
 
 
-def load_cifair(workspace: Workspace) -> ImageSet:
-    """Load ciFAIR-10's test set: CIFAR-10's with its near-duplicates of training images replaced.
+def load_cifair(workspace: Workspace, num_classes: int = 10) -> ImageSet:
+    """Load the test set of ciFAIR-10 or ciFAIR-100: CIFAR's with its near-duplicates of training images replaced.
 
-    Source: Barz & Denzler 2020, https://github.com/cvjena/cifair
+    Raises FileNotFoundError with its home. Source: Barz & Denzler 2020, https://github.com/cvjena/cifair
     """
-    path = Workspace(workspace).raw / "ciFAIR-10" / "test_batch"
+    name = f"ciFAIR-{num_classes}"
+    path = workspace.raw / name / {10: "test_batch", 100: "test"}[num_classes]
     if not path.is_file():
-        home = sources.SOURCES["ciFAIR-10.zip"].url
+        home = sources.SOURCES[f"{name}.zip"].url
         raise FileNotFoundError(f"{path} is not there: get {home} and unpack it into {path.parents[1]}")
     return cifar.read_batch(path)
 

@@ -17,6 +17,7 @@ CONTEXT = {
     "data": {"@id": "cr:data", "@type": "@json"},
     "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
     "dct": "http://purl.org/dc/terms/",
+    "equivalentProperty": "cr:equivalentProperty",
     "examples": {"@id": "cr:examples", "@type": "@json"},
     "extract": "cr:extract",
     "field": "cr:field",
@@ -36,6 +37,7 @@ CONTEXT = {
     "regex": "cr:regex",
     "repeated": "cr:repeated",
     "replace": "cr:replace",
+    "samplingRate": "cr:samplingRate",
     "sc": "https://schema.org/",
     "separator": "cr:separator",
     "source": "cr:source",
@@ -85,7 +87,7 @@ def _description(facts: Mapping[str, object]) -> str:
     pool = facts.get("pool", "a Tiny Images pool")
     return (
         f"Images of 32x32 pixels in the ten classes of CIFAR-10, collected from {pool} by the protocol of CIFAR-10.2: "
-        "keyword-matched candidates, two raters, near-duplicates kept on one side of the split."
+        "keyword-matched candidates, verified by raters, near-duplicates kept on one side of the split."
     )
 
 

@@ -1,4 +1,4 @@
-"""The one door to every labelled image set: `load(name, workspace)`. Reads folders; never downloads."""
+"""The one door to every labelled image set: `load(name, workspace)`, from its folder or, where asked, its home."""
 
 import dataclasses
 import difflib
@@ -6,31 +6,39 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
-from cifar102 import array_files, cifar, sources
+from cifar102 import array_files, cifar, companions, downloads, release_sets, sources, whole_cifar10
 from cifar102.cifar import ImageSet
-from cifar102.workspace import Workspace, read_table
+from cifar102.workspace import Workspace
 
 SIZE_MATCHED_SEED = 10_2000  # fixed, so that cifar10-10k is the same set everywhere
 SIZE_MATCHED_PER_CLASS = {"train": 1000, "test": 200}  # this project's default class sizes (spec dataset.md section 3)
-MANIFEST_COLUMNS = ("split", "row", "candidate", "label", "filename", "group")
 Sets = dict[str, ImageSet]
 
 
-def load(name: str, workspace: Workspace) -> Sets:
+def load(name: str, workspace: Workspace, download: bool = False) -> Sets:
     """Load a data set as {"train": ImageSet, "test": ImageSet}; sets that are only for testing have no "train".
 
-    name: one of NAMES. Images are uint8 (n, 32, 32, 3), labels int64 in 0..num_classes(name)-1.
-    Raises ValueError with the nearest names for an unknown one, FileNotFoundError with a file's home (or the notebook
-    that leaves it) where it is missing, ValueError for a file with other content.
+    name: one of NAMES, or a corruption of CIFAR-10-C at a severity, `cifar10-c-fog-3`. Images are uint8
+    (n, 32, 32, 3), labels int64 in 0..num_classes(name)-1. download: whether files that are not in raw/ are fetched
+    into it from their homes (never into the raw/ of a made pool). Raises ValueError with the nearest names for an
+    unknown one, FileNotFoundError with a file's home (or the notebook that leaves it) where it is missing, ValueError
+    for a file with other content.
     """
-    return LOADERS[_known(name)](Workspace(workspace))
+    read, workspace = LOADERS[_known(name)], workspace if isinstance(workspace, Workspace) else Workspace(workspace)
+    try:
+        return read(workspace)
+    except FileNotFoundError:
+        if not download or name not in DOWNLOADS or (workspace.raw / "pool.json").is_file():
+            raise
+    for dataset in DOWNLOADS[name]:
+        downloads.fetch_dataset(dataset, workspace.raw)
+    return read(workspace)
 
 
 def num_classes(name: str) -> int:
     """Return the number of classes of a data set: 10, or 100 and 20 for the fine and coarse labels of CIFAR-100."""
-    return {"cifar100-fine": 100, "cifar100-coarse": 20}.get(_known(name), len(cifar.CLASS_NAMES))
+    return {"cifar100-fine": 100, "cifar100-coarse": 20, "cifair100": 100}.get(_known(name), len(cifar.CLASS_NAMES))
 
 
 def class_names(name: str, workspace: Workspace) -> tuple[str, ...]:
@@ -38,7 +46,7 @@ def class_names(name: str, workspace: Workspace) -> tuple[str, ...]:
     if num_classes(name) == len(cifar.CLASS_NAMES):
         return cifar.CLASS_NAMES
     names = _read_folder(cifar.read_meta, Workspace(workspace).raw / "cifar-100-python", "cifar100")
-    key = f"{name.removeprefix('cifar100-')}_label_names"
+    key = "coarse_label_names" if name == "cifar100-coarse" else "fine_label_names"
     if len(names.get(key, ())) != num_classes(name):
         raise ValueError(f"cifar-100-python/meta: {key} should hold {num_classes(name)} names, found {names.get(key)}")
     return names[key]
@@ -58,7 +66,7 @@ def take(images: ImageSet, rows: np.ndarray) -> ImageSet:
     """Return the given rows of a set, every field of it, in the order of `rows`."""
     fields = {
         name: getattr(images, name)[rows]
-        for name in ("images", "labels", "fine_labels", "coarse_labels", "groups")
+        for name in ("images", "labels", "fine_labels", "coarse_labels", "groups", "votes")
         if getattr(images, name) is not None
     }
     names = tuple(images.filenames[row] for row in rows) if images.filenames else ()
@@ -67,9 +75,9 @@ def take(images: ImageSet, rows: np.ndarray) -> ImageSet:
 
 def _known(name: str) -> str:
     if name not in LOADERS:
-        near = difflib.get_close_matches(str(name), NAMES, n=1, cutoff=0.4)
+        near = difflib.get_close_matches(str(name), LOADERS, n=1, cutoff=0.4)
         nearest = f"did you mean {near[0]!r}? " if near else ""
-        raise ValueError(f"unknown data set {name!r}: {nearest}the known names are {list(NAMES)}")
+        raise ValueError(f"unknown data set {name!r}: {nearest}the known names are {[*NAMES, CORRUPTED]}")
     return name
 
 
@@ -97,19 +105,13 @@ def _cifar100(kind: str) -> Callable[[Workspace], Sets]:
 def _cifar101(version: str) -> Callable[[Workspace], Sets]:
     def read(workspace: Workspace) -> Sets:
         paths = [sources.find(f"cifar10.1_{version}_{part}.npy", workspace.raw) for part in ("data", "labels")]
-        return {"test": _image_set(*map(array_files.read_npy, paths), paths[0])}
+        return {"test": release_sets.image_set(*map(array_files.read_npy, paths), paths[0])}
 
     return read
 
 
-def _image_set(images: object, labels: object, path: Path, filenames: tuple[str, ...] = ()) -> ImageSet:
-    images = cifar.check_images(images, str(path))
-    labels = cifar.check_labels(labels, len(images), len(cifar.CLASS_NAMES), f"{path}: labels")
-    return ImageSet(images, labels, filenames, batch_label=path.stem)
-
-
 def _cifar102_published(workspace: Workspace) -> Sets:
-    return {split: _read_release(_published_file(workspace.raw, split)) for split in ("train", "test")}
+    return {split: release_sets.read_release(_published_file(workspace.raw, split)) for split in ("train", "test")}
 
 
 def _published_file(raw: Path, split: str) -> Path:
@@ -118,66 +120,11 @@ def _published_file(raw: Path, split: str) -> Path:
     return old if old.is_file() else sources.find(f"cifar102_{split}.npz", raw)
 
 
-def _read_release(path: Path) -> ImageSet:
-    """Read a file with CIFAR-10.2's keys; file names are `{keyword}_s_{row:06d}.png`, as it holds only keywords."""
-    entry = array_files.read_npz(path) if path.suffix == ".npz" else array_files.read_npy(path)
-    missing = [key for key in ("images", "labels") if not isinstance(entry, dict) or key not in entry]
-    if missing:
-        found = sorted(map(str, entry)) if isinstance(entry, dict) else type(entry).__name__
-        raise ValueError(f"{path}: {missing} are missing; found {found}")
-    keywords = [word.decode("latin-1") if isinstance(word, bytes) else str(word) for word in entry.get("keywords", ())]
-    if keywords and len(keywords) != len(entry["images"]):
-        raise ValueError(f"{path}: {len(entry['images'])} images but {len(keywords)} keywords")
-    names = tuple(f"{word}_s_{row:06d}.png" for row, word in enumerate(keywords))
-    return _image_set(entry["images"], entry["labels"], path, names)
-
-
-def _manifest(workspace: Workspace) -> pd.DataFrame:
-    path = workspace.release / "manifest.parquet"
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} is not there: notebook 04_sample leaves it; run it in this workspace first")
-    return read_table(path, MANIFEST_COLUMNS)
-
-
-def _rows_of(workspace: Workspace, split: str) -> pd.DataFrame:
-    manifest = _manifest(workspace)
-    return manifest[manifest["split"] == split].sort_values("row", kind="stable")
-
-
-def _cifar102(workspace: Workspace) -> Sets:
-    return {split: _built_part(workspace, split) for split in ("train", "test")}
-
-
-def _built_part(workspace: Workspace, split: str) -> ImageSet:
-    rows, path = _rows_of(workspace, split), workspace.release / f"cifar102_{split}.npz"
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} is not there: notebook 04_sample leaves it; run it in this workspace first")
-    images = _read_release(path)
-    if len(images) != len(rows) or not np.array_equal(images.labels, rows["label"]):
-        raise ValueError(f"{path}: its {len(images)} labels are not the {len(rows)} that manifest.parquet has")
-    return dataclasses.replace(images, filenames=tuple(rows["filename"]), groups=rows["group"].to_numpy(np.int64))
-
-
-def _from_candidates(split: str) -> Callable[[Workspace], Sets]:
-    def read(workspace: Workspace) -> Sets:
-        rows, path = _rows_of(workspace, split), workspace.built / "candidate_images.npy"
-        if not path.is_file():
-            raise FileNotFoundError(f"{path} is not there: notebook 01_build_subset leaves it")
-        pool = cifar.check_images(array_files.open_npy(path), str(path))
-        candidates = rows["candidate"].to_numpy(np.int64)
-        if len(rows) and not (candidates.min() >= 0 and candidates.max() < len(pool)):
-            raise ValueError(f"{path}: holds {len(pool)} images, the manifest names candidate {candidates.max()}")
-        images = _image_set(np.array(pool[candidates]), rows["label"].to_numpy(np.int64), path, tuple(rows["filename"]))
-        return {"test": dataclasses.replace(images, batch_label=split, groups=rows["group"].to_numpy(np.int64))}
-
-    return read
-
-
 def _per_class(workspace: Workspace, split: str) -> np.ndarray:
     """Images of each class in this build, or the default class size while there is no build."""
-    if not (workspace.release / "manifest.parquet").is_file():
+    if not release_sets.is_built(workspace):
         return np.full(len(cifar.CLASS_NAMES), SIZE_MATCHED_PER_CLASS[split])
-    return np.bincount(_rows_of(workspace, split)["label"], minlength=len(cifar.CLASS_NAMES))
+    return np.bincount(release_sets.rows_of(workspace, split)["label"], minlength=len(cifar.CLASS_NAMES))
 
 
 def _cifar10_10k(workspace: Workspace) -> Sets:
@@ -189,6 +136,18 @@ def _cifar10_2k(workspace: Workspace) -> Sets:
     return {"test": size_matched(_cifar10(workspace)["test"], _per_class(workspace, "test"))}
 
 
+def _cifar10h(workspace: Workspace) -> Sets:
+    """CIFAR-10's test images with what people said of each."""
+    votes, test = companions.load_votes(workspace), _cifar10(workspace)["test"]
+    if len(votes) != len(test):
+        raise ValueError(f"cifar10h-counts.npy: votes on {len(votes)} images, the test set has {len(test)}")
+    return {"test": dataclasses.replace(test, votes=votes)}
+
+
+def _corruption(corruption: str, severity: int) -> Callable[[Workspace], Sets]:
+    return lambda workspace: {"test": companions.load_corruption(corruption, severity, workspace)}
+
+
 LOADERS: dict[str, Callable[[Workspace], Sets]] = {
     "cifar10": _cifar10,
     "cifar100-fine": _cifar100("fine"),
@@ -196,10 +155,27 @@ LOADERS: dict[str, Callable[[Workspace], Sets]] = {
     "cifar10.1-v4": _cifar101("v4"),
     "cifar10.1-v6": _cifar101("v6"),
     "cifar10.2": _cifar102_published,
-    "cifar102": _cifar102,
-    "cifar102-leftover": _from_candidates("leftover"),
-    "cifar102-uniform": _from_candidates("uniform"),
+    "cifar102": lambda workspace: {split: release_sets.load_part(workspace, split) for split in ("train", "test")},
+    "cifar102-leftover": lambda workspace: {"test": release_sets.load_from_candidates(workspace, "leftover")},
+    "cifar102-uniform": lambda workspace: {"test": release_sets.load_from_candidates(workspace, "uniform")},
     "cifar10-10k": _cifar10_10k,
     "cifar10-2k": _cifar10_2k,
+    "cifar10h": _cifar10h,
+    "cifair10": lambda workspace: {"test": companions.load_cifair(workspace, 10)},
+    "cifair100": lambda workspace: {"test": companions.load_cifair(workspace, 100)},
+    "cifar10-whole": lambda workspace: whole_cifar10.load(workspace, _cifar10(workspace)),
 }
 NAMES = tuple(LOADERS)
+CORRUPTED = "cifar10-c-{corruption}-{severity}"  # 19 corruptions at 5 severities, not listed one by one
+LOADERS |= {
+    CORRUPTED.format(corruption=corruption, severity=severity): _corruption(corruption, severity)
+    for corruption in sources.CORRUPTIONS
+    for severity in range(1, companions.NUM_SEVERITIES + 1)
+}
+# the downloads (keys of sources.DATASET_FILES) that a data set is read from; what a run builds has none
+DOWNLOADS = {
+    **{name: (name,) for name in ("cifar10", "cifar10.1-v4", "cifar10.1-v6", "cifar10.2", "cifair10", "cifair100")},
+    **{"cifar100-fine": ("cifar100",), "cifar100-coarse": ("cifar100",), "cifar10h": ("cifar10", "cifar10h")},
+    **{"cifar10-10k": ("cifar10",), "cifar10-2k": ("cifar10",)},
+    **{name: ("cifar10-c",) for name in LOADERS if name.startswith("cifar10-c-")},
+}

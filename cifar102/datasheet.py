@@ -74,8 +74,9 @@ def _classes(manifest: pd.DataFrame) -> str:
 
 
 def _duplicates(manifest: pd.DataFrame) -> str:
-    grouped = manifest[(manifest["group"] >= 0) & manifest["split"].isin(["train", "test"])]
-    if grouped.empty:
+    drawn = manifest[(manifest["group"] >= 0) & manifest["split"].isin(["train", "test"])]
+    sizes = drawn["group"].value_counts()
+    sizes = sizes[sizes > 1]
+    if sizes.empty:
         return "No two images of train and test are known to be near-duplicates of each other."
-    groups = grouped["group"].nunique()
-    return f"{len(grouped)} images of train and test belong to {groups} near-duplicate groups, each on one side."
+    return f"{sizes.sum()} images of train and test form {len(sizes)} groups of near-duplicates, each on one side."

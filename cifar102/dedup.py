@@ -39,11 +39,13 @@ def near_duplicates(
     duplicate: float = 0.75,
     review: float = 0.55,
     max_shift: int = 2,
+    own_start: int | None = None,
 ) -> pd.DataFrame:
     """Score the k likeliest partners of each query and say which are duplicates.
 
     queries, references: uint8 (n, 32, 32, 3), (m, 32, 32, 3); without references the queries are compared among
-    themselves, no image with itself, and a pair may stand there from both sides. Returns one row a pair, by query and
+    themselves, no image with itself, and a pair may stand there from both sides. own_start: the same for a block of
+    queries that are the references from this row on. Returns one row a pair, by query and
     rank: query, reference int64 (row numbers), shortlist_rank int64 (1 the likeliest), ncc float64 (correlation of
     8 x 8 x 3 block means), ssim float64 (grey, best over shifts up to max_shift), shift_row, shift_column int64 (by
     which the reference, moved down and right, lies on the query), verdict: duplicate at or above `duplicate`, review at
@@ -51,7 +53,7 @@ def near_duplicates(
     """
     if not -1 <= review <= duplicate:
         raise ValueError(f"review and duplicate: expected -1 <= review <= duplicate, found {review} and {duplicate}")
-    correlations, indices = shortlist(queries, references, k)
+    correlations, indices = shortlist(queries, references, k, own_start)
     num_queries, found = indices.shape
     query, reference = np.repeat(np.arange(num_queries), found), indices.ravel()
     left = grey(queries)

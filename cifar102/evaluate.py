@@ -1,7 +1,7 @@
 """`python -m cifar102 evaluate`: a user's own model or predictions, judged on every set that is here."""
 
 import importlib
-import json
+import os
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -11,14 +11,15 @@ from pathlib import Path
 import numpy as np
 from scipy import special
 
-from cifar102 import evaluation_sets, figures, model_files, prediction_files, scorecard
+from cifar102 import accuracy_charts, evaluation_sets, figures, model_files, pools, prediction_files, scorecard
 from cifar102.predictions import SetPredictions, from_array
 from cifar102.scorecard import Scorecard, TestSet
-from cifar102.workspace import Workspace, write_json, write_table
+from cifar102.workspace import Workspace, read_json, write_json, write_table
 
 FUNCTION = re.compile(r"(?P<module>[A-Za-z_][\w.]*):(?P<name>[A-Za-z_]\w*)")
 PIXELS = ("auto", "raw", "unit")
-SHOWN = ("accuracy", "gaps", "effective_robustness", "calibration")
+SHOWN = ("accuracy", "gaps", "class_gaps", "keyword_gaps", "effective_robustness", "calibration")
+SHOWN_KEYWORDS = 5  # of each set, those whose gap is most certain; the files hold all
 Predict = Callable[[np.ndarray], np.ndarray]
 
 
@@ -34,7 +35,12 @@ class Evaluation:
         for key in SHOWN:
             if key in self.card.tables:
                 table = self.card.tables[key].drop(columns=["model", "level", "axis"], errors="ignore")
-                parts.append(f"{key.replace('_', ' ')}\n{table.to_string(index=False, float_format='{:.4f}'.format)}")
+                heading = key.replace("_", " ")
+                if key == "keyword_gaps":
+                    table = table.sort_values("low", ascending=False).groupby("set").head(SHOWN_KEYWORDS)
+                    table = table.sort_values("set", kind="stable")
+                    heading = f"keyword gaps, the {SHOWN_KEYWORDS} of each set with the highest lower limit"
+                parts.append(f"{heading}\n{table.to_string(index=False, float_format='{:.4f}'.format)}")
         return "\n\n".join([*parts, "\n".join(self.card.sentences), "\n".join(f"wrote {path}" for path in self.files)])
 
 
@@ -51,30 +57,39 @@ def evaluate(
 
     source: a .keras or .h5 file of this project or of the user's own; a folder of `<set>.npy|npz|json|csv` files or a
     run folder; one such file; one of CIFAR-10.1's published prediction files; or `package.module:predict`, a function
-    from uint8 (n, 32, 32, 3) to class ids (n,) or probabilities (n, 10). sets: names of evaluation_sets.NAMES, all
+    from uint8 (n, 32, 32, 3) to class ids (n,) or probabilities (n, 10). sets: names of evaluation_sets.names, all
     that are here without it. data: a folder with the published sets. pixels: what a .keras file not of this project
     takes, "raw" 0-255 or "unit" 0-1 ("auto": raw where it has a Rescaling or Normalization layer).
 
-    Writes results/evaluate-<name>.json, a .csv per table and figures/08-evaluate-<name>-<set>.* in the workspace.
+    Writes results/evaluate-<name>.json, a .csv per table, figures/08-evaluate-<name>.* and, where there is a published
+    line, figures/08-evaluate-<name>-<set>.* in the workspace. Every set that was not judged gets a sentence.
     Raises FileNotFoundError, ValueError that name the file and what was expected.
     """
     workspace = Workspace(workspace)
     place = Path(data) if data else None
-    found, missing = evaluation_sets.find(sets or evaluation_sets.NAMES, workspace, place)
+    found, missing = evaluation_sets.find(sets or evaluation_sets.names(workspace, place), workspace, place)
     predictions, note = _predictions(str(source), found, pixels)
     name = _name(str(source))
     card = scorecard.judge(name, predictions, found, evaluation_sets.published_folder(workspace, place), level)
-    sentences = (*note, *card.sentences, *missing.values())
+    sentences = (*note, *card.sentences, *_left_out(found, predictions), *missing.values())
     card = Scorecard(card.name, card.level, card.tables, sentences, card.charts)
-    return Evaluation(card, write(card, workspace))
+    is_own = any(Path(found[name].place).is_relative_to(workspace.root) for name in predictions if name in found)
+    return Evaluation(card, write(card, workspace, pools.describe(workspace)["title"] if is_own else "published sets"))
 
 
-def write(card: Scorecard, workspace: Workspace) -> tuple[Path, ...]:
-    """Write a scorecard: one .json, a .csv per table in results/, a figure per new set; returns the paths."""
+def write(card: Scorecard, workspace: Workspace, about: str = "") -> tuple[Path, ...]:
+    """Write a scorecard: one .json, a .csv per table in results/, the figures; returns the paths.
+
+    about: what the images are, for the figures' titles.
+    """
     slug = re.sub(r"[^a-z0-9]+", "-", card.name.lower()).strip("-") or "model"
     files = [write_json(workspace.results / f"evaluate-{slug}.json", card.to_json())]
     for key, table in card.tables.items():
         files.append(write_table(workspace.results / f"evaluate-{slug}-{key.replace('_', '-')}.csv", table))
+    figures.draw_panels(
+        f"08-evaluate-{slug}", _panels(card), workspace, title=f"{card.name}, {card.level:.0%} intervals\n{about}"
+    )
+    files.append(workspace.figures / f"08-evaluate-{slug}.png")
     for new, table in card.charts.items():
         figure = f"08-evaluate-{slug}-{re.sub(r'[^a-z0-9]+', '-', new)}"
         figures.draw(
@@ -82,13 +97,36 @@ def write(card: Scorecard, workspace: Workspace) -> tuple[Path, ...]:
             "original_against_new",
             table,
             workspace,
-            title=f"{card.name} beside the published models",
+            title=f"{card.name} beside the published models\n{about}",
             scale="probit",
             x_label="accuracy on CIFAR-10 test (%)",
             y_label=f"accuracy on {new} (%)",
         )
         files.append(workspace.figures / f"{figure}.png")
     return tuple(files)
+
+
+def _panels(card: Scorecard) -> list[tuple]:
+    """The panels of the model's own figure: accuracy on each set, gap per class, reliability where there is one."""
+    accuracy = card.tables["accuracy"]
+    look = {"label": "set", "value": "accuracy", "reference": None, "percent": True, "x_label": "accuracy (%)"}
+    look |= {"value_format": None, "title": "accuracy on each set"}
+    panels = [(accuracy_charts.interval_rows, accuracy[["set", "accuracy", "low", "high"]], look)]
+    if "class_gaps" in card.tables:
+        gaps = card.tables["class_gaps"]
+        gaps = gaps[gaps["set"] == gaps["set"].iloc[0]].rename(columns={"class_name": "label"})
+        points = gaps[["label"]].assign(**{name: 100 * gaps[name] for name in ("gap", "low", "high")})
+        heading = f"gap per class to {gaps['set'].iloc[0]}"
+        panels.append((accuracy_charts.interval_rows, points, {"value": "gap", "x_label": "points", "title": heading}))
+    if "reliability" in card.tables:
+        table = card.tables["reliability"]
+        panels.append((accuracy_charts.reliability, table, {"hue": "set", "title": "reliability"}))
+    return panels
+
+
+def _left_out(sets: Mapping[str, TestSet], predictions: Mapping[str, SetPredictions]) -> list[str]:
+    reasons = {name: test.missing or "there are no predictions of it" for name, test in sets.items()}
+    return [f"{name} was not judged: {reason}" for name, reason in reasons.items() if name not in predictions]
 
 
 def load_function(name: str) -> Predict:
@@ -118,17 +156,19 @@ def load_keras(path: Path, pixels: str = "auto") -> tuple[Predict, str]:
     if pixels not in PIXELS:
         raise ValueError(f"pixels: expected one of {PIXELS}, found {pixels!r}")
     config = model_files.check_model_file(path)
-    from tensorflow import keras
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # its start-up notes would stand above the tables
+    from cifar102 import models, pipeline
 
-    from cifar102 import models, pipeline  # noqa: F401  (models registers this project's layers)
-
-    model = keras.models.load_model(path, compile=False, safe_mode=True)
+    model = models.load(path)
     if tuple(model.output_shape[1:]) != (10,) or tuple(model.input_shape[1:]) != (32, 32, 3):
         shapes = f"{model.input_shape} to {model.output_shape}"
         raise ValueError(f"{path}: expected images (None, 32, 32, 3) to 10 classes, found {shapes}")
     beside = Path(path).parent / "normalization.json"
     if beside.is_file() and pixels == "auto":
-        prepare, note = pipeline.Normalization(**json.loads(beside.read_text())).apply, f"normalised by {beside.name}"
+        try:
+            prepare, note = pipeline.Normalization(**read_json(beside)).apply, f"normalised by {beside.name}"
+        except TypeError as error:
+            raise ValueError(f"{beside}: expected kind, mean and std of a normalization: {error}") from error
     else:
         scales = any(name in ("Rescaling", "Normalization") for name in model_files.layer_names(config))
         kind = pixels if pixels != "auto" else "raw" if scales else "unit"

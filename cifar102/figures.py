@@ -9,7 +9,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from cifar102 import accuracy_charts, bar_marks, charts, figure_files, image_sheets
+from cifar102 import accuracy_charts, bar_marks, charts, figure_files, image_sheets, picture_panels
 from cifar102.figure_files import Panel, Record
 from cifar102.workspace import Workspace, replacing, write_json, write_text
 
@@ -51,6 +51,7 @@ MODULES = {
     charts: ("bars", "horizontal_bars", "histogram", "curves", "points_per_seed", "scatter", "matrix"),
     accuracy_charts: ("original_against_new", "gap_bars", "interval_rows", "reliability"),
     image_sheets: ("image_sheet",),
+    picture_panels: ("pictures", "network_diagram"),
 }
 PLOTS: dict[str, Callable] = {name: getattr(module, name) for module, names in MODULES.items() for name in names}
 

@@ -1,15 +1,11 @@
 """Hard images: which ones no model and most models get wrong, and how sure people are of them (CIFAR-10H)."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from cifar102 import array_files, intervals
+from cifar102 import intervals
 from cifar102.accuracies import Predictions, class_name, correctness
-
-HUMAN_COUNTS_HOME = "https://github.com/jcpeterson/cifar-10h, data/cifar10h-counts.npy"
 
 
 def difficulty_table(predictions: Predictions, labels: np.ndarray) -> pd.DataFrame:
@@ -37,21 +33,17 @@ def difficulty_table(predictions: Predictions, labels: np.ndarray) -> pd.DataFra
     return table.sort_values("num_right", kind="stable", ignore_index=True)
 
 
-def read_human_counts(path: Path) -> np.ndarray:
-    """Read CIFAR-10H's counts: int64 (10000, 10), how many of about 50 people chose each class, in test_batch order.
+def hard_images(difficulty: pd.DataFrame, set_name: str, count: int = 60) -> pd.DataFrame:
+    """Return a contact sheet of the hardest images: set, row, caption, group, in difficulty_table's order.
 
-    Raises FileNotFoundError, ValueError naming the file. Source: Peterson et al. 2019, jcpeterson/cifar-10h.
+    difficulty: of difficulty_table; set_name: the array of image_sheets that holds the images. Caption: what most
+    models say and what the label is. Groups: images that no model gets right, then those that few do.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file; it is at {HUMAN_COUNTS_HOME}")
-    counts = array_files.read_npy(path)
-    if not isinstance(counts, np.ndarray):
-        raise ValueError(f"{path}: expected integer counts (10000, 10), found a pickled {type(counts).__name__}")
-    if counts.shape != (10_000, 10) or counts.dtype.kind not in "iu":
-        raise ValueError(f"{path}: expected integer counts (10000, 10), found {counts.dtype} {counts.shape}")
-    _check_counts(counts, str(path))
-    return counts.astype(np.int64)
+    shown = difficulty.head(count)
+    none = f"no model of {int(shown['num_models'].iloc[0])} is right"
+    group = [none if right == 0 else "few models are right" for right in shown["num_right"]]
+    caption = [f"{said}\nis {name}" for said, name in shown[["most_said", "class_name"]].to_numpy()]
+    return pd.DataFrame({"set": set_name, "row": shown["row"].to_numpy(), "caption": caption, "group": group})
 
 
 def human_entropy(counts: np.ndarray) -> np.ndarray:
@@ -93,3 +85,11 @@ def _check_counts(counts: np.ndarray, where: str) -> None:
     counts = np.asarray(counts)
     if counts.ndim != 2 or counts.dtype.kind not in "iu" or counts.min() < 0 or (counts.sum(axis=1) < 1).any():
         raise ValueError(f"{where}: expected counts of answers (n, classes), at least one a row, found {counts.dtype}")
+
+
+def people(entropy: pd.DataFrame) -> pd.DataFrame:
+    """Return accuracy_by_entropy's bins as one more model: the share of people who say the label."""
+    bins = entropy.drop_duplicates("bin")
+    return bins.assign(
+        model="people, share who say the label", accuracy=bins["human_accuracy"], low=np.nan, high=np.nan
+    )

@@ -65,7 +65,9 @@ def array_path(name: str, workspace: Workspace) -> Path:
     """Return the file or folder that holds the images of a set; ValueError where there is no set of this name."""
     if name not in ARRAYS:
         raise ValueError(f"image set {name!r}: expected 'pixels' or one of {', '.join(ARRAYS)}")
-    return workspace.root / ARRAYS[name]
+    path = workspace.root / ARRAYS[name]
+    beside = path.parent.parent / path.name  # CIFAR-10.1's arrays may also stand beside datasets/
+    return beside if path.parent.name == "datasets" and not path.exists() and beside.exists() else path
 
 
 def images_of(name: str, rows: np.ndarray, workspace: Workspace) -> np.ndarray:

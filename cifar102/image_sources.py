@@ -43,7 +43,7 @@ def load(name: str, workspace: Workspace) -> cifar.ImageSet:
 
 
 def _parts(name: str) -> tuple[str, str]:
-    for known in (*datasets.NAMES, *ALIASES):
+    for known in (*datasets.LOADERS, *ALIASES):
         for part in ("", "train", "test"):
             if name == (f"{known}-{part}" if part else known):
                 return ALIASES.get(known, known), part

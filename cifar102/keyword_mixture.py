@@ -81,6 +81,17 @@ def keyword_table(images: pd.DataFrame, prior_images: float | None = None, level
     return table[columns].assign(prior_images=prior_images, level=level)
 
 
+def keyword_pairs(original: pd.DataFrame, new: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
+    """Return the accuracies of the keywords that both sets have: class_name, keyword, n_original, original, n_new, new,
+    gap, level. original, new: of image_table. Accuracies are shrunk towards their class means (keyword_table)."""
+    columns = ["label", "class_name", "keyword", "n", "shrunk"]
+    tables = [keyword_table(images, level=level)[columns] for images in (original, new)]
+    both = tables[0].merge(tables[1], on=columns[:3], suffixes=("_original", "_new"))
+    both = both.rename(columns={"shrunk_original": "original", "shrunk_new": "new"}).assign(level=level)
+    both.insert(7, "gap", both["original"] - both["new"])
+    return both.drop(columns="label")
+
+
 def prior_weight(images: pd.DataFrame) -> float:
     """Return how many images the class mean is worth: variance inside keywords over variance between them.
 

@@ -4,6 +4,7 @@ import numpy as np
 
 from cifar102.kernels import LANES, kernel
 
+STRETCH = 512  # references, 1.5 MiB
 STEP = 512  # pixel values between two looks at the limit; their squares sum up to less than 2^31
 
 
@@ -67,7 +68,7 @@ def largest(bounds: np.ndarray, places: np.ndarray, values: np.ndarray) -> None:
 
 
 @kernel
-def scan(
+def scan_likely(
     bounds: np.ndarray,
     norms: np.ndarray,
     rows: np.ndarray,
@@ -75,25 +76,64 @@ def scan(
     start: int,
     squares: np.ndarray,
     indices: np.ndarray,
-) -> None:
-    """Compute the pairs that the bounds cannot exclude, and keep the k nearest references of each query.
+    places: np.ndarray,
+    margins: np.ndarray,
+    ends: np.ndarray,
+) -> int:
+    """Compute the likeliest pairs, which makes the k-th distance small, and list those it does not exclude.
 
     bounds: float32 (q, m), norms - bounds <= squared distance; rows, references: uint8 (q, 3072), (m, 3072), m before
     filling up; squares, indices: int64 (q, k), ascending, improved in place; start: the number of the first reference.
+    places int32, margins float32: room for q x m pairs, a query's after the other's, filled with the reference and its
+    lower bound; ends int64 (q,): where each query's end. Returns the last end.
     """
     k = squares.shape[1]
     few = min(k, references.shape[0])
-    places, values = np.empty(references.shape[0], np.int64), np.empty(few, np.float32)
+    likely, values, near = np.empty(few, np.int64), np.empty(few, np.float32), np.empty(references.shape[0], np.int64)
+    end = 0
     for q in range(bounds.shape[0]):
-        best, found, row = squares[q], indices[q], bounds[q]
-        largest(row, places[:few], values)
-        count = few
-        for is_rest in (False, True):
-            if is_rest:  # the likely ones came first: a small k-th distance excludes most others
-                count = at_least(row, norms[q] - best[k - 1], places)
-            for place in places[:count]:
-                if norms[q] - row[place] <= best[k - 1]:
-                    insert(best, found, square_distance(rows[q], references[place], best[k - 1]), start + place)
+        best, row = squares[q], bounds[q]
+        largest(row, likely, values)
+        for place in likely:
+            if norms[q] - row[place] <= best[k - 1]:
+                square = square_distance(rows[q], references[place], best[k - 1])
+                insert(best, indices[q], square, start + place)
+        for place in near[: at_least(row, norms[q] - best[k - 1], near)]:
+            places[end], margins[end] = place, row[place]
+            end += 1
+        ends[q] = end
+    return end
+
+
+@kernel
+def scan_listed(
+    places: np.ndarray,
+    margins: np.ndarray,
+    ends: np.ndarray,
+    norms: np.ndarray,
+    rows: np.ndarray,
+    references: np.ndarray,
+    start: int,
+    squares: np.ndarray,
+    indices: np.ndarray,
+) -> None:
+    """Compute the listed pairs, stretch by stretch of the references: read in order, each is in the cache for all.
+
+    Arguments as scan_likely leaves them; a pair that a smaller k-th distance excludes by now is passed over.
+    """
+    k = squares.shape[1]
+    at = np.empty_like(ends)
+    at[0] = 0
+    at[1:] = ends[:-1]
+    for stop in range(STRETCH, references.shape[0] + STRETCH, STRETCH):
+        for q in range(ends.size):
+            i, best = at[q], squares[q]
+            while i < ends[q] and places[i] < stop:
+                if norms[q] - margins[i] <= best[k - 1]:
+                    square = square_distance(rows[q], references[places[i]], best[k - 1])
+                    insert(best, indices[q], square, start + np.int64(places[i]))
+                i += 1
+            at[q] = i
 
 
 @kernel

@@ -8,11 +8,12 @@ the few that could be among the k nearest are computed again in integers.
 import numpy as np
 
 from cifar102.cifar import check_images
-from cifar102.kernels import LANES, alone, blocks, in_threads, product
-from cifar102.l2_kernels import scan
+from cifar102.kernels import LANES, alone, blocks, in_threads, num_threads, product
+from cifar102.l2_kernels import scan_likely, scan_listed
 from cifar102.principal import Frame, principal_frame, project
 
 QUERY_BLOCK = 64
+TASK = 1024  # queries whose listed pairs are computed together, each reference fetched once for all
 REFERENCE_BLOCK = 65536  # with QUERY_BLOCK 16 MiB of bounds a thread
 
 
@@ -45,17 +46,45 @@ def _search(
 
     def work(block: slice) -> None:
         some = np.ascontiguousarray(rows[block])
-        coordinates, norms, errors = project(some, frame)
-        left = np.column_stack([2 * coordinates, np.full(len(some), -1.0)]).astype(np.float32)
-        bounds = np.empty((len(left), len(right)), np.float32)
-        product(left, right, bounds)
-        lengths = np.sqrt(norms)
-        slack = 2 * (errors * longest + worst * lengths + errors * worst)
-        # Rounding of the entries and of a float32 sum of d terms, with |2 Px.Py + 2 r r| <= 2 |x| |y| (1 + small).
-        slack += (left.shape[1] + 8) * 2.0**-24 * (2 * lengths * longest + longest**2) * 1.01
-        scan(bounds, norms - slack, some, part, start, squares[block], indices[block])
+        left, norms = _left_side(some, frame, longest, worst)
+        best, found, room = squares[block], indices[block], 2 * QUERY_BLOCK * len(part)
+        places, margins, ends = np.empty(room, np.int32), np.empty(room, np.float32), np.empty(len(some), np.int64)
+        bounds = np.empty((QUERY_BLOCK, len(right)), np.float32)
+        first = used = 0
+        for few in blocks(len(some), QUERY_BLOCK):
+            these = bounds[: few.stop - few.start]
+            product(left[few], right, these)
+            lists = places[used:], margins[used:], ends[few]
+            added = scan_likely(these, norms[few], some[few], part, start, best[few], found[few], *lists)
+            ends[few] += used
+            used += added
+            if few.stop == len(some) or used > room // 2:
+                listed = slice(first, few.stop)
+                lists = places, margins, ends[listed]
+                scan_listed(*lists, norms[listed], some[listed], part, start, best[listed], found[listed])
+                first, used = few.stop, 0
 
-    in_threads(work, blocks(len(rows), QUERY_BLOCK))
+    in_threads(work, blocks(len(rows), _even(len(rows), TASK)))
+
+
+def _even(count: int, size: int) -> int:
+    """At most `size` for each thread, such that all threads have as much to do."""
+    rounds = -(-count // (num_threads() * size))
+    return -(-count // max(1, num_threads() * rounds))
+
+
+def _left_side(rows: np.ndarray, frame: Frame, longest: float, worst: float) -> tuple[np.ndarray, np.ndarray]:
+    """The queries' half of the product, float32 (n, d + 2), and their squared lengths less all that rounding may add.
+
+    longest, worst: of the references, as _right_side gives them.
+    """
+    coordinates, norms, errors = project(rows, frame)
+    left = np.column_stack([2 * coordinates, np.full(len(rows), -1.0)]).astype(np.float32)
+    lengths = np.sqrt(norms)
+    slack = 2 * (errors * longest + worst * lengths + errors * worst)
+    # Rounding of the entries and of a float32 sum of d terms, with |2 Px.Py + 2 r r| <= 2 |x| |y| (1 + small).
+    slack += (left.shape[1] + 8) * 2.0**-24 * (2 * lengths * longest + longest**2) * 1.01
+    return left, norms - slack
 
 
 def _right_side(rows: np.ndarray, frame: Frame) -> tuple[np.ndarray, float, float]:

@@ -11,7 +11,7 @@ ACTIVATIONS = ("relu", "selu", "elu", "tanh", "leaky_relu", "mish")
 POOLINGS = {"max": keras.layers.MaxPooling2D, "average": keras.layers.AveragePooling2D}
 
 
-@keras.saving.register_keras_serializable(package="cifar102")
+@keras.utils.register_keras_serializable(package="cifar102")
 class Mish(keras.layers.Layer):
     """x * tanh(softplus(x)) (Misra 2019), from TensorFlow Addons where it is installed."""
 
@@ -19,7 +19,7 @@ class Mish(keras.layers.Layer):
         return addons.mish(inputs)
 
 
-@keras.saving.register_keras_serializable(package="cifar102")
+@keras.utils.register_keras_serializable(package="cifar102")
 class PaddedShortcut(keras.layers.Layer):
     """The identity shortcut over a change of size: every `stride`-th pixel, new channels filled with zeros.
 
@@ -42,7 +42,7 @@ class PaddedShortcut(keras.layers.Layer):
         return super().get_config() | {"filters": self.filters, "stride": self.stride}
 
 
-@keras.saving.register_keras_serializable(package="cifar102")
+@keras.utils.register_keras_serializable(package="cifar102")
 class LocalResponseNormalization(keras.layers.Layer):
     """Divide by the activity of the neighbouring channels (Krizhevsky et al. 2012), with the tutorial's constants."""
 
@@ -52,7 +52,7 @@ class LocalResponseNormalization(keras.layers.Layer):
         return tf.cast(normal, inputs.dtype)
 
 
-@keras.saving.register_keras_serializable(package="cifar102")
+@keras.utils.register_keras_serializable(package="cifar102")
 class CountedDropout(keras.layers.Layer):
     """Dropout whose mask depends on a seed and on the count of masks drawn so far, which is saved with the weights.
 

@@ -1,4 +1,4 @@
-"""What two sets of images share (`python -m cifar102 duplicates A B`): copies, near-duplicates, a contact sheet."""
+"""What two sets of images share (`python -m cifar102 duplicates A B`): copies, near-duplicates, groups, a picture."""
 
 import re
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw
 
-from cifar102 import dedup, image_sources
+from cifar102 import block_search, dedup, image_sources
 from cifar102.cifar import ImageSet
 from cifar102.workspace import Workspace, replacing, write_table
 
@@ -24,11 +24,13 @@ class Leakage:
 
     exact: group, set, row, label, is_label_conflict of the groups with members in both sets (or of all groups, within
     one set); near: the pair table without pairs of verdict "different", with query_set and reference_set in front, the
-    most similar first; sizes: set name -> images; folder: where exact.csv, near.csv and pairs.png are.
+    most similar first; groups: group, set, row of the images that hang together by pairs of verdict "duplicate";
+    sizes: set name -> images; folder: where exact.csv, near.csv, groups.csv and pairs.png are.
     """
 
     exact: pd.DataFrame
     near: pd.DataFrame
+    groups: pd.DataFrame
     sizes: dict[str, int]
     folder: Path
 
@@ -41,6 +43,10 @@ class Leakage:
         lines.append(f"  exact: {self.exact['group'].nunique():,} groups; {copies:,} images {what}")
         for verdict, text in (("duplicate", "have a near-duplicate"), ("review", "more have a pair to be looked at")):
             lines.append(f"  near: {self._share(verdict, query == reference, total)} {text}")
+        members = self.groups.groupby("group").size()
+        lines.append(
+            f"  groups: {len(members):,} of near-duplicates, the largest of {members.max() if len(members) else 0:,}"
+        )
         lines.append(f"  tables and contact sheet: {self.folder}")
         return "\n".join(lines)
 
@@ -54,39 +60,55 @@ class Leakage:
         return f"{len(found):,} images ({len(found) / max(total, 1):.1%})"
 
 
-def report(first: str, second: str, workspace: Workspace, folder: Path | None = None, **options: float) -> Leakage:
+def report(
+    first: str, second: str, workspace: Workspace, folder: Path | None = None, scheduler: str = "", **options: float
+) -> Leakage:
     """Find what the second set shares with the first, and write it down.
 
     first, second: names, files or folders as image_sources.load takes them; the same one twice looks within it.
-    options: k, duplicate, review, max_shift of dedup.near_duplicates. Writes exact.csv, near.csv, pairs.png into
-    `folder`, by default results/duplicates_<first>_<second> of the workspace. print() of the result is the report in
-    words.
+    options: k, duplicate, review, max_shift of dedup.near_duplicates. scheduler: of a Dask cluster that shares the
+    search. Writes exact.csv, near.csv, groups.csv, pairs.png into `folder`, by default
+    results/duplicates_<first>_<second> of the workspace, and the blocks of the search into built/blocks, from which a
+    broken-off report goes on. print() of the result is the report in words.
     """
     images = {name: image_sources.load(name, workspace) for name in dict.fromkeys((first, second))}
-    folder = folder or workspace.results / f"duplicates_{_plain(first)}_{_plain(second)}"
-    found = compare(images, folder, **options)
-    write_table(folder / "exact.csv", found.exact)
-    write_table(folder / "near.csv", found.near)
+    name = f"duplicates_{_plain(first)}_{_plain(second)}"
+    folder = folder or workspace.results / name
+    found = compare(images, folder, workspace.built / "blocks" / name, scheduler, **options)
+    for part in ("exact", "near", "groups"):
+        write_table(folder / f"{part}.csv", getattr(found, part))
     with replacing(folder / "pairs.png") as temporary:
         contact_sheet(found.near, images).save(temporary, format="PNG")
     return found
 
 
-def compare(sets: dict[str, ImageSet], folder: Path = Path(), **options: float) -> Leakage:
-    """Compare one set with itself, or the second of two (the queries) with the first."""
+def compare(sets: dict[str, ImageSet], folder: Path, blocks: Path, scheduler: str = "", **options: float) -> Leakage:
+    """Compare one set with itself, or the second of two (the queries) with the first; blocks of the search are kept."""
     names = list(sets)
     reference, query = names[0], names[-1]
     exact = dedup.exact_table(sets)
     exact = exact[exact.groupby("group")["set"].transform("nunique") == len(names)].reset_index(drop=True)
     others = sets[reference].images if len(names) == 2 else None
-    near = dedup.near_duplicates(sets[query].images, others, **options)
+    near = block_search.search("near_duplicates", sets[query].images, others, blocks, scheduler, **options)
     near = near[near["verdict"] != "different"].sort_values(["ssim", "query"], ascending=[False, True], kind="stable")
     if len(names) == 1:
         near = near[~pd.DataFrame(np.sort(near[["query", "reference"]], axis=1), index=near.index).duplicated()]
     near.insert(0, "query_set", query)
     near.insert(2, "reference_set", reference)
     sizes = {name: len(value) for name, value in sets.items()}
-    return Leakage(exact, near.reset_index(drop=True), sizes, folder)
+    near = near.reset_index(drop=True)
+    return Leakage(exact, near, _groups(near[near["verdict"] == "duplicate"], sizes), sizes, folder)
+
+
+def _groups(pairs: pd.DataFrame, sizes: dict[str, int]) -> pd.DataFrame:
+    """The images of the connected components of two or more: group from 0, set, row, in the order of sets and rows."""
+    starts = dict(zip(sizes, np.cumsum([0, *sizes.values()]), strict=False))
+    ends = {side: pairs[side] + pairs[f"{side}_set"].map(starts).astype(np.int64) for side in ("query", "reference")}
+    number = dedup.components(pd.DataFrame(ends), sum(sizes.values()))
+    rows = np.concatenate([np.arange(size) for size in sizes.values()])
+    table = pd.DataFrame({"group": number, "set": np.repeat(list(sizes), list(sizes.values())), "row": rows})
+    table = table[table.duplicated("group", keep=False)].sort_values("group", kind="stable", ignore_index=True)
+    return table.assign(group=pd.factorize(table["group"])[0])
 
 
 def contact_sheet(pairs: pd.DataFrame, sets: dict[str, ImageSet], limit: int = 120) -> Image.Image:

@@ -2,13 +2,22 @@
 
 import difflib
 import inspect
+import math
 import re
 from collections.abc import Callable
 from pathlib import Path
 
 from tensorflow import keras
 
-from cifar102 import ablation_networks, fast_networks, layers, plain_networks, random_features, residual_networks
+from cifar102 import (
+    ablation_networks,
+    fast_networks,
+    keras_files,
+    layers,
+    plain_networks,
+    random_features,
+    residual_networks,
+)
 
 BUILDERS = {
     "fully_connected": plain_networks.fully_connected,
@@ -69,17 +78,22 @@ def near(word: str, known: object) -> str:
 
 
 def load(path: Path) -> object:
-    """Load a saved `.keras` model of this project, not compiled. FileNotFoundError names a missing file."""
+    """Load a saved model, not compiled: a `.keras` file of Keras 2 or 3, or an .h5 file of a whole model.
+
+    FileNotFoundError names a missing file, ValueError one that this Keras cannot read.
+    """
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path}: no such model file")
-    return keras.models.load_model(path, compile=False)
+    if Path(path).suffix == ".h5":
+        return keras.models.load_model(path, compile=False)
+    return keras_files.load(path)
 
 
 def num_parameters(model: object) -> int:
     """Count the trainable parameters of a model."""
     if isinstance(model, random_features.RandomFeatures):
         return model.num_parameters
-    return sum(int(weight.shape.num_elements()) for weight in model.trainable_weights)
+    return sum(math.prod(weight.shape) for weight in model.trainable_weights)
 
 
 def custom_layers() -> tuple[type, ...]:

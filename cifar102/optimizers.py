@@ -20,7 +20,7 @@ def build(config: TrainConfig, learning_rate: object) -> keras.optimizers.Optimi
     if name == "sgdw":
         if config.ema_momentum is not None:
             raise ValueError("ema_momentum: sgdw keeps no moving average; use sgd with weight_decay")
-        return addons.sgdw(learning_rate, config.weight_decay, momentum=config.momentum, nesterov=config.nesterov)
+        return addons.sgdw(config.weight_decay, learning_rate, momentum=config.momentum, nesterov=config.nesterov)
     common = {"learning_rate": learning_rate, "weight_decay": config.weight_decay or None}
     if config.ema_momentum is not None:
         common |= {"use_ema": True, "ema_momentum": config.ema_momentum}

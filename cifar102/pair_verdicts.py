@@ -1,12 +1,13 @@
 """What people said about pairs of similar images: this workspace's log, and the pairs judged for ciFAIR."""
 
-import json
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from cifar102 import dedup
+from cifar102 import append_log, dedup
+from cifar102.votes import WITHDRAWN
 from cifar102.workspace import Workspace
 
 COLUMNS = ("tiny_index", "reference_set", "reference", "rater", "verdict", "time")
@@ -17,29 +18,72 @@ JUDGED = "ciFAIR/duplicates_cifar10_test.csv"
 def read(path: Path) -> pd.DataFrame:
     """Read labels/pair_verdicts.jsonl: columns COLUMNS, the last verdict of each rater on each pair; empty if absent.
 
-    Raises ValueError naming the file, the line and what is wrong with it.
+    A verdict that was taken back is left out, and so is a line torn by a kill, which nobody was told is saved. Raises
+    ValueError naming the file, the line and what is wrong with it.
     """
-    if not Path(path).is_file():
-        return pd.DataFrame(columns=list(COLUMNS))
-    rows = [_row(path, number, line) for number, line in enumerate(Path(path).read_text("utf-8").splitlines(), 1)]
+    rows = []
+    for number, row, reason in append_log.read(path, check):
+        if not reason:
+            rows.append(row)
+        elif row.rstrip().endswith("}"):
+            raise ValueError(f"{path}, line {number}: {reason}")
     table = pd.DataFrame(rows, columns=list(COLUMNS))
-    return table.drop_duplicates(["tiny_index", "reference_set", "reference", "rater"], keep="last", ignore_index=True)
+    last = table.drop_duplicates(["tiny_index", "reference_set", "reference", "rater"], keep="last")
+    return last[last["verdict"] != WITHDRAWN].reset_index(drop=True)
+
+
+def ledger(path: Path) -> append_log.Ledger:
+    """Open labels/pair_verdicts.jsonl for a page that stays open: the current verdicts, and writing to it."""
+    return append_log.Ledger(path, check, _question)
+
+
+def check(row: Mapping[str, object]) -> dict[str, object]:
+    """Return a verdict with its fields in order; ValueError says which field is missing, unknown or wrong."""
+    if not isinstance(row, Mapping):
+        raise ValueError(f"not a JSON object: {row!r}")
+    if missing := [name for name in COLUMNS if name not in row]:
+        raise ValueError(f"{missing} missing; expected {list(COLUMNS)}")
+    for name in ("tiny_index", "reference"):
+        if isinstance(row[name], bool) or not hasattr(row[name], "__index__") or row[name] < 0:
+            raise ValueError(f"{name} is a whole number from 0 on, found {row[name]!r}")
+    for name in ("reference_set", "rater"):
+        if not isinstance(row[name], str) or not row[name].strip():
+            raise ValueError(f"{name} is text, found {row[name]!r}")
+    if row["verdict"] not in (*MEANING, WITHDRAWN):
+        raise ValueError(f"verdict {row['verdict']!r}; expected one of {list(MEANING)}")
+    append_log.moment(row["time"])
+    return {name: row[name] for name in COLUMNS}
+
+
+def _question(row: Mapping[str, object]) -> Hashable:
+    return row["rater"], row["tiny_index"], row["reference_set"], row["reference"]
 
 
 def apply(pairs: pd.DataFrame, verdicts: pd.DataFrame, tiny_indices: np.ndarray) -> pd.DataFrame:
     """Let a person's verdict override the score: exact and near are duplicates, similar and different are not.
 
-    pairs: the table of notebook 03; tiny_indices: int (n,), of the candidates, sorted. A pair on which raters differ
-    gets the verdict "review"; a verdict about an image that is no candidate any more is left out. Returns pairs with
-    the column verdict changed and is_reviewed.
+    pairs: the table of notebook 03; tiny_indices: int (n,), of the candidates, sorted. A verdict names a candidate by
+    its tiny_index, as reference too, because rows change with the keywords; one about an image that is no candidate any
+    more is left out. Two candidates are one pair, whichever stands first. A pair on which raters differ gets the
+    verdict "review". Returns pairs with the column verdict changed and is_reviewed.
     """
-    rows = np.searchsorted(tiny_indices, verdicts["tiny_index"].to_numpy(np.int64))
-    rows = np.minimum(rows, len(tiny_indices) - 1)
-    is_known = tiny_indices[rows] == verdicts["tiny_index"].to_numpy(np.int64)
-    said = verdicts.assign(query=rows, verdict=verdicts["verdict"].map(MEANING))[is_known]
+    said = verdicts.assign(verdict=verdicts["verdict"].map(MEANING))
+    said["query"] = _rows(said["tiny_index"], tiny_indices)
+    is_among = said["reference_set"] == "candidates"
+    said.loc[is_among, "reference"] = _rows(said.loc[is_among, "reference"], tiny_indices)
+    turned = said[is_among].rename(columns={"query": "reference", "reference": "query"})
+    said = pd.concat([said, turned], ignore_index=True)
+    said = said[(said["query"] >= 0) & (said["reference"] >= 0)]
     keys = ["query", "reference_set", "reference"]
     final = said.groupby(keys)["verdict"].agg(lambda given: given.iloc[0] if len(set(given)) == 1 else "review")
     return dedup.apply_verdicts(pairs, final.rename("verdict").reset_index())
+
+
+def _rows(wanted: pd.Series, tiny_indices: np.ndarray) -> np.ndarray:
+    """Find tiny indices in the sorted ones of the candidates: their rows, int64, -1 where one is no candidate."""
+    wanted = wanted.to_numpy(np.int64)
+    rows = np.minimum(np.searchsorted(tiny_indices, wanted), len(tiny_indices) - 1)
+    return np.where(tiny_indices[rows] == wanted, rows, -1)
 
 
 def judged_pairs(workspace: Workspace) -> pd.DataFrame | None:
@@ -69,16 +113,3 @@ def recall_table(pairs: pd.DataFrame, judged: pd.DataFrame, thresholds: np.ndarr
     found = np.array([np.sum(of_judged >= t) for t in thresholds])
     flagged = np.array([np.sum(scores.to_numpy() >= t) for t in thresholds])
     return pd.DataFrame({"threshold": thresholds, "found": found, "recall": found / len(judged), "pairs": flagged})
-
-
-def _row(path: Path, number: int, line: str) -> dict:
-    try:
-        row = json.loads(line)
-        missing = [name for name in COLUMNS if name not in row]
-    except (json.JSONDecodeError, TypeError) as error:
-        raise ValueError(f"{path}, line {number}: not a JSON object: {error}") from error
-    if missing:
-        raise ValueError(f"{path}, line {number}: {missing} missing; expected {list(COLUMNS)}")
-    if row["verdict"] not in MEANING:
-        raise ValueError(f"{path}, line {number}: verdict {row['verdict']!r}; expected one of {list(MEANING)}")
-    return {name: row[name] for name in COLUMNS}

@@ -5,11 +5,12 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from cifar102 import intervals, keyword_mixture, lines
+from cifar102 import accuracies, intervals, keyword_mixture, lines
 from cifar102.prediction_files import SetPredictions, read_run, read_runs_table
 from cifar102.workspace import Workspace
 
 POOLED = "all models"
+FEW_MODELS = 10  # below this a bootstrap over models is too narrow to be read
 Scores = Mapping[str, Mapping[str, np.ndarray]]
 
 
@@ -45,9 +46,7 @@ def placebo_gap(
     """
     images = {model: (_mean(scores, model, original), _mean(scores, model, new)) for model in _models(scores)}
     seeds = {model: len(np.atleast_2d(scores[model][original])) for model in images}
-    images[POOLED] = tuple(
-        _pooled([pair[side] for pair in images.values()], name) for side, name in ((0, original), (1, new))
-    )
+    images[POOLED] = tuple(pooled_images(scores, name) for name in (original, new))
     rows = []
     for model, (first, second) in images.items():
         gap, low, high = intervals.mean_difference(first, second, level)
@@ -56,6 +55,37 @@ def placebo_gap(
         rows.append((model, original, new, *shares, len(first), len(second), seeds.get(model, sum(seeds.values()))))
     columns = ["model", "original_set", "new_set", "original", "new", "gap", "low", "high", "holds_zero"]
     return pd.DataFrame(rows, columns=[*columns, "n_original", "n_new", "seeds"]).assign(level=level)
+
+
+def class_gaps(
+    scores: Scores,
+    labels: Mapping[str, np.ndarray],
+    original: str = "cifar10",
+    new: str = "cifar102",
+    *,
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """Return placebo_gap's last row, over all models, for the images of each class that both sets have.
+
+    labels: set name -> integers (n,). The class's name stands in column class_name; at least 2 images on either side.
+    """
+    truth = {name: np.asarray(labels[name]) for name in (original, new)}
+    images = {name: pooled_images(scores, name) for name in truth}
+    rows = []
+    for label in np.intersect1d(*truth.values()):
+        chosen = [images[name][truth[name] == label] for name in truth]
+        if min(map(len, chosen)) < 2:
+            continue
+        gap = intervals.mean_difference(*chosen, level)
+        sides = (*(side.mean() for side in chosen), *gap, bool(gap[1] <= 0 <= gap[2]), *map(len, chosen))
+        rows.append((accuracies.class_name(int(label)), original, new, *sides, level))
+    columns = ["class_name", "original_set", "new_set", "original", "new", "gap", "low", "high", "holds_zero"]
+    return pd.DataFrame(rows, columns=[*columns, "n_original", "n_new", "level"])
+
+
+def pooled_images(scores: Scores, name: str) -> np.ndarray:
+    """Return each image's share of right answers on a set, float64 (n,): mean over seeds, then over models."""
+    return _pooled([_mean(scores, model, name) for model in _models(scores)], name)
 
 
 def placebo_slope(
@@ -72,7 +102,7 @@ def placebo_slope(
 
     scores: as placebo_gap, at least 3 models. Rows over = "models" (other models, these images) and "images" (these
     models, other images). Columns: over, axis, slope, low, high, holds_one, intercept, r2, p_value, num_models,
-    warning, level.
+    warning, level. Below 10 models the warning says that the interval over models is too narrow.
     """
     sides = [np.column_stack([_mean(scores, model, name) for model in _models(scores)]) for name in (original, new)]
     means = [side.mean(axis=0) for side in sides]
@@ -81,7 +111,9 @@ def placebo_slope(
     rows = []
     for over, fit in fits.items():
         limits = (fit.slope, fit.slope_low, fit.slope_high, bool(fit.slope_low <= 1 <= fit.slope_high))
-        rows.append((over, axis, *limits, fit.intercept, fit.r2, fit.p_value, fit.n, fit.warning))
+        few = f"an interval over {fit.n} models is too narrow" if over == "models" and fit.n < FEW_MODELS else ""
+        warning = "; ".join(text for text in (few, fit.warning) if text)
+        rows.append((over, axis, *limits, fit.intercept, fit.r2, fit.p_value, fit.n, warning))
     columns = [
         "over",
         "axis",
@@ -112,9 +144,7 @@ def placebo_keywords(
     and "all models". Columns: model, original_set, new_set and those of KeywordMixture.
     """
     images = {model: [_mean(scores, model, name) for name in (original, new)] for model in _models(scores)}
-    images[POOLED] = [
-        _pooled([pair[side] for pair in images.values()], name) for side, name in ((0, original), (1, new))
-    ]
+    images[POOLED] = [pooled_images(scores, name) for name in (original, new)]
     rows = []
     for model, sides in images.items():
         tables = [

@@ -1,5 +1,6 @@
-"""Files of predictions: of our runs, of CIFAR-10.1's published models, of a user's model (.npy, .npz, .json, .csv)."""
+"""Files of predictions, of our runs and of a user's model (.npy, .npz, .json, .csv): read, and checked by name."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -8,12 +9,12 @@ import pandas as pd
 
 from cifar102 import array_files
 from cifar102.cifar import CLASS_NAMES
-from cifar102.predictions import SetPredictions, check_class_ids, check_probabilities, check_truth, from_array
+from cifar102.predictions import SetPredictions, check_class_ids, check_probabilities, from_array
 from cifar102.workspace import Workspace, read_json, read_table
 
 SUFFIXES = (".json", ".npy", ".npz", ".csv")
-PUBLISHED_SETS = {"cifar10": "original", "cifar10.1-v4": "v4", "cifar10.1-v6": "v6"}
-PUBLISHED_HOME = "https://github.com/modestyachts/CIFAR-10.1 (commit d9982ab)"
+PUBLISHED_FOLDER = re.compile(r"(original|v\d+)_predictions")
+VERSION = re.compile(r"cifar10\.1-v\d+")  # v4, v6 and whatever comes later
 
 
 def read_file(path: Path, count: int | None = None, num_classes: int = 10) -> SetPredictions:
@@ -63,9 +64,9 @@ def read_single(path: Path, counts: Mapping[str, int]) -> dict[str, SetPredictio
     ValueError where the set cannot be told.
     """
     path = Path(path)
-    versions = {f"{version}_predictions": name for name, version in PUBLISHED_SETS.items()}
-    if path.parent.name in versions:
-        files = {name: path.parent.parent / folder / path.name for folder, name in versions.items() if name in counts}
+    if PUBLISHED_FOLDER.fullmatch(path.parent.name):
+        names = [name for name in counts if name == "cifar10" or VERSION.fullmatch(name)]
+        files = {name: path.parent.parent / f"{published_word(name)}_predictions" / path.name for name in names}
         return {name: read_file(file, counts[name]) for name, file in files.items() if file.is_file()}
     if path.name == "predictions.npz":
         return read_run(path.parent)
@@ -103,30 +104,9 @@ def read_runs_table(workspace: Workspace) -> pd.DataFrame:
     return read_table(workspace.root / "runs.parquet", ("study", "arm", "seed", "model", "dataset", "num_train", "run"))
 
 
-def read_published(folder: Path, name: str, count: int | None = None) -> dict[str, np.ndarray]:
-    """Read the published models' class ids on one set: model -> int64 (n,), models in ASCII order.
-
-    folder: CIFAR-10.1 (holds model_predictions/); name: cifar10, cifar10.1-v4, cifar10.1-v6, or a later version's own
-    word ("v7"). All files must be of one length. Source: https://github.com/modestyachts/CIFAR-10.1,
-    model_predictions/.
-    """
-    home = Path(folder) / "model_predictions" / f"{PUBLISHED_SETS.get(name, name.rpartition('-')[2])}_predictions"
-    paths = sorted(home.glob("*.json"))
-    if not paths:
-        raise FileNotFoundError(f"{home}: no predictions; they are at {PUBLISHED_HOME}")
-    models = {}
-    for path in paths:
-        models[path.stem.removesuffix("_predictions")] = read_file(path, count).class_ids
-        count = count or len(next(iter(models.values())))
-    return models
-
-
-def read_published_labels(folder: Path, name: str) -> np.ndarray:
-    """Read the labels of a version of CIFAR-10.1 ("cifar10.1-v4"), int64 (n,), from datasets/*_labels.npy."""
-    path = Path(folder) / "datasets" / f"cifar10.1_{name.rpartition('-')[2]}_labels.npy"
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no labels; they are at {PUBLISHED_HOME}, datasets/")
-    return check_truth(_npy(path), str(path), num_classes=10)
+def published_word(name: str) -> str:
+    """Return how CIFAR-10.1's folder of predictions calls a set: "original" for cifar10, "v4" for cifar10.1-v4."""
+    return "original" if name == "cifar10" else name.rpartition("-")[2]
 
 
 def _from_archive(
@@ -136,6 +116,8 @@ def _from_archive(
     if ids is None and shares is None:
         raise ValueError(f"{path}: expected {prefix}class_ids or {prefix}probabilities, found {sorted(arrays)}")
     where = f"{path}: {prefix}"
+    if "label_names" in arrays:
+        _check_label_names([str(name) for name in arrays["label_names"]], path)
     if shares is not None:
         shares = check_probabilities(shares, count, num_classes, f"{where}probabilities")
         num_classes = shares.shape[1]
@@ -213,25 +195,3 @@ def _kind(value: object) -> str:
     if isinstance(value, list):
         return f"a list of {type(value[0]).__name__}" if value else "an empty list"
     return type(value).__name__
-
-
-def read_published_keywords(folder: Path, name: str) -> np.ndarray:
-    """Read the Tiny Images keyword of each image of a version of CIFAR-10.1: text (n,), in the images' order.
-
-    folder: CIFAR-10.1 with other_data/cifar10.1_<version>_ti_indices.json and ..._ti_indices_per_keyword.json (v4 has
-    both). Raises FileNotFoundError; ValueError where an index has no keyword.
-    """
-    version = name.rpartition("-")[2]
-    paths = [Path(folder) / "other_data" / f"cifar10.1_{version}_ti_indices{end}.json" for end in ("", "_per_keyword")]
-    for path in paths:
-        if not path.is_file():
-            raise FileNotFoundError(f"{path}: no keywords of {name}; they are at {PUBLISHED_HOME}, other_data/")
-    indices, by_keyword = (read_json(path) for path in paths)
-    try:
-        keyword_of = {index: keyword for keyword, members in by_keyword.items() for index in members}
-        missing = [index for index in indices if index not in keyword_of]
-    except (AttributeError, TypeError) as error:
-        raise ValueError(f"{paths[1]}: expected an object of keyword -> list of indices, found {error}") from error
-    if missing:
-        raise ValueError(f"{paths[1]}: holds no keyword for {len(missing)} indices of {paths[0].name}: {missing[:5]}")
-    return np.array([keyword_of[index] for index in indices])

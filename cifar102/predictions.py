@@ -25,6 +25,8 @@ def class_ids(
     ValueError that names `where`, what was found and what was expected.
     """
     values = np.asarray(values)
+    if values.ndim == 2 and values.shape[1] == 1:
+        values = values[:, 0]  # one column of class ids, as Keras gives labels
     if values.ndim == 2:
         return check_probabilities(values, count, num_classes, where).argmax(axis=1)
     return check_class_ids(values, count, num_classes, where)
@@ -53,14 +55,18 @@ def check_class_ids(values: np.ndarray, count: int | None, num_classes: int | No
 def check_probabilities(
     values: np.ndarray, count: int | None = None, num_classes: int | None = None, where: str = "probabilities"
 ) -> np.ndarray:
-    """Return probabilities as float64 (n, classes): finite, 0-1, rows that sum to 1 (within 1 %, float16 rounding)."""
+    """Return probabilities as float64 (n, classes): finite, 0-1, rows that sum to 1 (within 1 %, float16 rounding).
+
+    Rows of whole numbers are taken where each has one 1 and else zeros (one-hot class ids).
+    """
     values = np.asarray(values)
     expected = f"probabilities ({'n' if count is None else count}, {num_classes or 'classes'})"
     if values.ndim != 2 or values.shape[1] < 2 or (num_classes is not None and values.shape[1] != num_classes):
         raise ValueError(f"{where}: expected {expected}, found shape {values.shape}")
     if not len(values) or (count is not None and len(values) != count):
         raise ValueError(f"{where}: expected {expected}, found {len(values)} rows")
-    if values.dtype.kind != "f":
+    is_one_hot = values.dtype.kind in "iub" and (np.sort(values, axis=1) == np.eye(values.shape[1])[-1]).all()
+    if values.dtype.kind != "f" and not is_one_hot:
         raise ValueError(f"{where}: expected floating-point {expected}, found {values.dtype}")
     values = values.astype(np.float64)
     if not np.isfinite(values).all():
@@ -85,7 +91,8 @@ def check_truth(labels: np.ndarray, where: str = "labels", num_classes: int | No
 def from_array(values: np.ndarray, count: int | None, num_classes: int, where: str) -> SetPredictions:
     """Turn ids (n,) or probabilities (n, num_classes) into SetPredictions, checked; errors name `where`."""
     ids = class_ids(values, count, num_classes, where)
-    return SetPredictions(ids, np.asarray(values, dtype=np.float64) if np.ndim(values) == 2 else None)
+    is_table = np.ndim(values) == 2 and np.shape(values)[1] > 1
+    return SetPredictions(ids, np.asarray(values, dtype=np.float64) if is_table else None)
 
 
 def check_class_order(ids: np.ndarray, labels: np.ndarray, where: str) -> None:

@@ -8,7 +8,7 @@ import scipy.linalg
 from cifar102.kernels import kernel, product
 
 PIECE = 256  # pixel values a float32 product sums up: short sums have small errors
-SAMPLE = 2048
+SAMPLE = 1024
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Frame:
 def principal_frame(rows: np.ndarray, count: int = 96) -> Frame:
     """Estimate the leading principal directions of image rows, uint8 (n, 3072), from an even sample.
 
-    Any orthonormal directions give an exact search, good ones a fast one: three rounds of subspace iteration will do,
+    Any orthonormal directions give an exact search, good ones a fast one: two rounds of subspace iteration will do,
     where a full decomposition of 3,072 dimensions takes longer than the search.
     """
     sample = rows[:: max(1, -(-len(rows) // SAMPLE))].astype(np.float32)
@@ -35,7 +35,7 @@ def principal_frame(rows: np.ndarray, count: int = 96) -> Frame:
     count = min(count, len(sample))
     basis = np.random.default_rng(0).standard_normal((count, rows.shape[1])).astype(np.float32)
     transposed = np.ascontiguousarray(sample.T)
-    for _ in range(3):
+    for _ in range(2):
         scores, spread = np.empty((count, len(sample)), np.float32), np.empty(basis.shape, np.float32)
         product(basis, sample, scores)
         product(scores, transposed, spread)

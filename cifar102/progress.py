@@ -21,6 +21,18 @@ def time_left(done: int, total: int, seconds: float) -> str:
     return words(seconds / max(done, 1) * (total - done))
 
 
+def last_rate(optimizer: keras.optimizers.Optimizer) -> float:
+    """The learning rate that the last step took.
+
+    Asked for its `learning_rate`, Keras 2 gives that of the last step, Keras 3 that of the next one, and a legacy
+    optimizer the schedule itself.
+    """
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)  # below the loss scaling of mixed_float16
+    rate = getattr(optimizer, "_learning_rate", None)
+    rate = optimizer.learning_rate if rate is None else rate
+    return float(tf.convert_to_tensor(rate(optimizer.iterations - 1) if callable(rate) else rate))
+
+
 class EpochLines(keras.callbacks.Callback):
     """Prints each epoch's numbers, images a second and the time left; adds the learning rate to the logs.
 
@@ -37,10 +49,7 @@ class EpochLines(keras.callbacks.Callback):
         self.started = time.perf_counter()
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        rate = self.model.optimizer.learning_rate
-        logs["learning_rate"] = float(
-            tf.convert_to_tensor(rate(self.model.optimizer.iterations) if callable(rate) else rate)
-        )
+        logs["learning_rate"] = last_rate(self.model.optimizer)
         self.durations.append(time.perf_counter() - self.started)
         # The first epoch holds the tracing; later ones tell the pace better.
         steady = self.durations[1:] or self.durations

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from cifar102.cifar import CLASS_NAMES, check_labels, keyword_of
+from cifar102.workspace import read_json
 
 DECISIONS = Path(__file__).resolve().parent / "decisions"
 Counts = Mapping[str, Mapping[str, int]]
@@ -64,6 +65,19 @@ def keyword_counts(filenames: Sequence[str], labels: np.ndarray) -> dict[str, di
     return counts
 
 
+def from_table(table: pd.DataFrame) -> dict[str, dict[str, int]]:
+    """Turn the table of notebook 01 (class_name, keyword, count) into class -> keyword -> count."""
+    return {
+        class_name: dict(zip(part["keyword"], part["count"].astype(int).tolist(), strict=True))
+        for class_name, part in table.groupby("class_name")
+    }
+
+
+def from_rows(rows: pd.DataFrame) -> dict[str, dict[str, int]]:
+    """Count the images of each class and keyword of a table: class -> keyword -> count."""
+    return from_table(rows.groupby(["class_name", "keyword"]).size().rename("count").reset_index())
+
+
 def allocate(
     counts: Counts, per_class: int = 200, top_k: int | None = 50, rule: str = "largest_remainder"
 ) -> dict[str, dict[str, int]]:
@@ -115,6 +129,45 @@ def compare(ours: Counts, theirs: Counts) -> pd.DataFrame:
     rows = [(c, k, ours.get(c, {}).get(k, 0), theirs.get(c, {}).get(k, 0)) for c, k in cells]
     table = pd.DataFrame(rows, columns=["class_name", "keyword", "ours", "theirs"])
     return table.assign(difference=table["ours"] - table["theirs"])
+
+
+def against_published(counts: Counts, folder: Path, version: str = "v7") -> pd.DataFrame:
+    """Set counts and the quotas that follow from them (200 a class, 50 keywords) beside those of CIFAR-10.1.
+
+    counts: class -> keyword -> count; folder: that of CIFAR-10.1, with other_data/. Returns class_name, keyword, count,
+    count_published, seats, seats_published, seats_difference, by class, then by published seats.
+    """
+    other = Path(folder) / "other_data"
+    names = {"ours": "count", "theirs": "count_published"}
+    table = compare(counts, read_json(other / "cifar10_keyword_counts.json")).rename(columns=names)
+    names = {"ours": "seats", "theirs": "seats_published", "difference": "seats_difference"}
+    seats = compare(allocate(counts), read_json(other / f"keyword_counts_{version}.json")).rename(columns=names)
+    keys = ["class_name", "keyword"]
+    table = table.drop(columns="difference").merge(seats, on=keys, how="outer").fillna(0)
+    table = table.astype({name: np.int64 for name in table.columns if name not in keys})
+    order = ["class_name", "seats_published", "count", "keyword"]
+    return table.sort_values(order, ascending=[True, False, False, True], ignore_index=True)
+
+
+def moved_per_class(table: pd.DataFrame) -> pd.DataFrame:
+    """Sum the table of `against_published` up per class: keywords with a seat, images and seats that moved."""
+    rows = []
+    for class_name, part in table.groupby("class_name"):
+        keywords = [int((part[name] > 0).sum()) for name in ("seats", "seats_published")]
+        images = int((part["count"] - part["count_published"]).abs().sum() + 1) // 2
+        rows.append((class_name, *keywords, images, int(part["seats_difference"].clip(lower=0).sum())))
+    names = ["class_name", "keywords", "keywords_published", "images_moved", "seats_moved"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def share_distance(ours: Counts, theirs: Counts) -> float:
+    """Total variation distance of the keyword shares within a class, mean over the classes of `theirs`: 0 to 1."""
+    distances = []
+    for class_name, keywords in theirs.items():
+        parts = [pd.Series(dict(side.get(class_name, {})), dtype=float) for side in (ours, {class_name: keywords})]
+        shares = pd.concat([part / part.sum() for part in parts], axis=1).fillna(0.0)
+        distances.append(float((shares[0] - shares[1]).abs().sum() / 2))
+    return float(np.mean(distances))
 
 
 def _v4(keywords: Mapping[str, int]) -> dict[str, int]:

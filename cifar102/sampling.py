@@ -73,6 +73,7 @@ def sample_checked(
     seed: int,
     check: Callable[[pd.DataFrame], Iterable[int]],
     blacklist: Iterable[int] = (),
+    strategy: str = "least_overlap",
 ) -> tuple[Draw, list[int]]:
     """Sample, check, blacklist, and sample again until the check finds nothing.
 
@@ -82,7 +83,7 @@ def sample_checked(
     """
     banned = {int(index) for index in blacklist}
     while True:
-        found = draw(candidates, quotas, seed, banned)
+        found = draw(candidates, quotas, seed, banned, strategy)
         bad = {int(index) for index in check(found.chosen)} & set(found.chosen["tiny_index"])
         if not bad:
             return found, sorted(banned)

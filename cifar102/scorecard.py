@@ -14,6 +14,7 @@ from cifar102 import (
     keyword_mixture,
     lines,
     prediction_files,
+    published_files,
     robustness,
 )
 from cifar102.predictions import SetPredictions, check_class_order
@@ -24,7 +25,10 @@ LINE_AXIS = "logit"  # Taori et al. 2020 fit on logit axes
 
 @dataclass(frozen=True)
 class TestSet:
-    """One test set: labels int (n,), images uint8 (n, 32, 32, 3) or None, keywords text (n,) or None, and its place."""
+    """One test set: labels int (n,), images uint8 (n, 32, 32, 3) or None, keywords text (n,) or None, and its place.
+
+    missing: why there are no images, and where to get them.
+    """
 
     __test__ = False  # pytest takes classes of this name for tests
 
@@ -33,6 +37,7 @@ class TestSet:
     images: np.ndarray | None = None
     keywords: np.ndarray | None = None
     place: str = ""
+    missing: str = ""
 
 
 @dataclass(frozen=True)
@@ -156,11 +161,11 @@ def _beside_line(
     level: float,
 ) -> tuple[str, pd.DataFrame | None, pd.DataFrame | None]:
     """A sentence, the effective robustness and the chart's table; the last two None without a published line."""
-    if published is None or new not in prediction_files.PUBLISHED_SETS:
-        return f"{new}: no published predictions to draw a line through ({prediction_files.PUBLISHED_HOME})", None, None
+    if published is None or not prediction_files.VERSION.fullmatch(new):
+        return f"{new}: no published predictions to draw a line through ({published_files.PUBLISHED_HOME})", None, None
     tests = [sets[ORIGINAL], sets[new]]
     try:
-        others = [prediction_files.read_published(published, test.name) for test in tests]
+        others = [published_files.read_published(published, test.name) for test in tests]
     except FileNotFoundError as error:
         return f"{new}: no published line: {error}", None, None
     if any(len(next(iter(ids.values()))) != len(test.labels) for ids, test in zip(others, tests, strict=True)):
@@ -172,18 +177,23 @@ def _beside_line(
     fit = lines.fit_line(*(table.set_index("model")["accuracy"] for table in standard), LINE_AXIS, level=level)
     sizes = {"n_original": len(tests[0].labels), "n_new": len(tests[1].labels), "level": level}
     row = robustness.effective_robustness(*(table.set_index("model")["accuracy"] for table in own), fit, **sizes)
-    standard = [table[table["model"] != name] for table in standard]
-    families = dict.fromkeys(standard[0]["model"], "published models")
-    tables = [pd.concat(pair, ignore_index=True) for pair in zip(standard, own, strict=True)]
-    chart = accuracy_chart_tables.line_chart(
-        *tables, "probit", families=families | {name: "this model"}, not_fitted=[name], level=level
-    )
     value, low, high = (100 * row[column].iloc[0] for column in ("effective_robustness", "low", "high"))
     sentence = (
         f"{new}: {value:+.2f} points [{low:+.2f}, {high:+.2f}] at {level:.0%} beside the line of the "
         f"{fit.n} published models (logit axes, slope {fit.slope:.3f}, R2 {fit.r2:.3f}; the line taken as known)"
     )
-    return sentence, row, chart
+    return sentence, row, _chart(standard, own, level)
+
+
+def _chart(standard: list[pd.DataFrame], own: list[pd.DataFrame], level: float) -> pd.DataFrame:
+    """The published models with their line and this model, which may be one of them, large."""
+    standard = [table.assign(family="published models") for table in standard]
+    own = [table.assign(family="this model", model="this model") for table in own]
+    tables = [pd.concat(pair, ignore_index=True) for pair in zip(standard, own, strict=True)]
+    families = dict(zip(tables[0]["model"], tables[0]["family"], strict=True))
+    return accuracy_chart_tables.line_chart(
+        *tables, "probit", families=families, not_fitted=["this model"], level=level
+    )
 
 
 def _set_first(table: pd.DataFrame) -> pd.DataFrame:

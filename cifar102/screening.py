@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from cifar102 import dedup
+from cifar102.workspace import Workspace, read_table
 
 TEST_SETS = ("cifar10-test", "cifar10.1-v4", "cifar10.1-v6")
 TRAIN_SET = "cifar10-train"
@@ -34,6 +35,18 @@ def screen(
     table["is_copy"] = _is_copy(rows, exact_groups)
     table["is_eligible"] = ~(table["is_test_duplicate"] | table["is_label_conflict"] | table["is_copy"])
     return table
+
+
+def of_workspace(workspace: Workspace, num_candidates: int) -> pd.DataFrame:
+    """Screen the accepted candidates of a workspace by the tables that notebooks 02 and 03 left in it."""
+    tables = (read_table(workspace.built / f"{name}.parquet") for name in ("accepted", "exact_groups", "pairs"))
+    return screen(*tables, num_candidates)
+
+
+def drawable(screened: pd.DataFrame, use_cifar10_train: bool = False) -> pd.DataFrame:
+    """Keep what may be drawn: eligible rows, those that CIFAR-10's training set has only where they may fill up."""
+    is_new = ~screened["in_cifar10_train"]
+    return screened[screened["is_eligible"] & (is_new | use_cifar10_train)].reset_index(drop=True)
 
 
 def nearest(exact: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:

@@ -36,10 +36,11 @@ def seeds_as_models(scores: Scores) -> dict[str, dict[str, np.ndarray]]:
 def crossed(
     of_original: Scores, of_new: Scores, partner: Mapping[str, str], original: str = "cifar10", new: str = "cifar102"
 ) -> dict[tuple[str, str], np.ndarray]:
-    """Put the scores of two training sets against the two test sets: (train, test) -> correctness (seeds, n).
+    """Put the scores of two training sets against all test sets: (train, test) -> correctness (seeds, n).
 
     partner: model trained on the original set -> the same model trained on the new one. Only models with as many seeds
-    on either side enter, so that the four tables hold the same networks. ValueError where there is none.
+    on either side enter, so that all tables hold the same networks; a test set that one of them was not evaluated on
+    is left out for that training set. ValueError where no model is on both sides.
     """
     pairs = [
         (first, second)
@@ -50,8 +51,9 @@ def crossed(
         raise ValueError(
             f"no model is trained on both sets with as many seeds; found {list(of_original)}, {list(of_new)}"
         )
-    return {
-        (train, test): np.concatenate([side[pair[k]][test] for pair in pairs])
-        for k, (train, side) in enumerate(((original, of_original), (new, of_new)))
-        for test in (original, new)
-    }
+    tables = {}
+    for k, (train, side) in enumerate(((original, of_original), (new, of_new))):
+        models = [side[pair[k]] for pair in pairs]
+        tests = [name for name in models[0] if all(name in model for model in models)]
+        tables |= {(train, test): np.concatenate([model[test] for model in models]) for test in tests}
+    return tables

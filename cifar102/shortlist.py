@@ -11,28 +11,32 @@ QUERY_BLOCK = 64
 REFERENCE_BLOCK = 32768  # with QUERY_BLOCK 8 MiB of products a thread
 
 
-def shortlist(queries: np.ndarray, references: np.ndarray | None = None, k: int = 10) -> tuple[np.ndarray, np.ndarray]:
+def shortlist(
+    queries: np.ndarray, references: np.ndarray | None = None, k: int = 10, own_start: int | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Find the k references with the highest normalised correlation of block means, of each query.
 
     queries, references: uint8 (n, 32, 32, 3), (m, 32, 32, 3); without references each query is compared with the other
-    queries. Returns correlations float64 (n, k), descending, and indices int64 (n, k), ties by index; k is cut to what
-    there is. The 192 means of 4 x 4 pixels lose their mean and get unit length. Images without contrast, whose length
-    is 0, correlate 1 with each other and 0 with all others. All-pairs products are float32; those that may belong to
-    the k are computed again in whole numbers, so that the result depends on no rounding.
+    queries. own_start: the queries are the references from this row on, and none is compared with itself. Returns
+    correlations float64 (n, k), descending, and indices int64 (n, k), ties by index; k is cut to what there is. The 192
+    means of 4 x 4 pixels lose their mean and get unit length. Images without contrast, whose length is 0, correlate 1
+    with each other and 0 with all others. All-pairs products are float32; those that may belong to the k are computed
+    again in whole numbers, so that the result depends on no rounding.
     """
     check_images(queries, "queries")
     within = references is None
     references = queries if within else check_images(references, "references")
+    own_start = 0 if within else own_start
     if k < 1:
         raise ValueError(f"k: expected 1 or more, found {k}")
-    k = max(0, min(k, len(references) - within))
+    k = max(0, min(k, len(references) - (own_start is not None)))
     keys, indices = np.full((len(queries), k), np.inf), np.full((len(queries), k), -1, np.int64)
     if keys.size == 0:
         return keys, indices
     sums = block_sums(queries)
     other = sums if within else block_sums(references)
     for chunk in blocks(len(other), REFERENCE_BLOCK):
-        _search(sums, other[chunk], chunk.start, within, keys, indices)
+        _search(sums, other[chunk], chunk.start, own_start, keys, indices)
     return -keys, indices
 
 
@@ -61,7 +65,7 @@ def _unit_vectors(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _search(
-    sums: np.ndarray, other: np.ndarray, start: int, within: bool, keys: np.ndarray, indices: np.ndarray
+    sums: np.ndarray, other: np.ndarray, start: int, own_start: int | None, keys: np.ndarray, indices: np.ndarray
 ) -> None:
     """Improve the best keys (minus correlation) and indices of all queries by one block of references."""
     parts = in_threads(lambda block: _unit_vectors(other[block]), blocks(len(other), 2048))
@@ -74,7 +78,7 @@ def _search(
         products = np.empty((len(left), len(right)), np.float32)
         product(left, right, products)
         products[:, len(other) :] = -np.inf
-        own = np.arange(block.start, block.stop) if within else np.full(len(left), -1)
+        own = np.full(len(left), -1) if own_start is None else own_start + np.arange(block.start, block.stop)
         scan_correlations(
             products, error, sums[block], left_squares, other, squares, start, own, keys[block], indices[block]
         )

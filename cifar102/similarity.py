@@ -3,7 +3,7 @@
 import numpy as np
 
 from cifar102.kernels import blocks, in_threads
-from cifar102.ssim_kernels import PLACES, SIDE, best_of_shifts, luma, sequence_ssim
+from cifar102.ssim_kernels import PLACES, SIDE, best_of_shifts, luma, plain_ssim, sequence_ssim
 
 PAIR_BLOCK = 1024
 
@@ -78,7 +78,11 @@ def _scores_here(
     a: np.ndarray, b: np.ndarray, first: np.ndarray, second: np.ndarray, shifts: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     values, best = np.empty(len(first)), np.zeros(len(first), np.int64)
-    best_of_shifts(a.reshape(-1, SIDE * SIDE), b.reshape(-1, SIDE * SIDE), first, second, shifts, values, best)
+    a, b = a.reshape(-1, SIDE * SIDE), b.reshape(-1, SIDE * SIDE)
+    if len(shifts) == 1:
+        plain_ssim(a, b, first, second, values)
+    else:
+        best_of_shifts(a, b, first, second, shifts, values, best)
     return values, best
 
 

@@ -1,13 +1,15 @@
 """Weights kept at the ends of learning-rate cycles, their ensemble and their average."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import tensorflow as tf
 from tensorflow import keras
 
 from cifar102 import evaluation, schedules
+from cifar102.runs import Run
 from cifar102.train_config import TrainConfig
 from cifar102.training_data import TrainingData
 from cifar102.workspace import replacing
@@ -103,3 +105,16 @@ def average_weights(model: keras.Model, members: list[list[np.ndarray]], batches
         layer.momentum = momentum
         for part, weight in zip(total, layer.non_trainable_weights, strict=True):
             weight.assign(part / count)
+
+
+def parts_table(runs: Sequence[Run], accuracy: str = "cifar10_accuracy") -> pd.DataFrame:
+    """What each part of finished snapshot runs reaches: part, seed, accuracy (0-1), a row a run and part.
+
+    Parts: each snapshot with the epoch it was taken after, the network of their averaged weights, and the ensemble.
+    """
+    rows = []
+    for run in runs:
+        parts = {f"snapshot after epoch {part['epoch']}": part[accuracy] for part in run.metrics["snapshots"]}
+        parts |= {"averaged weights": run.metrics["weight_average"][accuracy], "ensemble": run.metrics[accuracy]}
+        rows += [{"part": name, "seed": run.config.seed, "accuracy": value} for name, value in parts.items()]
+    return pd.DataFrame(rows, columns=["part", "seed", "accuracy"])

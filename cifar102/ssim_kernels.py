@@ -105,12 +105,7 @@ def shifted_ssim(
         (y_moments[0, second:other], y_moments[1, second:other], y_moments[2, second:other]),
         quotients[: rows * SIDE],
     )
-    while rows > 1:  # in pairs of rows: the shortest sums, and in float32 as exact as need be
-        half = rows // 2
-        upper, lower = quotients[: half * SIDE], quotients[(rows - half) * SIDE : rows * SIDE]
-        for k in range(half * SIDE):
-            upper[k] += lower[k]
-        rows -= half
+    sum_rows(quotients, rows)
     begin = max(0, column)
     total, line = 0.0, quotients[begin : begin + width]
     for j in range(width):
@@ -161,6 +156,58 @@ def best_of_shifts(
             )
             if value > values[p]:
                 values[p], best[p] = value, s
+
+
+@kernel
+def plain_ssim(a: np.ndarray, b: np.ndarray, first: np.ndarray, second: np.ndarray, values: np.ndarray) -> None:
+    """SSIM of pairs of images as they lie, at half the cost of `best_of_shifts` with one shift.
+
+    a, b: uint8 (n, 1024), (m, 1024); first, second: row numbers (p,) in them; values: float64 (p,), filled in. Both
+    images' sums run in one number, the second's 16 bits higher: a window's sum of at most 49 * 255 fits below.
+    """
+    both, squares = np.zeros(PIXELS, np.int32), np.zeros(PIXELS, np.int32)
+    products, quotients = np.zeros(PIXELS, np.int32), np.zeros(PLACES * SIDE, np.float32)
+    columns = np.zeros((3, PLACES * SIDE + ROOM), np.int32)
+    for p in range(first.size):
+        x, y = a[first[p]], b[second[p]]
+        for k in range(PIXELS):
+            u, v = np.int32(x[k]), np.int32(y[k])
+            both[k] = np.int32(u + np.int32(v << 16))
+            squares[k] = np.int32(np.int32(u * u) + np.int32(v * v))
+            products[k] = np.int32(u * v)
+        column_sums(both, columns[0, : PLACES * SIDE])
+        column_sums(squares, columns[1, : PLACES * SIDE])
+        column_sums(products, columns[2, : PLACES * SIDE])
+        packed_quotients(columns[0], columns[1], columns[2], quotients)
+        sum_rows(quotients, PLACES)
+        total = 0.0
+        for column in range(PLACES):
+            total += np.float64(quotients[column])
+        values[p] = total / (PLACES * PLACES)
+
+
+@kernel
+def packed_quotients(both: np.ndarray, squares: np.ndarray, products: np.ndarray, quotients: np.ndarray) -> None:
+    """SSIM of each window from column sums of x + 2^16 y, x^2 + y^2 and x y."""
+    for k in range(quotients.size):
+        packed = seven(both, k)
+        s, t = np.int32(packed & 65535), np.int32(packed >> 16)
+        means, squared = np.int32(s * t), np.int32(np.int32(s * s) + np.int32(t * t))
+        covariance = np.int32(np.int32(AREA * seven(products, k)) - means)
+        spread = np.int32(np.int32(AREA * seven(squares, k)) - squared)
+        above = (np.float32(np.int32(2 * means)) + C1) * (np.float32(np.int32(2 * covariance)) + C2)
+        quotients[k] = above / ((np.float32(squared) + C1) * (np.float32(spread) + C2))
+
+
+@kernel
+def sum_rows(quotients: np.ndarray, rows: int) -> None:
+    """Add up rows of 32 numbers into the first, in pairs: the shortest sums, and in float32 as exact as need be."""
+    while rows > 1:
+        half = rows // 2
+        upper, lower = quotients[: half * SIDE], quotients[(rows - half) * SIDE : rows * SIDE]
+        for k in range(half * SIDE):
+            upper[k] += lower[k]
+        rows -= half
 
 
 @kernel

@@ -51,29 +51,40 @@ RELEASE = ("built/release/manifest.parquet", "built/release/*.npz")
 BASELINES = ("results/study_baseline.csv", "results/study_training_sets.csv", "results/baseline_accuracy.csv")
 TRAINING = Files(takes=(*RELEASE, "built/candidate_images.npy", *REFERENCE), may_take=OTHER_SETS)
 
+VERIFIED = tuple(
+    f"results/{name}.csv"
+    for name in ("agreement", "agreement_by_keyword", "yield_by_keyword", "selection_frequency", "votes")
+)
 TABLE = {
     "01_build_subset": Files(leaves=("raw/*", *CANDIDATES, "labels/votes.jsonl", "results/keyword_counts.csv")),
     "02_verify": Files(
         takes=(*CANDIDATES, "labels/votes.jsonl"),
         may_take=(*REFERENCE, *POOL, "raw/labelimg/*"),
-        leaves=("built/accepted.parquet", "results/agreement.csv", "results/yield_by_keyword.csv"),
+        leaves=("built/accepted.parquet", *VERIFIED),
     ),
     "03_deduplicate": Files(
         takes=(*CANDIDATES, "built/accepted.parquet", *REFERENCE),
         may_take=(*OTHER_SETS, *POOL, "labels/pair_verdicts.jsonl"),
-        leaves=("built/exact_groups.parquet", "built/pairs.parquet", "results/duplicates_per_class.csv"),
+        leaves=(
+            "built/exact_groups.parquet",
+            "built/pairs.parquet",
+            "results/duplicates_per_class.csv",
+            "results/duplicate_rules.csv",
+        ),
     ),
     "04_sample": Files(
         takes=(*CANDIDATES, *SCREENED, *REFERENCE, "results/keyword_counts.csv"),
-        may_take=(*POOL, "labels/pair_verdicts.jsonl"),
-        leaves=("built/release/*", "results/quotas.csv", "results/screening.csv"),
+        may_take=(*POOL, "labels/pair_verdicts.jsonl", "built/blacklist.json", "raw/CIFAR-10.1/other_data/*"),
+        leaves=("built/release/*", "results/quotas.csv", "results/screening.csv", "results/goals.csv"),
     ),
-    "05_baseline_cnn": replace(TRAINING, leaves=BASELINES),
+    "05_baseline_cnn": replace(
+        TRAINING, may_take=(*OTHER_SETS, "raw/cifar-10h/*"), leaves=(*BASELINES, "results/baseline_models.csv")
+    ),
     "06_ablations": replace(TRAINING, leaves=("results/study_{study}.csv",)),
     "07_wrn_cutmix": replace(TRAINING, leaves=("results/study_wrn.csv",)),
     "08_generalization": Files(
-        takes=(*TRAINING.takes, *BASELINES),
-        may_take=(*OTHER_SETS, *POOL),
+        takes=(*TRAINING.takes, *BASELINES, "built/candidates.parquet", *SCREENED[1:]),
+        may_take=(*OTHER_SETS, *POOL, "raw/cifar-10h/*"),
         leaves=("results/placebo_gap.csv", "results/set_matrix.csv", "results/summary.json"),
         after=("results/study_*.csv",),
     ),

@@ -6,7 +6,7 @@ than a block of them. Source: Torralba, Fergus & Freeman 2008, https://groups.cs
 """
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -104,18 +104,22 @@ class TinyImages:
             images[rows] = records_to_images(_read_records(self.images_path, IMAGE_BYTES, indices[rows]))
         return images
 
-    def image_blocks(self, indices: Sequence[int]) -> Iterator[np.ndarray]:
-        """Give images in the order asked, up to 8,192 at a time, each block read in file order."""
-        for block in _blocks(self._checked(indices)):
-            yield records_to_images(_read_records(self.images_path, IMAGE_BYTES, block))
-
     def images_to(self, path: Path, indices: Sequence[int]) -> Path:
-        """Write images to a .npy file, atomically, without ever holding more than a block of them."""
-        header = {"descr": "|u1", "fortran_order": False, "shape": (len(self._checked(indices)), 32, 32, 3)}
+        """Write images to a .npy file in the order asked, atomically, without ever holding more than a block of them.
+
+        The pixels are read once, in file order, whatever the order asked; each goes to its own place in the file.
+        """
+        indices = self._checked(indices)
+        header = {"descr": "|u1", "fortran_order": False, "shape": (len(indices), 32, 32, 3)}
         with replacing(path) as temporary, temporary.open("wb") as file:
             np.lib.format.write_array_header_1_0(file, header)
-            for block in self.image_blocks(indices):
-                file.write(block.data)
+            start = file.tell()
+            for block in _blocks(np.argsort(indices, kind="stable")):
+                places = np.sort(block)
+                images = records_to_images(_read_records(self.images_path, IMAGE_BYTES, indices[places]))
+                for first, last in _runs(places):
+                    file.seek(start + int(places[first]) * IMAGE_BYTES)
+                    file.write(images[first:last].data)
         return Path(path)
 
     def _metadata_block(self, indices: np.ndarray, columns: tuple[str, ...]) -> pd.DataFrame:
@@ -171,14 +175,17 @@ def _read_records(path: Path, record_bytes: int, indices: np.ndarray) -> np.ndar
     """Read records, uint8 (n, record_bytes), in the order asked; on disk in file order, neighbours in one read."""
     numbers, inverse = np.unique(indices, return_inverse=True)
     rows = np.empty((len(numbers), record_bytes), dtype=np.uint8)
-    bounds = [0, *(np.flatnonzero(np.diff(numbers) != 1) + 1).tolist(), len(numbers)]
     with path.open("rb", buffering=0) as file:
-        for first, last in itertools.pairwise(bounds):
-            if first == last:
-                continue
+        for first, last in _runs(numbers):
             file.seek(int(numbers[first]) * record_bytes)
             _read_into(file, rows[first:last].reshape(-1), path)
     return rows[inverse]
+
+
+def _runs(numbers: np.ndarray) -> list[tuple[int, int]]:
+    """Cut ascending numbers into runs of neighbours: the first place and one past the last of each."""
+    bounds = [0, *(np.flatnonzero(np.diff(numbers) != 1) + 1).tolist(), len(numbers)]
+    return [(first, last) for first, last in itertools.pairwise(bounds) if first < last]
 
 
 def _read_into(file: object, target: np.ndarray, path: Path) -> None:

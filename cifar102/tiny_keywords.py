@@ -58,7 +58,9 @@ class KeywordIndex:
 
         See TinyImages.keyword_range for what is raised.
         """
-        key = keyword.encode("utf-8")
+        if not keyword.isascii():
+            raise UnknownKeywordError(f"{self.path}: no keyword {keyword!r}; keywords of Tiny Images are ASCII")
+        key = keyword.encode("ascii")
         if self._runs is None and self._count <= SMALL_FILE and not self.is_sorted():
             self._fall_back()
         if self._runs is None:

@@ -130,7 +130,8 @@ def _train(config: TrainConfig, workspace: Workspace, data: TrainingData, hashes
         table = keras.callbacks.CSVLogger(str(folder / "history.csv"), append=True)
         _fit_model(model, config, data, first_epoch, [lines, *last, table, keeper])
     numbers = {"parameters": models.num_parameters(model), "epochs": keeper.state["epoch"]}
-    numbers |= {"seconds": keeper.state["seconds"], "images_per_second": lines.images_per_second}
+    numbers |= {name: keeper.state[name] for name in ("seconds", "processor_seconds")}
+    numbers["images_per_second"] = lines.images_per_second
     if stopper:
         numbers["best_epoch"] = keeper.state["best"]["best_epoch"] + 1
     return _finish(config, folder, data, model, {**numbers, **hashes})
@@ -149,7 +150,8 @@ def build_model(config: TrainConfig, workspace: Workspace, data: TrainingData) -
     model.compile(
         optimizers.build(config, rate),
         keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=config.label_smoothing),
-        [keras.metrics.CategoricalAccuracy(name="accuracy")],
+        metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
+        jit_compile=False,  # Keras 3 would compile by XLA, which is slower on a processor, and Keras 2 would not
     )
     return model
 
@@ -162,6 +164,7 @@ def _fit_model(model: keras.Model, config: TrainConfig, data: TrainingData, firs
         steps_per_epoch=pipeline.steps_per_epoch(len(data.train_rows), config.batch_size),
         validation_data=training_data.validation_batches(data, 500) if config.num_validation else None,
         callbacks=callbacks,
+        shuffle=False,  # the batches have their order; Keras 3 warns where this is left unsaid
         verbose=0,
     )
 
@@ -190,14 +193,13 @@ def _extras(config: TrainConfig, folder: Path) -> Iterator[keras.callbacks.Callb
 
 def _train_estimator(config: TrainConfig, folder: Path, data: TrainingData, hashes: dict) -> Run:
     runs.start(config, folder, {**hashes, "machine": machine.record()}, 0)
-    started = time.perf_counter()
+    started, processor_started = time.perf_counter(), time.process_time()
     estimator = models.build(config.model, data.num_classes, **{"seed": config.seed, **config.model_options})
     estimator.fit(data.train_images, data.train_labels)
-    seconds = time.perf_counter() - started
+    seconds, processor_seconds = time.perf_counter() - started, time.process_time() - processor_started
     numbers = {"parameters": models.num_parameters(estimator), "epochs": 1, "seconds": seconds}
-    return _finish(
-        config, folder, data, estimator, {**numbers, "images_per_second": len(data.train_rows) / seconds, **hashes}
-    )
+    numbers |= {"processor_seconds": processor_seconds, "images_per_second": len(data.train_rows) / seconds}
+    return _finish(config, folder, data, estimator, {**numbers, **hashes})
 
 
 def _finish(config: TrainConfig, folder: Path, data: TrainingData, model: object, numbers: dict) -> Run:

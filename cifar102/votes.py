@@ -1,20 +1,19 @@
 """The log of verdicts: one JSON object a line, appended and on disk before `append` returns, never rewritten."""
 
 import csv
-import datetime
-import json
-import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Hashable, Iterable, Mapping
 from pathlib import Path
 
 import pandas as pd
 
-from cifar102 import file_lock
+from cifar102 import append_log
 from cifar102.cifar import CLASS_NAMES
 from cifar102.quotas import classes_of_keywords
 from cifar102.workspace import write_table
 
 VERDICTS = ("yes", "no", "unsure")
+WITHDRAWN = "withdrawn"  # takes the rater's verdict back, as if the image had not been judged
+SETTLING = " (settling)"  # ends the rater's name of a verdict that was given with the differing ones in view
 FIELDS = ("tiny_index", "keyword", "class", "rater", "verdict", "time")
 
 
@@ -42,9 +41,8 @@ class VoteLog:
     def append_many(self, votes: Iterable[Mapping[str, object]]) -> list[dict[str, object]]:
         """Append several votes with one write and one fsync; all are checked before the first is written."""
         checked = [check_vote(vote) for vote in votes]
-        lines = "".join(json.dumps(vote, ensure_ascii=False) + "\n" for vote in checked)
         if checked:
-            _append_durably(self.path, lines.encode("utf-8"))
+            append_log.append(self.path, checked)
         return checked
 
     def table(self, all: bool = False) -> pd.DataFrame:
@@ -53,23 +51,17 @@ class VoteLog:
         all: every vote instead, in the order of the file. Columns tiny_index (int64), keyword, class, rater, verdict,
         time. A file that does not exist is an empty log.
         """
-        votes = vote_table([vote for _, vote, reason in self._lines() if not reason])
+        votes = vote_table([vote for _, vote, reason in append_log.read(self.path, check_vote) if not reason])
         return votes if all else current(votes)
 
     def refused(self) -> pd.DataFrame:
         """Return the lines that hold no vote: columns line (from 1), text, reason."""
-        rows = [(number, text, reason) for number, text, reason in self._lines() if reason]
+        rows = [(number, text, reason) for number, text, reason in append_log.read(self.path, check_vote) if reason]
         return pd.DataFrame(rows, columns=["line", "text", "reason"])
 
-    def _lines(self) -> Iterator[tuple[int, object, str]]:
-        lines = self.path.read_bytes().split(b"\n") if self.path.is_file() else []
-        for number, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            try:
-                yield number, check_vote(json.loads(line.decode("utf-8"))), ""
-            except (ValueError, RecursionError) as error:  # JSON and UTF-8 errors are ValueErrors
-                yield number, line.decode("utf-8", errors="replace"), str(error)
+    def ledger(self) -> append_log.Ledger:
+        """Open the log for a page that stays open: the current votes, kept up, and writing that may be repeated."""
+        return append_log.Ledger(self.path, check_vote, _question)
 
 
 def check_vote(vote: Mapping[str, object]) -> dict[str, object]:
@@ -77,7 +69,7 @@ def check_vote(vote: Mapping[str, object]) -> dict[str, object]:
     if not isinstance(vote, Mapping):
         raise ValueError(f"a vote is an object with the fields {list(FIELDS)}, found {vote!r}")
     vote = {"class" if key == "class_name" else key: value for key, value in vote.items()}
-    vote["time"] = vote.get("time") or _now()
+    vote["time"] = vote.get("time") or append_log.now()
     if set(vote) != set(FIELDS):
         raise ValueError(f"a vote has the fields {list(FIELDS)}, found {sorted(map(str, vote))}")
     index = vote["tiny_index"]
@@ -86,24 +78,24 @@ def check_vote(vote: Mapping[str, object]) -> dict[str, object]:
     for field in FIELDS[1:]:
         if not isinstance(vote[field], str) or not vote[field].strip():
             raise ValueError(f"vote on {index}: {field} is text, found {vote[field]!r}")
-    for field, allowed in (("class", CLASS_NAMES), ("verdict", VERDICTS)):
+    for field, allowed in (("class", CLASS_NAMES), ("verdict", (*VERDICTS, WITHDRAWN))):
         if vote[field] not in allowed:
             raise ValueError(f"vote on {index}: {field} is one of {list(allowed)}, found {vote[field]!r}")
-    _check_time(vote["time"])
+    append_log.moment(vote["time"])
     return {field: int(index) if field == "tiny_index" else str(vote[field]) for field in FIELDS}
 
 
-def _now() -> str:
-    return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="milliseconds")
+def check_candidate(vote: Mapping[str, object], candidates: Container[tuple[int, str, str]]) -> dict[str, object]:
+    """Check a vote as check_vote does, and that its tiny_index, keyword and class name one of the candidates."""
+    checked = check_vote(vote)
+    if (checked["tiny_index"], checked["keyword"], checked["class"]) not in candidates:
+        raise ValueError(f"image {checked['tiny_index']} is no candidate of {checked['class']}/{checked['keyword']}")
+    return checked
 
 
-def _check_time(text: str) -> None:
-    try:
-        moment = datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))  # Python 3.10 does not know Z
-    except ValueError:
-        moment = None
-    if moment is None or moment.utcoffset() != datetime.timedelta(0):
-        raise ValueError(f"vote: time is ISO 8601 in UTC, found {text!r}")
+def _question(vote: Mapping[str, object]) -> Hashable:
+    """What a vote answers: one rater, one image, and the class where the keyword stands in two (see current)."""
+    return vote["rater"], vote["tiny_index"], vote["class"] if vote["keyword"] in classes_of_keywords() else ""
 
 
 def vote_table(votes: list[Mapping[str, object]]) -> pd.DataFrame:
@@ -112,14 +104,20 @@ def vote_table(votes: list[Mapping[str, object]]) -> pd.DataFrame:
 
 
 def current(votes: pd.DataFrame) -> pd.DataFrame:
-    """Keep the last verdict per rater and image, sorted by tiny_index, class and rater.
+    """Keep the last verdict per rater and image unless it takes the vote back, by tiny_index, class and rater.
 
     An image of a keyword that stands in two classes is asked about once per class, and both answers count.
     """
     in_two = votes["keyword"].isin(classes_of_keywords())
     asked = votes.assign(question=votes["class"].where(in_two, ""))
     last = asked.drop_duplicates(["tiny_index", "question", "rater"], keep="last")
+    last = last[last["verdict"] != WITHDRAWN]
     return last.sort_values(["tiny_index", "question", "rater"]).drop(columns="question").reset_index(drop=True)
+
+
+def is_settling(votes: pd.DataFrame) -> pd.Series:
+    """Which votes settle a disagreement: given with the others' in view, they say nothing about agreement."""
+    return votes["rater"].astype(str).str.endswith(SETTLING)
 
 
 def write_csv(path: Path, votes: pd.DataFrame) -> Path:
@@ -139,41 +137,3 @@ def read_csv(path: Path) -> pd.DataFrame:
         except (ValueError, csv.Error) as error:
             raise ValueError(f"{path}: line {rows.line_num}: {error}") from error
     return vote_table(votes)
-
-
-def _append_durably(path: Path, content: bytes) -> None:
-    """Append under a lock in one write, after a line feed where the file ends in a torn line, and fsync."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    is_new = not path.exists()
-    handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644)
-    try:
-        if not file_lock.take(handle, wait=True):
-            raise TimeoutError(f"{path}: another process holds the log; the vote is not recorded")
-        try:
-            _append(handle, content)
-        except OSError as error:  # a full disk does not say of which file
-            raise OSError(error.errno, error.strerror, str(path)) from error
-        finally:
-            file_lock.give_back(handle)
-    finally:
-        os.close(handle)
-    if is_new and os.name != "nt":
-        _sync_folder(path.parent)
-
-
-def _append(handle: int, content: bytes) -> None:
-    size = os.lseek(handle, 0, os.SEEK_END)
-    if size and os.lseek(handle, size - 1, os.SEEK_SET) >= 0 and os.read(handle, 1) != b"\n":
-        content = b"\n" + content
-    while content:  # one write unless the system takes less
-        content = content[os.write(handle, content) :]
-    os.fsync(handle)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the name of a new file durable (POSIX)."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -43,3 +43,12 @@ def published() -> Path:
         if (folder / "model_predictions").is_dir():
             return folder
     pytest.skip("CIFAR-10.1's published files are not here: put them into CIFAR102_DATA/CIFAR-10.1")
+
+
+@pytest.fixture(scope="session")
+def judged_pairs(real_data: Path) -> Path:
+    """ciFAIR's list of the near-duplicate pairs inside CIFAR-10's test set that people judged."""
+    for folder in (real_data, SHARED):
+        if (path := folder / "ciFAIR" / "duplicates_cifar10_test.csv").is_file():
+            return path
+    pytest.skip("ciFAIR's list of judged pairs is not here: put it into CIFAR102_DATA/ciFAIR")

@@ -87,3 +87,12 @@ def test_confusion_difference_sums_to_nothing_per_true_class() -> None:
 def test_wrong_length_names_the_model() -> None:
     with pytest.raises(ValueError, match=r"resnet: expected 40 integer class ids, found 3"):
         accuracies.accuracy_table({"resnet": np.zeros(3, dtype=int)}, LABELS)
+
+
+def test_each_class_is_left_out_in_turn() -> None:
+    table = accuracies.leave_one_out_table({"m": some_predictions(4)}, LABELS)
+    classes = {accuracies.class_name(int(label)) for label in np.unique(LABELS)}
+    assert set(table["left_out"]) == {""} | classes
+    whole = table.iloc[0]
+    assert whole["n"] == len(LABELS) and whole["left_out"] == ""
+    assert (table["n"].iloc[1:] < whole["n"]).all()

@@ -17,7 +17,7 @@ needs_addons = pytest.mark.skipif(not addons.HAS_ADDONS, reason="TensorFlow Addo
 
 def _line() -> tuple[keras.Model, np.ndarray, np.ndarray]:
     keras.utils.set_random_seed(5)
-    model = keras.Sequential([keras.layers.Dense(3, input_shape=(4,)), keras.layers.Dense(2)])
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3), keras.layers.Dense(2)])
     rng = np.random.default_rng(5)
     return model, rng.normal(size=(8, 4)).astype("float32"), rng.normal(size=(8, 2)).astype("float32")
 

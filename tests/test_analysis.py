@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cifar102 import accuracies, analysis, cifar, image_difficulty, lines, model_pairs, prediction_files, robustness
+from cifar102 import accuracies, analysis, cifar, image_difficulty, lines, model_pairs, published_files, robustness
 
 pytestmark = pytest.mark.real_data
 
@@ -15,14 +15,14 @@ pytestmark = pytest.mark.real_data
 @pytest.fixture(scope="module")
 def labels(real_data: Path, published: Path) -> dict[str, np.ndarray]:
     test = cifar.read_batch(real_data / "cifar-10-batches-py" / "test_batch")
-    return {"original": test.labels, "v4": prediction_files.read_published_labels(published, "cifar10.1-v4")}
+    return {"original": test.labels, "v4": published_files.read_published_labels(published, "cifar10.1-v4")}
 
 
 @pytest.fixture(scope="module")
 def models(published: Path) -> dict[str, dict[str, np.ndarray]]:
     return {
-        "original": prediction_files.read_published(published, "cifar10", 10_000),
-        "v4": prediction_files.read_published(published, "cifar10.1-v4", 2_021),
+        "original": published_files.read_published(published, "cifar10", 10_000),
+        "v4": published_files.read_published(published, "cifar10.1-v4", 2_021),
     }
 
 
@@ -129,7 +129,7 @@ def test_keyword_mix_explains_little_of_v4_drop(models: dict, labels: dict, publ
     from cifar102 import keyword_mixture
 
     test = cifar.read_batch(real_data / "cifar-10-batches-py" / "test_batch")
-    keywords = {"original": test.keywords, "v4": prediction_files.read_published_keywords(published, "cifar10.1-v4")}
+    keywords = {"original": test.keywords, "v4": published_files.read_published_keywords(published, "cifar10.1-v4")}
     images = [
         keyword_mixture.image_table(models[name]["vgg16_keras"] == labels[name], labels[name], keywords[name])
         for name in ("original", "v4")

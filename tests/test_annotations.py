@@ -179,6 +179,24 @@ def test_accepted_needs_a_yes_from_everybody_and_two_raters():
     assert yields.to_numpy().tolist() == [["cat", "tabby", 6, 2, pytest.approx(1 / 3)]]
 
 
+def test_a_settling_vote_decides_where_asked_for_and_is_no_agreement():
+    settler = "cleo" + votes.SETTLING
+    blind = [vote(index, rater, said) for index in (0, 10, 20) for rater, said in (("ann", "yes"), ("bob", "no"))]
+    blind += [vote(30, "ann"), vote(30, "bob"), vote(40, "ann")]
+    settling = [vote(0, settler), vote(10, settler, "no"), vote(30, settler, "no"), vote(40, settler)]
+    given, candidates = table_of(*blind, *settling), make_candidates(5)
+    assert annotations.accepted(given, candidates)["tiny_index"].tolist() == [30]
+    found = annotations.accepted(given, candidates, rule="settled")
+    assert found[["tiny_index", "num_raters", "selection_frequency"]].to_numpy().tolist() == [[0, 2, 0.5], [30, 2, 1]]
+    assert annotations.yields(given, rule="settled")["num_accepted"].tolist() == [2]
+    assert annotations.agreement(given) == annotations.agreement(table_of(*blind))
+    assert annotations.disagreements(given)["tiny_index"].tolist() == [0, 10, 20]
+    with pytest.raises(ValueError, match="majority"):
+        annotations.accepted(given, candidates, rule="majority")
+    twice = table_of(*blind, *settling, vote(0, "dan" + votes.SETTLING, "no"))
+    assert annotations.accepted(twice, candidates, rule="settled")["tiny_index"].tolist() == [30]
+
+
 def test_votes_of_another_pool_are_an_error():
     with pytest.raises(ValueError, match="999"):
         annotations.accepted(table_of(vote(999)), make_candidates(3))

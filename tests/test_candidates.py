@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cifar102 import candidates, quotas
+from cifar102 import candidates, figures, notebooks, quotas
 from cifar102.cifar import ImageSet, load_cifar10
 from cifar102.tiny_images import TinyImages, write_tiny_images
+from cifar102.workspace import REPOSITORY, read_table
 
 
 def image_set(rng: np.random.Generator, names: list[tuple[str, int]]) -> ImageSet:
@@ -57,6 +58,23 @@ def test_an_image_is_unreached_when_its_keyword_is_of_another_class_or_none() ->
     found = candidates.unreached(truth, keywords).set_index("class_name")
     assert found.loc[["deer", "automobile", "bird", "ship"], "unreached"].tolist() == [0, 1, 1, 0]
     assert found["images"].sum() == 3
+
+
+def test_notebook_01_ends_only_when_all_it_collected_is_still_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(figures, "draw", lambda *given, **named: None)
+    monkeypatch.setattr(figures, "draw_sheet", lambda *given, **named: None)
+    names: dict[str, object] = {}
+    for cell in notebooks.read_cells(REPOSITORY / "notebooks" / "01_build_subset.ipynb"):
+        if cell["cell_type"] == "code":
+            exec(cell["source"], names)
+            if "parameters" in notebooks.tags_of(cell):
+                names["workspace"] = str(tmp_path)
+    found = read_table(tmp_path / "built" / "candidates.parquet")
+    pixels = np.load(tmp_path / "built" / "candidate_images.npy", mmap_mode="r")
+    with TinyImages(tmp_path / "raw") as tiny:
+        np.testing.assert_array_equal(pixels, tiny.images(found["tiny_index"]))
 
 
 @pytest.mark.real_data

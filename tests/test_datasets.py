@@ -39,8 +39,19 @@ def full(workspace):
     for version, folder in (("v4", raw / "CIFAR-10.1" / "datasets"), ("v6", raw / "CIFAR-10.1")):
         write_array(folder / f"cifar10.1_{version}_data.npy", _images(60, 5))
         write_array(folder / f"cifar10.1_{version}_labels.npy", LABELS.astype(np.int32))
+    _write_companions(raw)
     _write_builds(workspace)
     return workspace
+
+
+def _write_companions(raw):
+    """What others published about the test set: votes, ciFAIR, one corruption."""
+    write_array(raw / "cifar-10h" / "cifar10h-counts.npy", np.eye(10, dtype=np.int64)[LABELS] * 50)
+    cifar.write_batch(raw / "ciFAIR-10" / "test_batch", _images(60, 8), LABELS, _names(60), "testing batch")
+    labels = {"coarse_labels": np.arange(60) % 20}
+    cifar.write_batch(raw / "ciFAIR-100" / "test", _images(60, 9), np.arange(60) + 40, _names(60), "test", **labels)
+    write_array(raw / "CIFAR-10-C" / "fog.npy", _images(50, 7))
+    write_array(raw / "CIFAR-10-C" / "labels.npy", np.tile(np.arange(10), 5))
 
 
 def _write_release(path, rows=slice(None), seed=6):
@@ -67,11 +78,11 @@ def _write_builds(workspace):
     write_array(workspace.built / "candidate_images.npy", _images(60, 6))
 
 
-@pytest.mark.parametrize("name", datasets.NAMES)
+@pytest.mark.parametrize("name", [*datasets.NAMES, "cifar10-c-fog-3"])
 def test_every_named_set_is_loaded_with_images_and_labels_in_range(full, name):
     sets = datasets.load(name, full)
-    test_only = name in ("cifar10.1-v4", "cifar10.1-v6", "cifar102-leftover", "cifar102-uniform", "cifar10-2k")
-    assert list(sets) == (["test"] if test_only else ["train", "test"])
+    with_train = "cifar10 cifar100-fine cifar100-coarse cifar10.2 cifar102 cifar10-10k"
+    assert list(sets) == (["train", "test"] if name in with_train.split() else ["test"])
     for images in sets.values():
         assert images.images.dtype == np.uint8
         assert images.images.shape == (len(images.labels), 32, 32, 3)
@@ -244,6 +255,10 @@ def test_an_unknown_name_brings_the_nearest_and_all_known_ones(workspace):
         ("cifar100-fine", "cifar-100-python", "https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz"),
         ("cifar10.1-v4", "cifar10.1_v4_data.npy", "github.com/modestyachts/CIFAR-10.1"),
         ("cifar10.2", "cifar102_train.npz", "github.com/modestyachts/cifar-10.2"),
+        ("cifar10h", "cifar10h-counts.npy", "github.com/jcpeterson/cifar-10h"),
+        ("cifar10-c-fog-1", "fog.npy", "zenodo.org/records/2535967"),
+        ("cifair10", "ciFAIR-10/test_batch", "https://github.com/cvjena/cifair"),
+        ("cifair100", "ciFAIR-100/test", "https://github.com/cvjena/cifair"),
         ("cifar102", "manifest.parquet", "04_sample"),
         ("cifar102-leftover", "manifest.parquet", "04_sample"),
     ],
@@ -259,6 +274,50 @@ def test_one_missing_batch_is_named_with_its_home(full):
     (full.raw / "cifar-10-batches-py" / "test_batch").unlink()
     with pytest.raises(FileNotFoundError, match=r"test_batch.*https://www\.cs\.toronto\.edu"):
         datasets.load("cifar10", full)
+
+
+def test_cifar10h_is_the_test_set_with_the_votes_of_each_image(full):
+    test = datasets.load("cifar10h", full)["test"]
+    np.testing.assert_array_equal(test.images, datasets.load("cifar10", full)["test"].images)
+    np.testing.assert_array_equal(test.votes.argmax(axis=1), test.labels)
+    write_array(full.raw / "cifar-10h" / "cifar10h-counts.npy", test.votes[:50])
+    with pytest.raises(ValueError, match="votes on 50 images, the test set has 60"):
+        datasets.load("cifar10h", full)
+
+
+def test_a_corruption_has_its_name_at_each_severity_and_no_other(full):
+    for severity in range(1, 6):
+        found = datasets.load(f"cifar10-c-fog-{severity}", full)["test"].images
+        np.testing.assert_array_equal(found, _images(50, 7)[(severity - 1) * 10 : severity * 10])
+    with pytest.raises(ValueError, match="did you mean 'cifar10-c-fog-"):
+        datasets.load("cifar10-c-fog-6", full)
+    assert sum(name.startswith("cifar10-c-") for name in datasets.LOADERS) == 19 * 5
+
+
+def test_what_is_missing_is_fetched_only_where_asked_and_never_into_a_made_pool(full, monkeypatch):
+    asked, (data, kept) = [], ((path := full.raw / "CIFAR-10.1" / "cifar10.1_v6_data.npy"), path.read_bytes())
+    data.unlink()
+
+    def fetch(dataset, raw):
+        asked.append((dataset, raw))
+        write_bytes(data, kept)
+
+    monkeypatch.setattr(datasets.downloads, "fetch_dataset", fetch)
+    for pool, download in ((False, False), (True, True)):
+        if pool:
+            write_bytes(full.raw / "pool.json", b"{}")
+        with pytest.raises(FileNotFoundError, match=r"cifar10\.1_v6_data\.npy is not there"):
+            datasets.load("cifar10.1-v6", full, download=download)
+    (full.raw / "pool.json").unlink()
+    for _ in range(2):
+        assert len(datasets.load("cifar10.1-v6", full, download=True)["test"]) == 60
+    assert asked == [("cifar10.1-v6", full.raw)]
+
+
+def test_every_download_of_a_set_has_files_and_what_a_run_builds_has_none():
+    assert {part for parts in datasets.DOWNLOADS.values() for part in parts} <= set(sources.DATASET_FILES)
+    built = {"cifar102", "cifar102-leftover", "cifar102-uniform"}
+    assert set(datasets.LOADERS) - set(datasets.DOWNLOADS) == built
 
 
 def test_votes_are_counts_of_ten_classes(workspace):

@@ -98,12 +98,9 @@ def test_components_join_what_hangs_together_through_others() -> None:
 
 
 @pytest.mark.real_data
-def test_most_judged_pairs_of_the_real_test_set_are_flagged(real_data) -> None:
-    path = real_data / "ciFAIR" / "duplicates_cifar10_test.csv"
-    if not path.is_file():
-        pytest.skip("ciFAIR's list of judged pairs is not here")
+def test_most_judged_pairs_of_the_real_test_set_are_flagged(real_data, judged_pairs) -> None:
     test = cifar.load_cifar10(real_data / "cifar-10-batches-py")["test"].images
-    judged = pd.read_csv(path)[["TestID", "TrainID"]].to_numpy()
+    judged = pd.read_csv(judged_pairs)[["TestID", "TrainID"]].to_numpy()
     rows = np.unique(judged)
     pairs = dedup.near_duplicates(test[rows], test, k=11)  # each finds itself, too
     scores = {(rows[q], r): s for q, r, s in zip(pairs["query"], pairs["reference"], pairs["ssim"], strict=True)}

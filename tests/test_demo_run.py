@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cifar102 import cifar, profiles, steps
+from cifar102 import cifar, methods_text, profiles, steps
 from cifar102.workspace import REPOSITORY, Workspace, hash_file
 
 pytestmark = pytest.mark.slow
@@ -143,6 +144,25 @@ def test_every_figure_says_what_pool_it_shows(demo_run: Run) -> None:
         assert "synthetic demo pool" in path.with_suffix(".json").read_text(encoding="utf-8"), path.stem
 
 
+ANALYSIS_FIGURES = (
+    *("accuracy-on-each-set", "gap", "gap-per-class", "keywords", "near-duplicates", "set-matrix", "placebo-line"),
+    *("published-line", "effective-robustness", "certain-ranks", "drop-terms", "confusion-difference"),
+    *("agreement-line", "hard-images", "hard-images-new", "reliability", "power"),
+)
+
+
+def test_the_analysis_leaves_its_figures_and_a_methods_text_of_its_own_numbers(demo_run: Run) -> None:
+    figures = demo_run.workspace.figures
+    assert [name for name in ANALYSIS_FIGURES if not (figures / f"08-{name}.svg").is_file()] == []
+    section = json.loads(demo_run.workspace.summary.read_text())["08_generalization"]
+    facts = methods_text.MethodsFacts(**section["methods"]["facts"])
+    assert methods_text.methods_text(facts) == section["methods"]["text"]
+    assert "simulated" in section["methods"]["text"] and "d9982ab" not in section["methods"]["text"]
+    fits = pd.read_csv(demo_run.workspace.results / "published_fits.csv")
+    assert set(fits["version"]) == {"cifar10.1-v4", "cifar10.1-v6"}
+    assert section["published_fits"][0]["slope"] == fits["slope"].iloc[0]
+
+
 def test_a_second_run_does_nothing(demo_run: Run) -> None:
     before = {path: path.stat().st_mtime_ns for path in demo_run.workspace.root.rglob("*") if path.name != ".lock"}
     result = cifar102("run", "demo", workspace=demo_run.workspace.root)
@@ -163,6 +183,21 @@ def test_figures_are_redrawn_from_their_tables_with_the_same_bytes(demo_run: Run
     result = cifar102("figures", workspace=demo_run.workspace.root)
     assert result.returncode == 0, result.stderr
     assert [path.name for path in pictures if not path.is_file() or hash_file(path) != before[path]] == []
+
+
+def test_resampling_leaves_out_what_it_blacklists_and_makes_the_release_anew(demo_run: Run, tmp_path: Path) -> None:
+    root = shutil.copytree(demo_run.workspace.root, tmp_path / "copy", ignore=shutil.ignore_patterns("runs", "figures"))
+    result = cifar102("resample", "demo", "--threshold", "0.55", workspace=root)
+    assert result.returncode == 0, result.stderr
+    assert "03_deduplicate is up to date" in result.stdout and "04_sample done" in result.stdout
+    banned = json.loads((root / "built" / "blacklist.json").read_text())
+    found = pd.read_csv(root / "results" / "blacklist.csv")
+    assert sorted(found["tiny_index"]) == banned and len(banned) > 10
+    assert (found["ssim"] >= 0.55).all()
+    manifest = pd.read_parquet(root / "built" / "release" / "manifest.parquet")
+    assert not set(manifest["tiny_index"]) & set(banned)
+    before = pd.read_parquet(demo_run.workspace.release / "manifest.parquet")
+    assert manifest["split"].value_counts()[["train", "test"]].equals(before["split"].value_counts()[["train", "test"]])
 
 
 def test_doit_itself_lists_the_same_steps(demo_run: Run) -> None:

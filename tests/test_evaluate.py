@@ -144,3 +144,66 @@ def test_keras_file_is_judged_and_its_pixel_scale_stated(data: Path, workspace: 
     keras.Model(inputs, keras.layers.Lambda(lambda x: x[:, 0, 0, :])(inputs)).save(tmp_path / "code.keras")
     with pytest.raises(ValueError, match=r"code\.keras: holds a Lambda layer"):
         evaluate.evaluate(tmp_path / "code.keras", workspace=workspace, data=data)
+
+
+def test_every_set_that_is_not_judged_gets_a_sentence(data: Path, workspace: Workspace, tmp_path: Path) -> None:
+    (data / "CIFAR-10.1" / "datasets" / "cifar10.1_v4_data.npy").unlink()
+    (tmp_path / "half.py").write_text("def predict(images):\n    return [0] * len(images)\n")
+    sys.path.insert(0, str(tmp_path))
+    try:
+        text = str(evaluate.evaluate("half:predict", workspace=workspace, data=data))
+    finally:
+        sys.path.remove(str(tmp_path))
+    for name in evaluation_sets.NAMES[1:]:
+        assert text.count(f"{name} was not judged: ") == 1, name
+    assert "d9982ab/datasets/cifar10.1_v4_data.npy" in text
+    np.save(tmp_path / "cifar10.npy", np.arange(60) % 10)
+    text = str(evaluate.evaluate(tmp_path / "cifar10.npy", ["cifar10", "cifar10.1-v6"], workspace, data))
+    assert "cifar10.1-v6 was not judged: " in text
+
+
+def test_later_version_is_judged_by_the_same_path(data: Path, workspace: Workspace) -> None:
+    home = data / "CIFAR-10.1"
+    labels = np.arange(20) % 10
+    np.save(home / "datasets" / "cifar10.1_v11_labels.npy", labels)
+    place = home / "model_predictions" / "v11_predictions"
+    place.mkdir()
+    for k, model in enumerate(("vgg", "resnet", "wrn")):
+        (place / f"{model}_predictions.json").write_text(json.dumps(said_with(labels, 3 + 2 * k).tolist()))
+    assert evaluation_sets.names(workspace, data)[-1] == "cifar10.1-v11"
+    found = evaluate.evaluate(place / "wrn_predictions.json", workspace=workspace, data=data)
+    assert list(found.card.tables["gaps"]["set"]) == ["cifar10.1-v4", "cifar10.1-v11"]
+    assert found.card.tables["gaps"]["new"].iloc[1] == 0.65
+    assert list(found.card.tables["effective_robustness"]["set"]) == ["cifar10.1-v4", "cifar10.1-v11"]
+    np.save(home / "datasets" / "cifar10.1_v11_data.npy", np.zeros((20, 32, 32, 3), dtype=np.uint8))
+    assert evaluation_sets.load("cifar10.1-v11", workspace, data).images.shape == (20, 32, 32, 3)
+
+
+def test_figure_shows_what_images_it_is_of_and_the_level_is_kept(data, workspace, tmp_path) -> None:
+    mine = write_predictions(tmp_path / "mine", np.arange(60) % 10)
+    found = evaluate.evaluate(mine, workspace=workspace, data=data, level=0.8)
+    record = json.loads((workspace.figures / "08-evaluate-mine.json").read_text())
+    assert record["title"] == "mine, 80% intervals\npublished sets"
+    assert [panel["plot"] for panel in record["panels"]] == ["interval_rows", "interval_rows", "reliability"]
+    assert all((table["level"] == 0.8).all() for table in found.card.tables.values() if "level" in table)
+
+
+def test_published_model_is_judged_by_the_line_it_is_part_of(data: Path, workspace: Workspace) -> None:
+    path = data / "CIFAR-10.1" / "model_predictions" / "v4_predictions" / "vgg_predictions.json"
+    chart = evaluate.evaluate(path, workspace=workspace, data=data).card.charts["cifar10.1-v4"]
+    models = chart[chart["kind"] == "model"]
+    assert models["family"].value_counts().to_dict() == {"published models": 3, "this model": 1}
+    assert "3 models" in chart.loc[chart["kind"] == "line", "family"].iloc[0]
+
+
+@pytest.mark.real_data
+def test_published_file_of_vgg16_gets_the_golden_gap_and_stands_on_the_line(real_data, published, workspace) -> None:
+    path = published / "model_predictions" / "v4_predictions" / "vgg16_keras_predictions.json"
+    found = evaluate.evaluate(path, ["cifar10", "cifar10.1-v4"], workspace, published.parent)
+    gap = found.card.tables["gaps"].iloc[0]
+    assert [round(100 * gap[name], 2) for name in ("original", "new", "gap", "low", "high")] == [
+        *(93.59, 85.25, 8.34, 6.78, 10.01)
+    ]
+    robust = found.card.tables["effective_robustness"].iloc[0]
+    assert robust["low"] < 0 < robust["high"]
+    assert "30 published models (logit axes, slope 0.839" in str(found)

@@ -1,6 +1,7 @@
 """Mean images, mistakes and previews show what they say."""
 
 import numpy as np
+import pandas as pd
 
 from cifar102 import exploration, image_sheets, previews
 from cifar102.cifar import ImageSet
@@ -39,3 +40,68 @@ def test_a_preview_without_augmentation_shows_the_images_themselves(rng: np.rand
     first_of_class = {image.tobytes() for image in images.images[::2]}
     assert {image.tobytes() for image in shown["none"]} == first_of_class
     assert not np.array_equal(shown["cutout"], shown["none"])
+
+
+def named_set(rng: np.random.Generator) -> ImageSet:
+    """Twenty images, two of each class, under a keyword a class and one more for the first class."""
+    names = (*(f"word{k % 10}_s_{k:06d}.png" for k in range(19)), "word10_s_000001.png")
+    labels = np.append(np.arange(19) % 10, 0)
+    return ImageSet(rng.integers(0, 256, (20, 32, 32, 3), dtype=np.uint8), labels, names)
+
+
+def test_counts_are_those_of_classes_and_keywords(rng: np.random.Generator) -> None:
+    images = named_set(rng)
+    counts = exploration.counts_table({"a": images}).set_index("class_name")
+    assert counts["images"].sum() == 20 and tuple(counts.loc["airplane", ["images", "keywords"]]) == (3, 2)
+    words = exploration.keyword_counts({"a": images, "b": images}, largest=4)
+    assert words["keyword"].nunique() == 4 and words.groupby("keyword")["images"].sum().is_monotonic_decreasing
+    assert words.groupby("keyword").size().eq(2).all(), "each keyword has a bar of each set"
+
+
+def test_channel_statistics_are_those_of_numpy_and_histograms_hold_every_pixel(rng: np.random.Generator) -> None:
+    images = named_set(rng)
+    table = exploration.channel_statistics({"a": images}).set_index("channel")
+    scaled = images.images.reshape(-1, 3) / 255
+    for number, name in enumerate(("red", "green", "blue")):
+        assert np.isclose(table.loc[name, "mean"], scaled[:, number].mean())
+        assert np.isclose(table.loc[name, "sd"], scaled[:, number].std())
+    histogram = exploration.channel_histograms(images.images)
+    assert np.allclose(histogram.groupby("channel")["percent"].sum(), 100) and len(histogram) == 3 * 64
+    black = exploration.channel_histograms(np.zeros((1, 32, 32, 3), np.uint8))
+    assert (black[black["percent"] > 0]["value"] == 1.5).all()
+
+
+def test_samples_are_different_images_of_their_class(rng: np.random.Generator) -> None:
+    images = named_set(rng)
+    for label, found in enumerate(exploration.samples_by_class(images, each=2).values()):
+        own = images.images[images.labels == label]
+        assert all((own == image).all(axis=(1, 2, 3)).any() for image in found)
+        assert len(found) == min(2, len(own)) and len(np.unique(found, axis=0)) == len(found)
+
+
+def test_a_prediction_sheet_marks_wrong_answers_with_the_truth(rng: np.random.Generator) -> None:
+    images = named_set(rng)
+    said = images.labels.copy()
+    said[3] = 5
+    sheet = exploration.prediction_sheet(images, said, 10)
+    assert sheet["caption"][3] == "✗ dog\nis cat" and sheet["caption"][4] == "deer" and len(sheet) == 10
+    np.testing.assert_array_equal(image_sheets.decode_pixels(list(sheet["pixels"])), images.images[:10])
+
+
+def test_confusion_rows_are_percent_of_the_true_class_and_scores_those_of_their_definition() -> None:
+    labels, said = np.array([0, 0, 1, 1]), np.array([0, 1, 1, 1])
+    cells = exploration.confusion_table(labels, said).set_index(["true", "predicted"])["share"]
+    assert cells["airplane", "airplane"] == cells["airplane", "automobile"] == 50
+    assert cells["automobile", "automobile"] == 100
+    scores = exploration.class_scores(labels, said).set_index("class_name")
+    assert tuple(scores.loc["automobile", ["precision", "recall", "images"]]) == (2 / 3, 1, 2)
+    assert np.isclose(scores.loc["automobile", "f1"], 0.8)
+
+
+def test_learning_curves_count_epochs_from_one_and_leave_out_what_was_not_measured() -> None:
+    history = pd.DataFrame({"epoch": [0, 1], "accuracy": [0.1, 0.2]})
+    curves = exploration.learning_curves({"a": history, "b": history.assign(val_accuracy=0.3)})
+    assert curves.groupby(["run", "images"]).size().to_dict() == {
+        ("a", "training"): 2, ("b", "training"): 2, ("b", "validation"): 2,
+    }  # fmt: skip
+    assert curves["epoch"].tolist() == [1, 2] * 3

@@ -34,14 +34,18 @@ def test_bins_hold_every_image_once_in_order_of_entropy(rng: np.random.Generator
     assert first["human_accuracy"].iloc[0] == 1
     assert (first["entropy_high"].to_numpy()[:-1] <= first["entropy_low"].to_numpy()[1:]).all()
     assert set(table["accuracy"]) == {0, 1}
+    people = image_difficulty.people(table)
+    assert people["accuracy"].tolist() == first["human_accuracy"].tolist()
 
 
-def test_wrong_counts_are_refused_by_file(tmp_path: Path) -> None:
-    np.save(tmp_path / "counts.npy", np.ones((10, 10), dtype=int))
-    with pytest.raises(ValueError, match=r"counts.npy: expected integer counts \(10000, 10\)"):
-        image_difficulty.read_human_counts(tmp_path / "counts.npy")
-    with pytest.raises(FileNotFoundError, match="cifar-10h"):
-        image_difficulty.read_human_counts(tmp_path / "none.npy")
+def test_sheet_shows_the_hardest_first_and_says_what_was_said() -> None:
+    models = {"a": np.array([0, 3, 5]), "b": np.array([0, 3, 7])}
+    sheet = image_difficulty.hard_images(
+        image_difficulty.difficulty_table(models, np.array([0, 5, 7])), "cifar10-test", count=2
+    )
+    assert sheet["row"].tolist() == [1, 2]
+    assert sheet["caption"].tolist() == ["cat\nis dog", "dog\nis horse"]
+    assert sheet["group"].tolist() == ["no model of 2 is right", "few models are right"]
 
 
 @pytest.mark.real_data
@@ -49,6 +53,6 @@ def test_people_agree_with_the_labels_on_most_real_images(real_data: Path) -> No
     path = real_data / "cifar-10h" / "cifar10h-counts.npy"
     if not path.is_file():
         pytest.skip(f"{path} is not here")
-    counts = image_difficulty.read_human_counts(path)
+    counts = np.load(path)
     assert (counts.sum(axis=1) >= 40).all()
     assert 0.1 < image_difficulty.human_entropy(counts).mean() < 0.5

@@ -75,3 +75,12 @@ def test_prior_weight_finds_the_variance_between_keywords(rng: np.random.Generat
 def test_correctness_is_one_share_an_image(correct: np.ndarray) -> None:
     with pytest.raises(ValueError, match="correct: expected"):
         keyword_mixture.image_table(correct, np.zeros(4, dtype=int), np.array(["a"] * 4))
+
+
+def test_pairs_hold_the_keywords_of_both_sets_with_shrunk_accuracies() -> None:
+    new = images({(0, "jet"): (160, 200), (1, "cab"): (400, 500), (1, "lorry"): (3, 4)})
+    pairs = keyword_mixture.keyword_pairs(ORIGINAL, new).set_index("keyword")
+    assert set(pairs.index) == {"jet", "cab"}
+    assert pairs.loc["jet", ["n_original", "n_new"]].tolist() == [800, 200]
+    assert pairs.loc["jet", "gap"] == pairs.loc["jet", "original"] - pairs.loc["jet", "new"]
+    assert pairs.loc["jet", "original"] == pytest.approx(0.9, abs=0.02)

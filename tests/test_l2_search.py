@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from scipy.linalg import blas
 
-from cifar102 import cifar, dedup, l2_search
+from cifar102 import cifar, dedup, kernels, l2_search
 from tests.test_dedup import smooth_images
 
 
@@ -90,3 +91,25 @@ def test_real_queries_find_the_neighbours_of_brute_force_and_of_faiss(real_data)
     index.add(references.reshape(-1, 3072).astype(np.float32))
     squares, _ = index.search(queries.reshape(-1, 3072).astype(np.float32), 10)
     assert np.allclose(np.sqrt(squares), distances, rtol=1e-4)
+
+
+@pytest.mark.real_data
+def test_a_thousand_real_queries_find_the_exact_neighbours_among_all_sixty_thousand(real_data) -> None:
+    sets = cifar.load_cifar10(real_data / "cifar-10-batches-py")
+    references = np.concatenate([sets["train"].images, sets["test"].images])
+    references[40_000:40_010] = references[50_000:50_010]  # ten equal pairs: ties by index
+    queries = references[50_000:51_000]
+    distances, indices = dedup.nearest(queries, references)
+    # Whole numbers below 2^53 are exact in float64, in any order of summation.
+    left, norms = queries.reshape(len(queries), -1).astype(np.float64), []
+    squares = np.empty((len(queries), len(references)))
+    for block in kernels.blocks(len(references), 5000):
+        right = references[block].reshape(-1, 3072).astype(np.float64)
+        norms.append(np.einsum("ij,ij->i", right, right))
+        squares[:, block] = norms[-1] - 2 * blas.dgemm(1, right.T, left.T, trans_a=True).T
+    squares += np.einsum("ij,ij->i", left, left)[:, None]
+    keys = squares.astype(np.int64) * 2**16 + np.arange(len(references))
+    best = np.sort(np.partition(keys, 10, axis=1)[:, :10], axis=1)
+    assert np.array_equal(indices, best % 2**16)
+    assert np.array_equal(distances, np.sqrt((best // 2**16).astype(np.float64)))
+    assert indices[:10, :2].tolist() == [[40_000 + row, 50_000 + row] for row in range(10)]

@@ -15,28 +15,31 @@ MODULES = {path.stem: ast.parse(path.read_text(encoding="utf-8")) for path in so
 LAYERS = {
     "ground": "workspace file_lock cifar batch_pickle pickle_opcodes array_files",
     "data": (
-        "tiny_images tiny_keywords tiny_metadata candidates annotations votes labelimg agreement good_indices dedup "
-        "exact_copies l2_search l2_kernels kernels principal pair_bound shortlist similarity ssim_kernels "
-        "pair_verdicts "
-        "screening quotas sampling group_split replay release croissant datasheet datasets "
-        "companions sources downloads archives pools demo demo_drawing placebo"
+        "tiny_images tiny_keywords tiny_metadata candidates annotations append_log votes labelimg agreement "
+        "good_indices dedup exact_copies l2_search l2_kernels kernels principal pair_bound shortlist similarity "
+        "ssim_kernels pair_verdicts block_search planted_copies duplicate_rules "
+        "screening quotas sampling resampling goals records group_split replay release croissant datasheet datasets "
+        "release_sets companions sources downloads archives pools demo demo_drawing placebo whole_cifar10"
     ),
     "learning": (
         "models plain_networks ablation_networks residual_networks fast_networks layers random_features patch_filters "
         "ridge addons addons_fallback pipeline augmentation autoaugment geometry pixel_operations previews splits "
-        "training train_config training_data evaluation checkpoints initial_weights machine cluster progress "
-        "optimizers "
-        "schedules snapshots rate_range runs studies study_arms"
+        "training train_config training_data evaluation checkpoints initial_weights keras_files "
+        "machine cluster progress optimizers "
+        "schedules snapshots rate_range runs studies study_arms baselines network_tables search "
+        "validation_leak training_cost"
     ),
     "reading": (
         "analysis accuracies intervals predictions prediction_files lines robustness agreement_line model_pairs "
         "drop_terms keyword_mixture set_matrix seed_scores image_difficulty calibration placebo_gap power methods_text "
+        "published_files published_models train_copies "
         "scorecard comparisons exploration figures figure_files charts accuracy_charts accuracy_chart_tables bar_marks "
-        "chart_marks image_sheets report report_cells report_page"
+        "chart_marks image_sheets picture_panels dashboards report report_cells report_page"
     ),
     "on top": (
         "__main__ commands runner plans profiles steps stamps notebooks execution jupyter_kernel lock benchmarks "
-        "evaluate evaluation_sets model_files leakage image_sources"
+        "evaluate evaluation_sets model_files leakage image_sources "
+        "review review_server review_widget review_sheets review_labelling review_pairs review_disagreements"
     ),
 }
 LAYER_OF = {module: layer for layer, modules in LAYERS.items() for module in modules.split()}

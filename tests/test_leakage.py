@@ -37,7 +37,7 @@ def test_a_copy_and_a_shifted_copy_in_two_files_are_reported(two_files, workspac
 def test_the_report_leaves_two_tables_and_a_contact_sheet(two_files, workspace: Workspace) -> None:
     folder = leakage.report(*map(str, two_files), workspace).folder
     assert folder.is_relative_to(workspace.results)
-    assert sorted(path.name for path in folder.iterdir()) == ["exact.csv", "near.csv", "pairs.png"]
+    assert sorted(path.name for path in folder.iterdir()) == ["exact.csv", "groups.csv", "near.csv", "pairs.png"]
     near = pd.read_csv(folder / "near.csv")
     assert near["ssim"].is_monotonic_decreasing
     assert set(near["verdict"]) <= {"duplicate", "review"}

@@ -9,6 +9,7 @@ from cifar102 import fast_networks, layers, models
 
 KERAS_NAMES = [name for name in models.NAMES if name != "random_features"]
 SLOW_TO_SAVE = {"resnet32", "resnet44", "resnet56", "resnet110", "vgg16", "cifar100_first_cnn"}
+SAVED = [pytest.param(name, marks=[pytest.mark.slow] if name in SLOW_TO_SAVE else []) for name in KERAS_NAMES]
 
 
 @pytest.mark.parametrize(
@@ -47,7 +48,7 @@ def test_squeeze_and_excite_adds_two_dense_layers_of_reduction_16_to_each_block(
     assert gated - plain == sum(2 * (c * (c // 16) + c // 16 + c * (c // 16) + c) for c in (64, 128, 256))
 
 
-@pytest.mark.parametrize("name", [name for name in KERAS_NAMES if name not in SLOW_TO_SAVE])
+@pytest.mark.parametrize("name", SAVED)
 def test_a_saved_and_loaded_network_gives_equal_logits(name, tmp_path, rng):
     options = {"depth": 10, "width": 1, "squeeze_excite": True, "dropout": 0.1, "activation": "mish"}
     model = models.build(name, 7, **(options if name == "wide_resnet" else {}))

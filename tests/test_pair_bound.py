@@ -1,10 +1,16 @@
 """All pairs above a threshold: exactly those of an exhaustive computation."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
+from skimage.metrics import structural_similarity
 
 from cifar102 import cifar, dedup, kernels, pair_bound
 from cifar102.similarity import grey, pair_scores
+from cifar102.workspace import REPOSITORY
 from tests.test_dedup import smooth_images
 
 
@@ -66,11 +72,38 @@ def test_no_images_give_no_pairs_and_impossible_thresholds_are_refused() -> None
 
 
 @pytest.mark.real_data
-def test_no_real_pair_above_the_threshold_is_missed(real_data, monkeypatch) -> None:
-    monkeypatch.setattr(pair_bound, "FEW_PAIRS", 0)
-    test = cifar.load_cifar10(real_data / "cifar-10-batches-py")["test"].images
-    rows, threshold = np.r_[:400, 4000:4100], 0.6
-    found = dedup.pairs_above(test[rows], test[400:1000], threshold)
-    scores = exhaustive(test[rows], test[400:1000])
-    assert found["ssim"].tolist() == scores[scores >= threshold].tolist()
-    assert len(found) > 0
+def test_of_four_million_real_pairs_none_above_the_threshold_is_missed(real_data) -> None:
+    sets = cifar.load_cifar10(real_data / "cifar-10-batches-py")
+    test, train = sets["test"].images[:2000], sets["train"].images[:2000]
+    test[:100] = sets["test"].images[4000:4100]  # among them some that hold pairs with
+    train[:100] = sets["test"].images[400:500]  # these
+    scores = exhaustive(test, train)
+    for threshold in (0.75, 0.55):
+        found = dedup.pairs_above(test, train, threshold)
+        query, reference = np.nonzero(scores >= threshold)
+        assert len(query) > 0
+        assert found[["query", "reference"]].to_numpy().tolist() == np.column_stack([query, reference]).tolist()
+        assert found["ssim"].tolist() == scores[query, reference].tolist()
+        for row in found.iloc[:: max(1, len(found) // 50)].itertuples():
+            oracle = structural_similarity(grey(test[row.query][None])[0], grey(train[row.reference][None])[0])
+            assert row.ssim == pytest.approx(oracle, abs=1e-6)
+
+
+MEMORY = """
+import sys
+from pathlib import Path
+from cifar102 import cifar, dedup
+sets = cifar.load_cifar10(Path(sys.argv[1]))
+dedup.pairs_above(sets["test"].images[:300], sets["train"].images, 0.75)
+dedup.nearest(sets["test"].images[:3000], sets["train"].images)
+lines = Path("/proc/self/status").read_text().splitlines()
+print(next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")))
+"""
+
+
+@pytest.mark.real_data
+@pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="the peak is read from Linux's /proc")
+def test_searches_of_the_whole_training_set_stay_below_two_gigabytes(real_data) -> None:
+    command = [sys.executable, "-c", MEMORY, str(real_data / "cifar-10-batches-py")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=REPOSITORY)
+    assert int(done.stdout) * 1024 < 2e9

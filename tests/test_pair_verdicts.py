@@ -44,6 +44,24 @@ def test_the_last_word_of_a_rater_counts_and_two_who_differ_leave_it_to_review(t
     assert pair_verdicts.apply(PAIRS, log, np.array([10, 20, 30]))["verdict"].tolist()[0] == "review"
 
 
+def test_two_candidates_are_one_pair_named_by_their_tiny_indices(tmp_path: Path) -> None:
+    said = vote(30, "exact", reference=10) | {"reference_set": "candidates"}
+    gone = vote(30, "exact", reference=11) | {"reference_set": "candidates"}
+    pairs = pd.DataFrame({"query": [0, 2, 1], "reference_set": "candidates", "reference": [2, 0, 0], "ssim": 0.6})
+    log = pair_verdicts.read(write(tmp_path / "v", [said, gone]))
+    found = pair_verdicts.apply(pairs.assign(verdict="review"), log, np.array([10, 20, 30]))
+    assert found["verdict"].tolist() == ["duplicate", "duplicate", "review"]
+
+
+def test_a_verdict_taken_back_and_a_torn_line_leave_the_score(tmp_path: Path) -> None:
+    path = write(tmp_path / "v", [vote(10, "similar"), vote(10, "withdrawn")])
+    path.write_bytes(path.read_bytes() + json.dumps(vote(20, "near")).encode()[:-9])
+    pair_verdicts.ledger(path).record([vote(30, "exact")])
+    log = pair_verdicts.read(path)
+    assert log["tiny_index"].tolist() == [30]
+    assert pair_verdicts.apply(PAIRS, log, np.array([10, 20, 30]))["is_reviewed"].tolist() == [False, False, True]
+
+
 def test_no_log_changes_nothing(tmp_path: Path) -> None:
     found = pair_verdicts.apply(PAIRS, pair_verdicts.read(tmp_path / "absent"), np.array([10, 20, 30]))
     assert found["verdict"].tolist() == PAIRS["verdict"].tolist()
@@ -52,10 +70,12 @@ def test_no_log_changes_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("{", "not a JSON object"),
+        ("{]}", "Expecting property name"),
+        (json.dumps(vote(-1, "near")), "tiny_index"),
+        (json.dumps(vote(1, "near") | {"time": "noon"}), "time is ISO 8601"),
         ("{}", "missing"),
         (json.dumps(vote(1, "maybe")), "verdict 'maybe'"),
-        ("3", "JSON object"),
+        ("[{}]}", "Extra data"),
     ],
 )
 def test_a_bad_line_is_named(tmp_path: Path, line: str, said: str) -> None:

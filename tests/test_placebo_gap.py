@@ -26,6 +26,7 @@ def test_same_distribution_has_no_gap_and_slope_one(rng: np.random.Generator) ->
     slopes = slopes.set_index("over")
     assert slopes.loc["images", "holds_one"]
     assert slopes.loc["images", "slope"] == slopes.loc["models", "slope"]
+    assert slopes["warning"].to_dict() == {"models": "an interval over 3 models is too narrow", "images": ""}
 
 
 def test_gap_of_the_protocol_is_found_and_signed(rng: np.random.Generator) -> None:
@@ -101,3 +102,16 @@ def test_run_of_another_length_is_named(workspace: Workspace) -> None:
 def test_set_without_scores_is_named(rng: np.random.Generator) -> None:
     with pytest.raises(ValueError, match="m0: was not evaluated on 'cifar102'"):
         placebo_gap.placebo_gap(scores(rng, 0))
+
+
+def test_gap_of_each_class_is_that_of_its_images(rng: np.random.Generator) -> None:
+    drawn = scores(rng, 0)
+    labels = {"cifar10": np.arange(3000) % 10, "cifar102-leftover": np.arange(3000) % 9}
+    for model in drawn.values():
+        model["cifar102-leftover"][:, labels["cifar102-leftover"] == 4] = False
+    table = placebo_gap.class_gaps(drawn, labels, new="cifar102-leftover").set_index("class_name")
+    assert len(table) == 9 and "truck" not in table.index
+    assert table.loc["deer", "new"] == 0 and not table.loc["deer", "holds_zero"]
+    assert table["n_original"].eq(300).all()
+    images = placebo_gap.pooled_images(drawn, "cifar10")
+    assert table.loc["cat", "original"] == pytest.approx(images[labels["cifar10"] == 3].mean())

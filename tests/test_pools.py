@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cifar102 import annotations, candidates, cifar, dedup, demo, demo_drawing, downloads, placebo, pools
+from cifar102 import annotations, candidates, cifar, datasets, dedup, demo, demo_drawing, downloads, placebo, pools
 from cifar102.annotations import VoteLog
 from cifar102.tiny_images import TinyImages
 from cifar102.workspace import Workspace, hash_file
@@ -136,5 +136,8 @@ def test_the_placebo_pool_is_cifar_under_its_real_names(real_data: Path, tmp_pat
     rows = new.sample(200, random_state=0)
     published = cifar.load_cifar10(real_data / "cifar-10-batches-py")["train"]
     np.testing.assert_array_equal(tiny.images(rows["tiny_index"]), published.images[rows["origin_row"]])
+    whole = datasets.load("cifar10-whole", workspace)["train"]
+    np.testing.assert_array_equal(whole.images, published.images)
+    assert list(whole.labels) == list(published.labels) and whole.filenames == tuple(published.filenames)
     votes = VoteLog(workspace.labels / "votes.jsonl").table()
     assert set(votes["rater"]) == {placebo.RATER} and len(votes) == len(found)

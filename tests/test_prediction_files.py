@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cifar102 import prediction_files
+from cifar102 import prediction_files, published_files
 from cifar102.cifar import CLASS_NAMES
 from cifar102.workspace import Workspace
 
@@ -133,12 +133,12 @@ def test_any_version_of_published_predictions_is_read_by_the_same_call(tmp_path:
         folder.mkdir(parents=True)
         (folder / "vgg_predictions.json").write_text(json.dumps(IDS[:count].tolist()).replace(",", " ,\n"))
     for name, count in (("cifar10", 5), ("cifar10.1-v6", 3), ("cifar10.1-v9", 2)):
-        assert prediction_files.read_published(tmp_path, name)["vgg"].tolist() == IDS[:count].tolist()
+        assert published_files.read_published(tmp_path, name)["vgg"].tolist() == IDS[:count].tolist()
     single = tmp_path / "model_predictions" / "v6_predictions" / "vgg_predictions.json"
     found = prediction_files.read_single(single, {"cifar10": 5, "cifar10.1-v6": 3})
     assert {name: len(part.class_ids) for name, part in found.items()} == {"cifar10": 5, "cifar10.1-v6": 3}
     with pytest.raises(FileNotFoundError, match="v4_predictions"):
-        prediction_files.read_published(tmp_path, "cifar10.1-v4")
+        published_files.read_published(tmp_path, "cifar10.1-v4")
 
 
 def test_published_models_of_different_length_are_refused(tmp_path: Path) -> None:
@@ -147,15 +147,24 @@ def test_published_models_of_different_length_are_refused(tmp_path: Path) -> Non
     (folder / "a_predictions.json").write_text("[1, 2, 3]")
     (folder / "b_predictions.json").write_text("[1, 2]")
     with pytest.raises(ValueError, match=r"b_predictions.json: expected 3 integer class ids 0 to 9, found 2"):
-        prediction_files.read_published(tmp_path, "cifar10.1-v4")
+        published_files.read_published(tmp_path, "cifar10.1-v4")
 
 
 @pytest.mark.real_data
 def test_keywords_of_v4_belong_to_the_classes_of_its_labels(published: Path) -> None:
-    keywords = prediction_files.read_published_keywords(published, "cifar10.1-v4")
-    labels = prediction_files.read_published_labels(published, "cifar10.1-v4")
+    keywords = published_files.read_published_keywords(published, "cifar10.1-v4")
+    labels = published_files.read_published_labels(published, "cifar10.1-v4")
     counts = json.loads((published / "other_data" / "keyword_counts_v4.json").read_text())
     assert len(keywords) == len(labels) == 2021
     assert len(counts) > 0
     by_keyword = pd.Series(labels).groupby(keywords).nunique()
     assert by_keyword.drop("cruiser", errors="ignore").eq(1).all()
+
+
+def test_archive_may_name_its_classes(tmp_path: Path) -> None:
+    path = tmp_path / "cifar10.npz"
+    np.savez(path, class_ids=IDS, label_names=np.array(CLASS_NAMES))
+    assert prediction_files.read_file(path, 5).class_ids.tolist() == IDS.tolist()
+    np.savez(path, class_ids=IDS, label_names=np.array(sorted(CLASS_NAMES, reverse=True)))
+    with pytest.raises(ValueError, match=r"cifar10.npz: label names \['truck'"):
+        prediction_files.read_file(path, 5)

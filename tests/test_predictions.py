@@ -60,3 +60,12 @@ def test_alphabetical_order_of_another_program_is_recognised(rng: np.random.Gene
 def test_model_that_knows_nothing_is_no_wrong_class_order(rng: np.random.Generator) -> None:
     predictions.check_class_order(rng.integers(10, size=100), rng.integers(10, size=100), "mine")
     predictions.check_class_order(np.zeros(100, dtype=int), rng.integers(10, size=100), "mine")
+
+
+def test_one_hot_rows_and_a_column_of_ids_are_class_ids() -> None:
+    ids = np.array([3, 0, 9])
+    assert predictions.class_ids(np.eye(10, dtype=int)[ids], 3, 10).tolist() == ids.tolist()
+    assert predictions.class_ids(ids[:, None].astype(np.uint8), 3, 10).tolist() == ids.tolist()
+    assert predictions.from_array(ids[:, None], 3, 10, "mine").probabilities is None
+    with pytest.raises(ValueError, match="floating-point"):
+        predictions.class_ids(np.eye(10, dtype=int)[ids] * 2, 3, 10)

@@ -1,6 +1,7 @@
 """Keyword counts and the two rules of CIFAR-10.1, against its published files."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from cifar102 import cifar, quotas, sampling
@@ -100,3 +101,37 @@ def test_file_name_counts_of_cifar10_move_the_quotas_a_little(real_data, other_d
     moved = quotas.compare(sampling.allocate(counts), sampling.allocate(published))["difference"]
     assert moved_counts >= 1279  # dataset.md section 3
     assert moved.sum() == 0 and 0 < moved.abs().sum() // 2 < 100
+
+
+@pytest.mark.real_data
+def test_the_table_beside_the_published_quotas_counts_what_moves(real_data, published):
+    sets = cifar.load_cifar10(real_data / "cifar-10-batches-py")
+    whole = cifar.join([sets["train"], sets["test"]])
+    table = quotas.against_published(quotas.keyword_counts(whole.filenames, whole.labels), published)
+    assert table[["count", "count_published"]].sum().tolist() == [60000, 60000]
+    assert table[["seats", "seats_published"]].sum().tolist() == [2000, 2000]
+    moved = quotas.moved_per_class(table).set_index("class_name")
+    assert moved["images_moved"].sum() == 1279  # dataset.md section 3: at least so many
+    assert moved["seats_moved"].sum() == 47
+    assert moved.loc["cat", ["keywords", "keywords_published"]].tolist() == [11, 11]
+
+
+def test_the_published_counts_move_no_seat(published, other_data):
+    counts = read_json(other_data / "cifar10_keyword_counts.json")
+    moved = quotas.moved_per_class(quotas.against_published(counts, published))
+    assert moved["keywords"].tolist() == moved["keywords_published"].tolist()
+    assert moved[["images_moved", "seats_moved"]].to_numpy().sum() == 0
+
+
+def test_share_distance_is_the_share_that_would_have_to_change(rng):
+    theirs = {"cat": {"tabby": 3, "tom": 1}, "ship": {"liner": 5}}
+    assert quotas.share_distance({"cat": {"tabby": 30, "tom": 10}, "ship": {"liner": 1}}, theirs) == 0
+    assert quotas.share_distance({"cat": {"tabby": 2, "tom": 2}, "ship": {"boat": 1}}, theirs) == (0.25 + 1) / 2
+
+
+def test_tables_become_counts_and_rows_are_counted():
+    table = pd.DataFrame(
+        {"class_name": ["cat", "cat", "ship"], "keyword": ["tom", "tabby", "liner"], "count": [2, 1, 3]}
+    )
+    assert quotas.from_table(table) == {"cat": {"tom": 2, "tabby": 1}, "ship": {"liner": 3}}
+    assert quotas.from_rows(table.loc[[0, 0, 1, 2]]) == {"cat": {"tom": 2, "tabby": 1}, "ship": {"liner": 1}}

@@ -1,5 +1,7 @@
 """Random features: whitening, streaming, and that both closed forms are ridge regression."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -113,3 +115,33 @@ def test_bad_options_are_refused(options):
 def test_predict_before_fit_is_refused():
     with pytest.raises(ValueError, match="before fit"):
         models.build("random_features").predict(np.zeros((1, 32, 32, 3), np.uint8))
+
+
+def test_many_features_are_streamed_and_their_matrix_is_never_held(rng):
+    """65,536 features of 60 rows would be 15.7 MB; a block of 1,024 is 0.25 MB, the weights are 1.3 MB."""
+    num_features, block, targets = 65_536, 1024, np.eye(5)[np.arange(60) % 5]
+    most_at_once = []
+
+    def blocks():
+        for first in range(0, num_features, block):
+            features = np.random.default_rng(first).normal(size=(60, block)).astype(np.float32)
+            most_at_once.append(features.shape[1])
+            yield slice(first, first + block), features
+
+    tracemalloc.start()
+    solution = ridge.fit_by_rows(blocks, targets, np.arange(60) % 6 == 0, num_features, (1e-2, 1.0))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert solution.weights.shape == (num_features, 5) and len(most_at_once) == 2 * num_features // block
+    assert peak < 60 * num_features * 4 / 3, f"{peak / 1e6:.1f} MB at the peak"
+
+
+def test_an_estimator_with_more_features_than_rows_asks_for_them_in_blocks(stripes, monkeypatch):
+    images, labels = stripes
+    monkeypatch.setattr(random_features, "FILTERS_AT_A_TIME", 4)
+    widths, features = [], patch_filters.features
+    counted = lambda x, kernels, *rest: widths.append(kernels.shape[-1]) or features(x, kernels, *rest)  # noqa: E731
+    monkeypatch.setattr(patch_filters, "features", counted)
+    model = models.build("random_features", 3, num_filters=30, num_patches=300).fit(images, labels)
+    assert random_features.takes_kernel(8 * 30, len(images)) and max(widths) == 4
+    assert np.mean(model.predict(images).argmax(axis=1) == labels) > 0.9

@@ -76,6 +76,16 @@ def test_every_reader_of_cifar_gets_the_same_pixels_back(made):
     assert (meta["num_cases_per_batch"], meta["num_test_cases"]) == (10, 20)
 
 
+def test_kerass_own_loader_reads_the_batches(made):
+    cifar_loader = pytest.importorskip("keras.src.datasets.cifar", reason="Keras is where its batch loader stands")
+    folder = made[0]
+    parts = [cifar_loader.load_batch(str(folder / release.BATCHES / f"data_batch_{k}")) for k in range(1, 6)]
+    with np.load(folder / "cifar102_train.npz") as arrays:
+        pixels = np.concatenate([data for data, _ in parts]).transpose(0, 2, 3, 1)  # as load_data does after it
+        np.testing.assert_array_equal(pixels, arrays["images"])
+        assert [label for _, labels in parts for label in labels] == arrays["labels"].tolist()
+
+
 def test_npz_holds_the_keys_of_the_published_files(made):
     with np.load(made[0] / "cifar102_test.npz", allow_pickle=False) as arrays:
         assert list(arrays) == ["images", "labels", "label_names", "ti_indices", "keywords"]
@@ -199,3 +209,13 @@ def test_datasheet_has_the_seven_headings_and_the_facts(made):
     assert "| kappa.all | 0.81 |" in text and "Date: 2026-01-01" in text
     assert "| train | 50 |" in text and "{" not in text
     assert "not recorded in this run" in text
+
+
+def test_datasheet_counts_the_groups_that_have_two_members(tmp_path):
+    train, test, images = make_tables()
+    alone = {"group": np.arange(len(train))}
+    folder = release.write(tmp_path / "alone", train.assign(**alone), test.assign(group=99), images)
+    text = (folder / "datasheet.md").read_text()
+    assert "20 images of train and test form 1 groups of near-duplicates" in text
+    folder = release.write(tmp_path / "none", train.assign(**alone), test, images)
+    assert "No two images of train and test are known" in (folder / "datasheet.md").read_text()

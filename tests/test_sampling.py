@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cifar102 import sampling
+from cifar102.cifar import CLASS_NAMES
 from cifar102.quotas import largest_remainder
 
 QUICK = settings(max_examples=60, deadline=None, derandomize=True)
@@ -227,3 +228,17 @@ def test_split_says_when_groups_make_it_impossible():
         sampling.split(table, 2, 0)
     with pytest.raises(ValueError, match="'cat': 7 test images wanted, 6 available"):
         sampling.split(table, 7, 0)
+
+
+@pytest.mark.parametrize("train_per_class", [800, 1000])
+@pytest.mark.parametrize("strategy", sampling.STRATEGIES)
+def test_the_published_sizes_come_out_of_both_strategies(train_per_class, strategy):
+    cells = {name: {f"{name}_{k}": 500 - 60 * k for k in range(5)} for name in CLASS_NAMES}
+    candidates = make_candidates(cells)
+    wanted = sampling.allocate(cells, train_per_class + 200)
+    chosen = sampling.sample(candidates, wanted, 1, strategy=strategy)
+    parts = sampling.split(chosen, 200, 1)
+    assert {name: len(part) for name, part in parts.items()} == {"train": 10 * train_per_class, "test": 2000}
+    assert all((part["class_name"].value_counts() == len(part) // 10).all() for part in parts.values())
+    assert not set(parts["train"]["tiny_index"]) & set(parts["test"]["tiny_index"])
+    assert (chosen["keyword"].nunique() == 50) == (strategy == "least_overlap")

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cifar102 import optimizers, rate_range, schedules
+from cifar102 import optimizers, progress, rate_range, schedules
 from cifar102.train_config import CYCLIC_SCHEDULES, OPTIMIZERS, SCHEDULES, TrainConfig
 
 STEPS = 10  # an epoch
@@ -85,6 +85,22 @@ def test_weight_decay_takes_rate_times_decay_of_kernels_and_nothing_of_biases():
     kernel, bias = tf.Variable([2.0], name="dense/kernel"), tf.Variable([2.0], name="dense/bias")
     optimizer.apply_gradients([(tf.zeros(1), kernel), (tf.zeros(1), bias)])
     assert (float(kernel[0]), float(bias[0])) == pytest.approx((2.0 * (1 - 0.05), 2.0))
+
+
+def test_sgdw_steps_by_its_rate_and_takes_its_decay_whatever_the_rate():
+    config = TrainConfig(optimizer="sgdw", momentum=0.0, nesterov=False, weight_decay=0.25)
+    optimizer, weight = optimizers.build(config, 0.01), tf.Variable([2.0], name="kernel")
+    optimizer.apply_gradients([(tf.constant([10.0]), weight)])
+    assert float(weight[0]) == pytest.approx(2.0 - 0.25 * 2.0 - 0.01 * 10)
+
+
+@pytest.mark.parametrize("name", ["sgd", "sgdw"])
+def test_the_logged_rate_is_that_of_the_last_step(name):
+    schedule = schedules.build("one_cycle", 0.1, STEPS, 2, {})
+    optimizer, weight = optimizers.build(TrainConfig(optimizer=name), schedule), tf.Variable([2.0], name="kernel")
+    for step in range(4):
+        optimizer.apply_gradients([(tf.constant([1.0]), weight)])
+        assert progress.last_rate(optimizer) == pytest.approx(float(schedule(step)))
 
 
 def test_the_proposed_range_lies_where_the_loss_falls():

@@ -39,3 +39,13 @@ def test_only_models_with_equal_seeds_are_crossed(scores: tuple[dict, dict]) -> 
 def test_no_common_model_is_an_error(scores: tuple[dict, dict]) -> None:
     with pytest.raises(ValueError, match="no model is trained on both sets"):
         seed_scores.crossed(*scores, {"b-old": "b-new"})
+
+
+def test_further_test_sets_enter_where_all_models_of_a_training_set_have_them(scores: tuple[dict, dict]) -> None:
+    of_original, of_new = scores
+    for model in of_original.values():
+        model["cifar102-uniform"] = np.ones((2, 7), dtype=bool)
+    of_new["a-new"]["cifar102-leftover"] = np.ones((2, 9), dtype=bool)
+    found = seed_scores.crossed(of_original, of_new, {"a-old": "a-new"})
+    assert ("cifar10", "cifar102-uniform") in found and ("cifar102", "cifar102-uniform") not in found
+    assert ("cifar102", "cifar102-leftover") in found

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from skimage.metrics import structural_similarity
 
-from cifar102 import dedup, similarity
+from cifar102 import dedup, similarity, ssim_kernels
 from tests.test_dedup import moved, smooth_images
 
 
@@ -108,3 +108,12 @@ def test_wrong_arrays_and_shifts_are_refused_by_name(pairs) -> None:
         dedup.ssim(a, b, max_shift=-1)
     with pytest.raises(ValueError, match="expected uint8"):
         dedup.ssim_flat(similarity.grey(a), similarity.grey(b))
+
+
+def test_the_kernel_without_shifts_gives_the_bits_of_the_one_with_shifts(pairs) -> None:
+    a, b = (similarity.grey(images).reshape(-1, 1024) for images in pairs)
+    places, shifts = np.arange(len(a)), np.zeros((1, 2), np.int64)
+    plain, shifted = np.empty(len(a)), np.empty(len(a))
+    ssim_kernels.plain_ssim(a, b, places, places, plain)
+    ssim_kernels.best_of_shifts(a, b, places, places, shifts, shifted, np.zeros(len(a), np.int64))
+    assert np.array_equal(plain, shifted)

@@ -127,15 +127,21 @@ def test_rows_come_in_the_order_asked(folder, images, rng):
     pd.testing.assert_frame_equal(tiny.metadata(asked), all_metadata.iloc[asked].reset_index(drop=True))
 
 
-def test_blocks_and_the_file_hold_what_images_gives(folder, tmp_path, rng, monkeypatch):
+def test_the_file_of_a_shuffled_list_is_read_once_in_file_order_a_block_at_a_time(folder, tmp_path, rng, monkeypatch):
     monkeypatch.setattr(tiny_images, "BLOCK_RECORDS", 3)
-    tiny = TinyImages(folder)
-    asked = rng.permutation(len(tiny))
-    blocks = list(tiny.image_blocks(asked))
-    assert max(map(len, blocks)) == 3
-    np.testing.assert_array_equal(np.concatenate(blocks), tiny.images(asked))
+    tiny, read, was_read = TinyImages(folder), tiny_images._read_records, []
+    asked = np.concatenate([rng.permutation(len(tiny)), [4, 4]])
+    expected = tiny.images(asked)
+
+    def reading(path, record_bytes, indices):
+        was_read.append(np.unique(indices))
+        return read(path, record_bytes, indices)
+
+    monkeypatch.setattr(tiny_images, "_read_records", reading)
     path = tiny.images_to(tmp_path / "candidates.npy", asked)
-    np.testing.assert_array_equal(np.load(path, mmap_mode="r", allow_pickle=False), tiny.images(asked))
+    np.testing.assert_array_equal(np.load(path, mmap_mode="r", allow_pickle=False), expected)
+    assert max(map(len, was_read)) <= 3
+    assert (np.diff(np.concatenate(was_read)) >= 0).all()
 
 
 def test_no_indices_give_no_rows(folder, tmp_path):
@@ -239,6 +245,11 @@ def test_an_unknown_keyword_is_named_with_those_near_it(folder):
         TinyImages(folder).keyword_range("shipp")
     with pytest.raises(KeyError):
         TinyImages(folder).keyword_range("käse")
+
+
+def test_a_keyword_that_is_not_ascii_is_no_keyword_of_tiny_images(folder):
+    with pytest.raises(ValueError, match="no keyword 'caf\u00e9'; keywords of Tiny Images are ASCII"):
+        TinyImages(folder).keyword_range("caf\u00e9")
 
 
 def test_a_search_of_all_79_million_records_reads_about_27_of_them(folder, monkeypatch):

@@ -28,6 +28,7 @@ from cifar102.train_config import TrainConfig, hash_config
 from cifar102.workspace import Workspace, read_json, write_json
 
 SMALL = {"filters": [4, 4], "dense_units": 16, "dropout": 0.25, "batch_norm": True}
+PLAIN = {"filters": [4], "dense_units": 8}  # without dropout and batch norm
 CONFIG = TrainConfig(
     arm="whole",
     model="ablation_cnn",
@@ -74,7 +75,7 @@ def whole(shared) -> runs.Run:
 
 
 def numbers(run: runs.Run) -> dict:
-    timed = ("seconds", "images_per_second")
+    timed = ("seconds", "processor_seconds", "images_per_second")
     return {name: value for name, value in run.metrics.items() if name not in timed}
 
 
@@ -224,6 +225,9 @@ def test_snapshots_are_taken_at_cycle_ends_and_predict_as_their_mean(workspace):
     run = training.fit(config, workspace)
     assert [part["epoch"] for part in run.metrics["snapshots"]] == [2, 3]
     assert 0 <= run.metrics["weight_average"]["validation_accuracy"] <= 1
+    parts = snapshots.parts_table([run]).set_index("part")["accuracy"]
+    assert list(parts.index) == ["snapshot after epoch 2", "snapshot after epoch 3", "averaged weights", "ensemble"]
+    assert parts["ensemble"] == run.metrics["cifar10_accuracy"]
     model = models.load(run.folder / "model.keras")
     settings = read_json(run.folder / "normalization.json")
     pixels = (SETS["cifar10"]["test"].images / 255 - settings["mean"]) / settings["std"]
@@ -312,6 +316,53 @@ def test_the_range_test_leaves_the_weights_as_they_were_and_starts_from_them(wor
     first = model.evaluate(training.training_batches(config, data), steps=1, verbose=0)[0]
     assert table["loss"][0] == pytest.approx(first, rel=1e-3)
     assert table["learning_rate"].tolist() == pytest.approx(np.geomspace(1e-5, 1, 12)[: len(table)])
+
+
+def test_event_files_of_tensorboard_are_left_on_demand_and_change_no_number(workspace):
+    config = CONFIG.replace(model_options=PLAIN, epochs=2, evaluate_on=())
+    plain = training.fit(config, workspace)
+    watched = training.fit(config.replace(arm="watched", tensorboard=True), workspace)
+    assert not (plain.folder / "tensorboard").exists()
+    assert list((watched.folder / "tensorboard").rglob("events.out.tfevents*"))
+    assert (plain.folder / "history.csv").read_bytes() == (watched.folder / "history.csv").read_bytes()
+
+
+def test_mixed_precision_trains_and_leaves_the_global_policy_as_it_was(workspace):
+    config = CONFIG.replace(model_options=PLAIN, epochs=2, evaluate_on=(), precision="mixed_bfloat16", arm="mixed")
+    run = training.fit(config, workspace)
+    assert np.isfinite(run.history["loss"]).all()
+    assert training.keras.mixed_precision.global_policy().name == "float32"
+    loaded = models.load(run.folder / "model.keras")
+    assert loaded.get_layer("dense").compute_dtype == "bfloat16" and loaded.get_layer("logits").dtype == "float32"
+
+
+def test_smoothed_labels_give_the_loss_computed_by_hand(workspace):
+    still = {
+        "model_options": PLAIN,
+        "epochs": 1,
+        "augmentation": "none",
+        "schedule": "constant",
+        "learning_rate": 1e-12,
+    }
+    run = training.fit(CONFIG.replace(**still, label_smoothing=0.2, num_validation=0, arm="smooth"), workspace)
+    data = training.training_data.load(run.config, lambda name: SETS[name])
+    logits = models.load(run.folder / "model.keras").predict(data.normalization.apply(data.train_images), verbose=0)
+    shares = np.full((60, 10), 0.02) + 0.8 * np.eye(10)[data.train_labels]
+    expected = -(shares * special.log_softmax(logits, axis=1)).sum(axis=1).mean()
+    assert run.history["loss"][0] == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_moving_average_of_weights_is_what_the_run_ends_with(workspace):
+    config = CONFIG.replace(model_options=PLAIN, epochs=2, evaluate_on=(), arm="plain")
+    runs_by_momentum = {
+        momentum: training.fit(config.replace(arm=f"ema{momentum}", ema_momentum=momentum), workspace)
+        for momentum in (None, 0.0, 0.9)
+    }
+    weights = {
+        momentum: models.load(run.folder / "model.keras").get_weights() for momentum, run in runs_by_momentum.items()
+    }
+    assert all(np.array_equal(a, b) for a, b in zip(weights[None], weights[0.0], strict=True)), "of one step alone"
+    assert not any(np.array_equal(a, b) for a, b in zip(weights[None], weights[0.9], strict=True))
 
 
 def run_python(code: str, *arguments: object) -> subprocess.Popen:

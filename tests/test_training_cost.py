@@ -1,0 +1,36 @@
+"""Operations are counted as others count them, steps are measured, and estimates follow from what is assumed."""
+
+import pytest
+
+from cifar102 import models, training_cost
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "published"),
+    [
+        ("resnet20", {}, 40.6e6),  # He et al.'s ResNet-20: 40.55 million, of which the shortcuts have none
+        ("wide_resnet", {"depth": 28, "width": 10}, 5.24e9),  # fvcore and others: 5.2 billion
+    ],
+)
+def test_multiplications_are_those_others_count(name, options, published):
+    assert training_cost.multiply_adds(models.build(name, **options)) == pytest.approx(published, rel=0.02)
+
+
+def test_multiplications_of_a_dense_network_are_its_kernels():
+    model = models.build("fully_connected")
+    assert training_cost.multiply_adds(model) == 3072 * 512 + 512 * 256 + 256 * 10
+
+
+def test_the_estimate_follows_from_operations_and_the_hours_from_measured_steps():
+    common = {"num_images": 1000, "epochs": 2, "batch_size": 4}
+    table = training_cost.cost_table(["10-1"], **common, gpu_teraflops=10, gpu_share=0.5)
+    row = table.iloc[0]
+    assert row["hours_here"] == pytest.approx(row["seconds_per_step"] / 4 * 2000 / 3600)
+    assert row["gpu_hours_estimated"] == pytest.approx(row["multiply_adds"] * 6 * 2000 / 5e12 / 3600)
+    assert row["gigaflops"] == pytest.approx(row["multiply_adds"] * 6 * row["images_per_second"] / 1e9)
+
+
+@pytest.mark.parametrize("name", ["28", "28x10", "a-b", ""])
+def test_a_network_named_otherwise_is_refused(name):
+    with pytest.raises(ValueError, match="expected <depth>-<width>"):
+        training_cost.parse(name)
