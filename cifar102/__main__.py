@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from cifar102 import commands, profiles
 from cifar102.plans import Plan, plan
 from cifar102.steps import REPORT
 from cifar102.workspace import Workspace
+
+SCHEDULER = re.compile(r"(tcp|tls)://[^\s/]+:\d{1,5}")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -55,7 +58,7 @@ def parser() -> argparse.ArgumentParser:
     bench = _command(words, "bench", commands.bench, "the benchmarks, as ratios against peers")
     bench.add_argument("--long", action="store_true", help="also those that train")
     test = _command(words, "test", commands.test, "the test suite; further arguments go to pytest", passes_on=True)
-    test.add_argument("--faults", action="store_true", help="the long fault suite instead")
+    test.add_argument("--faults", action="store_true", help="the fault suite instead; leaves data/faults.json")
     shared = _command(words, "duplicates", commands.duplicates, "what two sets of images share")
     shared.add_argument("sets", nargs=2, metavar="SET", help="a data set name, or a file or folder of images")
     shared.add_argument("--workspace", metavar="DIR", help="where data set names are looked up (default: the last run)")
@@ -128,6 +131,10 @@ def _plan(options: argparse.Namespace) -> Plan:
         _check_stack(options.stack)
     profile = profiles.load(options.profile)
     workspace = Workspace(Path(options.workspace).absolute() if options.workspace else profile.workspace)
+    if blocking := next((path for path in (workspace.root, *workspace.root.parents) if path.is_file()), None):
+        raise ValueError(f"--workspace {workspace.root}: {blocking} is a file, expected a folder")
+    if options.scheduler and not SCHEDULER.fullmatch(options.scheduler):
+        raise ValueError(f"--scheduler {options.scheduler}: expected tcp://HOST:PORT")
     if options.data and not Path(options.data).is_dir():
         raise FileNotFoundError(f"--data {options.data}: no such folder")
     data = options.data or os.environ.get("CIFAR102_DATA", "")

@@ -69,7 +69,10 @@ def agreement_on_the_line(
 
 def agreements(predictions: Predictions) -> np.ndarray:
     """Return the share of images on which each two models say the same class: float64 (models, models)."""
-    ids = np.stack([class_ids(values, where=model) for model, values in predictions.items()])
+    ids = [class_ids(values, where=model) for model, values in predictions.items()]
+    if len({len(values) for values in ids}) != 1:
+        raise ValueError(f"expected predictions of one set of images, found {[len(values) for values in ids]} of them")
+    ids = np.stack(ids)
     same = np.zeros((len(ids), len(ids)))
     for label in np.unique(ids):
         says = (ids == label).astype(np.float32)  # sums of up to 2^24 ones are exact

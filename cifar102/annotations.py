@@ -113,7 +113,8 @@ def export_images(folder: Path, candidates: pd.DataFrame, images: np.ndarray) ->
     if len(names) != len(images) or names.duplicated().any():
         raise ValueError(f"{len(names)} candidates, {len(images)} images, names unique: {not names.duplicated().any()}")
     for row, (class_name, keyword, filename) in enumerate(names.itertuples(index=False, name=None)):
-        split_path(f"{class_name}/{keyword}/{filename}")
+        if split_path(f"{class_name}/{keyword}/{filename}") != (class_name, keyword, filename):
+            raise ValueError(f"row {row}: {keyword!r} or {filename!r} is not a name that a file can have everywhere")
         _write_png(Path(folder) / class_name / keyword / filename, images[row])
     return len(names)
 
@@ -122,11 +123,21 @@ def _write_png(path: Path, image: np.ndarray) -> None:
     if path.suffix != ".png":
         raise ValueError(f"{path}: candidates are exported as .png, never with a lossy format")
     if path.exists():
-        if not np.array_equal(np.asarray(Image.open(path)), image):
+        if not np.array_equal(_pixels(path), image):
             raise ValueError(f"{path}: is there already and holds another picture")
         return
     with replacing(path) as temporary:
         Image.fromarray(image).save(temporary, format="PNG")
+
+
+def _pixels(path: Path) -> np.ndarray:
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such picture")
+    try:
+        with Image.open(path) as picture:
+            return np.asarray(picture)
+    except Exception as error:  # Pillow's readers raise many kinds for a damaged file
+        raise ValueError(f"{path}: not readable as a picture: {error}") from error
 
 
 def read_images(folder: Path, candidates: pd.DataFrame) -> np.ndarray:
@@ -134,7 +145,8 @@ def read_images(folder: Path, candidates: pd.DataFrame) -> np.ndarray:
     images = np.empty((len(candidates), 32, 32, 3), dtype=np.uint8)
     names = candidates[["class_name", "keyword", "filename"]]
     for row, parts in enumerate(names.itertuples(index=False, name=None)):
-        images[row] = check_images(np.asarray(Image.open(Path(folder).joinpath(*parts)))[None], str(parts))[0]
+        path = Path(folder).joinpath(*parts)
+        images[row] = check_images(_pixels(path)[None], str(path))[0]
     return images
 
 

@@ -143,6 +143,10 @@ def _held(path: Path) -> Iterator[int]:
             raise TimeoutError(f"{path}: another process holds the log; nothing is recorded")
         try:
             yield handle
+        except OSError as error:
+            if error.filename is None and error.errno is not None:  # a full disk does not say of which file
+                raise OSError(error.errno, error.strerror, str(path)) from error
+            raise
         finally:
             file_lock.give_back(handle)
     finally:

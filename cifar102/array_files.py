@@ -5,6 +5,7 @@ the bytes in it, with the dtypes that such a file needs, and any other global it
 """
 
 import io
+import math
 import pickle
 import re
 import zipfile
@@ -13,6 +14,9 @@ from typing import BinaryIO
 
 import numpy as np
 
+from cifar102 import pickle_opcodes
+
+LARGEST_BYTES = 1 << 31  # of all arrays in one .npz; the largest published one unpacks to 32 MB
 PLAIN_DTYPE = re.compile(r"[iuf][1248]|b1|[US]\d+")
 
 
@@ -75,9 +79,19 @@ def read_npz(path: Path) -> dict[str, object]:
     return _guarded(path, _read_members)
 
 
+def open_npy(path: Path) -> np.ndarray:
+    """Map a .npy file of numbers into memory, to be read in parts; raises as read_npy does."""
+    return _guarded(path, lambda file: _mapped(file, Path(path)))
+
+
+def _mapped(file: BinaryIO, path: Path) -> np.ndarray:
+    _read_header(file)
+    return np.load(path, mmap_mode="r", allow_pickle=False)
+
+
 def _guarded(path: Path, read: object) -> object:
     if not Path(path).is_file():
-        raise FileNotFoundError(f"{path}: no such file")
+        raise FileNotFoundError(f"{path}: no such file; expected an array file ({Path(path).suffix or '.npy'})")
     try:
         with Path(path).open("rb") as file:
             return read(file)
@@ -87,47 +101,66 @@ def _guarded(path: Path, read: object) -> object:
 
 def _read_members(file: BinaryIO) -> dict[str, object]:
     with zipfile.ZipFile(file) as bundle:
+        size = sum(member.file_size for member in bundle.infolist())
+        if size > LARGEST_BYTES:
+            raise ValueError(f"its arrays unpack to {size} bytes, expected at most {LARGEST_BYTES}")
         return {name.removesuffix(".npy"): _read_array(io.BytesIO(bundle.read(name))) for name in bundle.namelist()}
 
 
 def _read_array(file: BinaryIO) -> object:
-    version = np.lib.format.read_magic(file)
-    if version not in ((1, 0), (2, 0)):
-        raise ValueError(f"version {version} of the .npy format, expected 1.0 or 2.0")
-    read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    _, _, dtype = read_header(file)
-    if dtype.hasobject:
-        return _rebuild(_Unpickler(file, encoding="latin1").load())
+    if _read_header(file).hasobject:
+        content = file.read()
+        pickle_opcodes.check(content, most_shared=None)  # a list of numbers names its dtype once a number
+        return _rebuild(_Unpickler(io.BytesIO(content), encoding="latin1").load(), set())
     file.seek(0)
     return np.lib.format.read_array(file, allow_pickle=False)
 
 
-def _rebuild(value: object) -> object:
+def _read_header(file: BinaryIO) -> np.dtype:
+    """Read up to the first byte of the array; ValueError where as many bytes as the header says do not follow."""
+    version = np.lib.format.read_magic(file)
+    if version not in ((1, 0), (2, 0)):
+        raise ValueError(f"version {version} of the .npy format, expected 1.0 or 2.0")
+    read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read_header(file)
+    start = file.tell()
+    found, expected = file.seek(0, io.SEEK_END) - start, math.prod(shape) * dtype.itemsize
+    if not dtype.hasobject and (found != expected or min(shape, default=0) < 0):
+        raise ValueError(f"{found} bytes of pixels or numbers, expected {expected} for {dtype} {shape}")
+    file.seek(start)
+    return dtype
+
+
+def _rebuild(value: object, seen: set[int]) -> object:
     """Turn shells into arrays and numbers, all the way down; an object array becomes what it holds."""
+    if isinstance(value, _Array | _Scalar):
+        if id(value) in seen:
+            raise ValueError("an array is used twice; refused")
+        seen.add(id(value))
     if isinstance(value, _Array):
-        return _rebuild_array(value)
+        return _rebuild_array(value, seen)
     if isinstance(value, _Scalar):
         return np.frombuffer(value.parts[1], dtype=_rebuild_dtype(value.parts[0]), count=1)[0]
     if isinstance(value, dict):
-        return {_rebuild(key): _rebuild(item) for key, item in value.items()}
+        return {_rebuild(key, seen): _rebuild(item, seen) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_rebuild(item) for item in value]
+        return [_rebuild(item, seen) for item in value]
     if value is None or isinstance(value, str | bytes | int | float):
         return value
     raise ValueError(f"holds a {type(value).__name__}, expected arrays, text and numbers")
 
 
-def _rebuild_array(shell: _Array) -> object:
+def _rebuild_array(shell: _Array, seen: set[int]) -> object:
     _, shape, dtype, is_fortran, content = shell.state
     if isinstance(content, list):
-        items = _rebuild(content)
+        items = _rebuild(content, seen)
         return items[0] if shape == () else items
     raw = content.encode("latin-1") if isinstance(content, str) else content
     array = np.frombuffer(raw, dtype=_rebuild_dtype(dtype))
     return array.reshape(shape, order="F" if is_fortran else "C").copy()
 
 
-def _rebuild_dtype(shell: _Dtype) -> np.dtype:
+def _rebuild_dtype(shell: object) -> np.dtype:
     name = shell.parts[0] if isinstance(shell, _Dtype) else None
     if not isinstance(name, str) or not PLAIN_DTYPE.fullmatch(name):
         raise ValueError(f"an array of dtype {name!r}, expected numbers or text")

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
+from cifar102 import pickle_opcodes
+
 
 def _ndarray(*arguments: object) -> None:
     """Stand for the type numpy.ndarray, which a batch names and never calls."""
@@ -64,7 +66,9 @@ def read(path: Path) -> dict[str, object]:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file")
     try:
-        value = _Unpickler(io.BytesIO(path.read_bytes()), encoding="bytes").load()
+        content = path.read_bytes()
+        pickle_opcodes.check(content)
+        value = _Unpickler(io.BytesIO(content), encoding="bytes").load()
     except Exception as error:  # damaged opcodes raise almost any kind of error
         detail = str(error) or type(error).__name__
         raise ValueError(f"{path}: not a CIFAR batch that can be read safely: {detail}") from error

@@ -19,6 +19,8 @@ def reliability_table(
     0-1, empty ones left out. Columns: bin_low, bin_high, count, confidence (mean), correct, accuracy, low, high
     (exact), level.
     """
+    if bins < 1:
+        raise ValueError(f"bins: expected 1 or more, found {bins}")
     confidence, right = _confidence(probabilities, labels)
     edges = np.linspace(0, 1, bins + 1)
     number = np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, bins - 1)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 import time
 from importlib import metadata
@@ -84,6 +85,9 @@ class EpochCheckpoint(keras.callbacks.Callback):
         if self.stopper:
             best = {name: getattr(self.stopper, name) for name in ("best", "wait", "best_epoch")}
         self.checkpoint.write(str(self.folder / f"epoch-{epoch + 1}"))
+        for path in self.folder.glob(f"epoch-{epoch + 1}.*"):  # on disk before state.json says that it is there
+            with path.open("r+b") as file:
+                os.fsync(file.fileno())
         state = {"train_hash": self.train_hash, "keras": self.keras, "epoch": epoch + 1, "best": best}
         state["seconds"] = time.perf_counter() - self.started
         state["processor_seconds"] = time.process_time() - self.processor_started

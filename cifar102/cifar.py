@@ -12,7 +12,7 @@ from cifar102.workspace import write_bytes
 CLASS_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 # 123 images of CIFAR-100 were added by hand, as `manual-skunk021.png` or `manual2-skunk06.png`
 FILENAME = re.compile(r"(?:(?P<keyword>.+)_s_\d{6}|(?P<manual>manual2?-[a-z_]+)\d+)\.png", re.ASCII)
-TRAIN_BATCHES = 5
+TRAIN_BATCHES, MOST_BATCHES = 5, 1000
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,8 @@ def write_batch(
     for name in filenames:
         if not name.isascii():
             raise ValueError(f"{path}: file name {name!r} is not ASCII")
-        keyword_of(name)
+        if not FILENAME.fullmatch(name):
+            raise ValueError(f"{path}: file name {name!r}, expected '{{keyword}}_s_{{six digits}}.png'")
     entry = {"batch_label": batch_label, **{key: value.tolist() for key, value in vectors.items()}}
     return write_bytes(path, batch_pickle.dumps(entry | {"data": images_to_rows(images), "filenames": list(filenames)}))
 
@@ -178,14 +179,18 @@ def load_cifar10(folder: Path) -> dict[str, ImageSet]:
     meta = batch_pickle.read(_file(folder, "batches.meta", "CIFAR-10"))
     if _texts(meta.get("label_names", []), f"{folder / 'batches.meta'}: label_names") != CLASS_NAMES:
         raise ValueError(f"{folder / 'batches.meta'}: label_names are not CIFAR-10's {list(CLASS_NAMES)}")
-    names = [f"data_batch_{k + 1}" for k in range(int(meta.get("num_train_batches", TRAIN_BATCHES)))]
+    where = f"{folder / 'batches.meta'}"
+    num_batches = _count(meta.get("num_train_batches", TRAIN_BATCHES), f"{where}: num_train_batches", MOST_BATCHES)
+    names = [f"data_batch_{k + 1}" for k in range(num_batches)]
     batches = [read_batch(_file(folder, name, "CIFAR-10")) for name in names]
     test = read_batch(_file(folder, "test_batch", "CIFAR-10"))
-    expected = int(meta.get("num_cases_per_batch", 10000))
-    counts = [expected] * len(names) + [int(meta.get("num_test_cases", expected))]
+    expected = _count(meta.get("num_cases_per_batch", 10000), f"{where}: num_cases_per_batch")
+    counts = [expected] * len(names) + [_count(meta.get("num_test_cases", expected), f"{where}: num_test_cases")]
     for name, batch, count in zip([*names, "test_batch"], [*batches, test], counts, strict=True):
         if len(batch) != count:
             raise ValueError(f"{folder / name}: holds {len(batch)} images, batches.meta says {count}")
+        if batch.fine_labels is not None:
+            raise ValueError(f"{folder / name}: found the fine_labels of CIFAR-100, expected labels 0 to 9")
     return {"train": join(batches), "test": test}
 
 
@@ -215,6 +220,12 @@ def _file(folder: Path, name: str, what: str) -> Path:
     if not (folder / name).is_file():
         raise FileNotFoundError(f"{folder / name}: not found; {what} needs it (README, section Data)")
     return folder / name
+
+
+def _count(value: object, where: str, most: int = 2**31) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
+        raise ValueError(f"{where}: expected a whole number from 1 to {most}, found {value!r}")
+    return value
 
 
 def _texts(values: object, where: str) -> tuple[str, ...]:

@@ -40,7 +40,10 @@ def load_pairs(workspace: Workspace, name: str = "duplicates_cifar10_test.csv") 
     if not path.is_file():
         raise FileNotFoundError(f"{path} is not there: get it from https://github.com/cvjena/ciFAIR, put it there")
     table = read_table(path, tuple(PAIR_COLUMNS)).rename(columns=PAIR_COLUMNS)
-    return table.astype({"test": np.int64, "other": np.int64, "judgment": np.int64})
+    try:
+        return table.astype({"test": np.int64, "other": np.int64, "judgment": np.int64})
+    except ValueError as error:  # words, or an empty cell
+        raise ValueError(f"{path}: expected whole numbers in {list(PAIR_COLUMNS)}: {error}") from error
 
 
 def load_corruption(corruption: str, severity: int, workspace: Workspace) -> ImageSet:
@@ -79,7 +82,4 @@ def _open(path: Path) -> np.ndarray:
     if not path.is_file():
         home = sources.SOURCES["CIFAR-10-C.tar"].url
         raise FileNotFoundError(f"{path} is not there: get {home} and unpack it into {path.parents[1]}")
-    try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
-        raise ValueError(f"{path}: not a readable .npy file: {error}") from error
+    return array_files.open_npy(path)

@@ -1,7 +1,6 @@
 """`python -m cifar102 evaluate`: a user's own model or predictions, judged on every set that is here."""
 
 import importlib
-import json
 import os
 import re
 import sys
@@ -15,7 +14,7 @@ from scipy import special
 from cifar102 import accuracy_charts, evaluation_sets, figures, model_files, pools, prediction_files, scorecard
 from cifar102.predictions import SetPredictions, from_array
 from cifar102.scorecard import Scorecard, TestSet
-from cifar102.workspace import Workspace, write_json, write_table
+from cifar102.workspace import Workspace, read_json, write_json, write_table
 
 FUNCTION = re.compile(r"(?P<module>[A-Za-z_][\w.]*):(?P<name>[A-Za-z_]\w*)")
 PIXELS = ("auto", "raw", "unit")
@@ -166,7 +165,10 @@ def load_keras(path: Path, pixels: str = "auto") -> tuple[Predict, str]:
         raise ValueError(f"{path}: expected images (None, 32, 32, 3) to 10 classes, found {shapes}")
     beside = Path(path).parent / "normalization.json"
     if beside.is_file() and pixels == "auto":
-        prepare, note = pipeline.Normalization(**json.loads(beside.read_text())).apply, f"normalised by {beside.name}"
+        try:
+            prepare, note = pipeline.Normalization(**read_json(beside)).apply, f"normalised by {beside.name}"
+        except TypeError as error:
+            raise ValueError(f"{beside}: expected kind, mean and std of a normalization: {error}") from error
     else:
         scales = any(name in ("Rescaling", "Normalization") for name in model_files.layer_names(config))
         kind = pixels if pixels != "auto" else "raw" if scales else "unit"

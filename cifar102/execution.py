@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import math
 import os
 import sys
 import threading
@@ -12,6 +13,7 @@ import nbformat
 import papermill
 from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
+from papermill.translators import PythonTranslator, papermill_translators
 from tqdm.auto import tqdm
 
 from cifar102.jupyter_kernel import WATCH, OwnKernel
@@ -22,6 +24,31 @@ ENVIRONMENT = {"TF_ENABLE_ONEDNN_OPTS": "1", "TF_CPP_MIN_LOG_LEVEL": "2", "PYDEV
 # Where nobody watches, papermill's bar is a line every half minute.
 IN_A_LOG = {"mininterval": 30.0, "bar_format": "{desc} | {n_fmt} of {total_fmt} cells, {elapsed} so far\n"}
 printing = threading.Lock()
+
+
+class LiteralTranslator(PythonTranslator):
+    """Writes parameters into a notebook as the literals they are.
+
+    Papermill's own makes text of a tuple and does not escape what is in it, so that a quotation mark in
+    `--set names='("...",)'` would let the rest of it run as code.
+    """
+
+    @classmethod
+    def translate(cls, value: object) -> str:
+        """Return the Python literal of a parameter; TypeError for anything that has none."""
+        if isinstance(value, float) and not math.isfinite(value):
+            return f"float({str(value)!r})"
+        if isinstance(value, dict):
+            return "{" + ", ".join(f"{cls.translate(key)}: {cls.translate(item)}" for key, item in value.items()) + "}"
+        if isinstance(value, list | tuple):
+            items = ", ".join(cls.translate(item) for item in value)
+            return f"[{items}]" if isinstance(value, list) else f"({items}{',' if value else ''})"
+        if value is None or type(value) in (bool, int, float, str):
+            return repr(value)
+        raise TypeError(f"a parameter of a notebook is a literal, found {type(value).__name__}")
+
+
+papermill_translators.register("python", LiteralTranslator)
 
 
 class NotebookError(RuntimeError):
@@ -73,6 +100,10 @@ def execute(name: str, notebook: Path, parameters: dict[str, object], workspace:
     except (PapermillExecutionError, DeadKernelError, RuntimeError) as error:
         _move(running, failed)
         raise NotebookError(_describe(name, failed, error)) from error
+    except OSError as error:
+        if error.filename is None and error.errno is not None:  # a full disk does not say of which file
+            raise OSError(error.errno, error.strerror, str(running)) from error
+        raise
     _move(running, workspace.executed / f"{name}.ipynb")
     return time.perf_counter() - start
 
@@ -101,7 +132,10 @@ def _move(source: Path, target: Path) -> None:
 
 def _describe(name: str, failed: Path, error: Exception) -> str:
     """Say in one line which cell failed and how: its number as the kept notebook shows it, and its first line."""
-    cells = [cell for cell in nbformat.read(failed, as_version=4).cells if cell.cell_type == "code"]
+    try:
+        cells = [cell for cell in nbformat.read(failed, as_version=4).cells if cell.cell_type == "code"]
+    except ValueError:  # not even its failure could be kept whole, as on a full disk
+        cells = []
     started = [number for number, cell in enumerate(cells, 1) if cell.metadata.get("papermill", {}).get("start_time")]
     number = started[-1] if started else 0
     lines = [line for line in cells[number - 1].source.splitlines() if line.strip()] if number else []

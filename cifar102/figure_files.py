@@ -72,7 +72,10 @@ def read(path: Path) -> Record:
         raise ValueError(f"{path}: not the file of a figure: expected title and plot or panels")
     if not table.is_file():
         raise FileNotFoundError(f"{table}: not here, and {path.name} is drawn from it")
-    return decode(table.read_text(encoding="utf-8"), entry)
+    try:
+        return decode(table.read_text(encoding="utf-8"), entry)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:  # a panel that is none, a table that is none
+        raise ValueError(f"{path}: expected a figure's panels and its table in {table.name}: {error!r}") from error
 
 
 def _join(panels: tuple[Panel, ...]) -> str:

@@ -1,7 +1,11 @@
 """Locks on open files: one process at a time, given back by the system when the holder ends, however it ends."""
 
+import contextlib
 import errno
 import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
 
 try:
     import fcntl
@@ -41,3 +45,16 @@ def give_back(handle: int) -> None:
     else:
         os.lseek(handle, FAR, os.SEEK_SET)
         msvcrt.locking(handle, msvcrt.LK_UNLCK, 1)
+
+
+@contextlib.contextmanager
+def held(path: Path, seconds: float) -> Iterator[None]:
+    """Hold the lock of the file `path`, which is made for it; TimeoutError names it where another keeps it longer."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    deadline = time.monotonic() + seconds
+    with path.open("a+b") as file:
+        while not take(file.fileno()):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{path}: locked by another process for more than {seconds} seconds")
+            time.sleep(0.02)
+        yield  # closing the file gives the lock back

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from cifar102 import cifar
+from cifar102 import array_files, cifar
 from cifar102.chart_marks import require, text_of
 from cifar102.workspace import Workspace
 
@@ -178,10 +178,9 @@ def _write_caption(ax: Axes, tile: Tile, width: float, top: float) -> None:
 @lru_cache(maxsize=8)
 def _load(path: Path, is_train: bool, modified: int) -> np.ndarray:
     if path.suffix == ".npy":
-        images = np.load(path, mmap_mode="r", allow_pickle=False)
+        images = array_files.open_npy(path)
     elif path.suffix == ".npz":
-        with np.load(path, allow_pickle=False) as file:
-            images = file["images"]
+        images = np.asarray(array_files.read_npz(path).get("images"))
     else:
         load = cifar.load_cifar10 if path.name == "cifar-10-batches-py" else cifar.load_cifar100
         images = load(path)["train" if is_train else "test"].images

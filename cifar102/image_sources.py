@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from cifar102 import array_files, cifar, datasets
 from cifar102.evaluation_sets import places_of
@@ -57,7 +57,7 @@ def _candidates(workspace: Workspace) -> cifar.ImageSet:
     path = workspace.built / "candidate_images.npy"
     if not path.is_file():
         raise FileNotFoundError(f"{path}: not found; notebook 01_build_subset leaves it")
-    images = cifar.check_images(np.load(path, mmap_mode="r", allow_pickle=False), str(path))
+    images = cifar.check_images(array_files.open_npy(path), str(path))
     labels = read_table(workspace.built / "candidates.parquet", ("label",))["label"]
     return cifar.ImageSet(images, labels.to_numpy(np.int64))
 
@@ -95,11 +95,12 @@ def _folder(path: Path) -> cifar.ImageSet:
 def _picture(path: Path) -> np.ndarray:
     try:
         with Image.open(path) as picture:
-            pixels = np.asarray(picture.convert("RGB"))
-    except (UnidentifiedImageError, OSError) as error:
+            width, height = picture.size  # known before a picture that unpacks to gigabytes is unpacked
+            pixels = np.asarray(picture.convert("RGB")) if (width, height) == (32, 32) else None
+    except Exception as error:  # Pillow's readers raise many kinds for a damaged file
         raise ValueError(f"{path}: not readable as a picture: {error}") from error
-    if pixels.shape != (32, 32, 3):
-        raise ValueError(f"{path}: expected 32 x 32 pixels, found {pixels.shape[1]} x {pixels.shape[0]}")
+    if pixels is None:
+        raise ValueError(f"{path}: expected 32 x 32 pixels, found {width} x {height}")
     return pixels
 
 

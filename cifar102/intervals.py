@@ -82,7 +82,7 @@ def normal_quantile(level: float = 0.95) -> float:
 
 def check_level(level: float) -> float:
     """Return a confidence level if it lies strictly between 0 and 1 (.95, not 95); else ValueError."""
-    if not 0 < level < 1:
+    if not isinstance(level, int | float | np.number) or not 0 < level < 1:
         raise ValueError(f"level: expected a share between 0 and 1 such as 0.95, found {level!r}")
     return level
 

@@ -175,7 +175,10 @@ def check_accuracies(original: np.ndarray, new: np.ndarray, least: int = 3) -> t
         new = new.loc[original.index]
     checked = []
     for name, values in (("original", original), ("new", new)):
-        values = np.asarray(values, dtype=np.float64)
+        values = np.asarray(values)
+        if values.dtype.kind not in "iuf":
+            raise ValueError(f"{name}: expected accuracies 0-1, found {values.dtype} {values.ravel()[:3].tolist()}")
+        values = values.astype(np.float64)
         if values.ndim != 1 or len(values) < least:
             raise ValueError(f"{name}: expected accuracies of at least {least} models, found shape {values.shape}")
         if not np.isfinite(values).all() or values.min() < 0 or values.max() > 1:

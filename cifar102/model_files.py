@@ -10,7 +10,26 @@ KERAS_PARTS = ("activations", "constraints", "engine", "initializers", "layers",
 KERAS_PARTS += ("mixed_precision", "optimizers", "regularizers")
 OWN_MODULES = ("cifar102", "tensorflow_addons", "builtins")  # a registered name that is unknown is imported from here
 OWN_PACKAGES = ("cifar102>", "Addons>")  # layers that are registered by name and need no import from the file
-UNSAFE_OPERATIONS = ("io.", "py_func", "numpy_function", "raw_ops", "saved_model", "load_", "compat.", "debugging.")
+LARGEST_CONFIG = 1 << 26  # bytes; that of the largest published network has about a million
+# Layers that call a function by name. By name Keras finds every function of TensorFlow, those that read files, write
+# them or fetch them too; so only arithmetic on arrays is let through.
+OPERATION_LAYERS = ("TFOpLambda", "SlicingOpLambda", "ClassMethod", "InstanceMethod", "InstanceProperty")
+OPERATIONS = ("math.", "nn.", "image.", "linalg.", "__operators__.", "signal.")
+PLAIN_OPERATIONS = {"cast", "clip_by_value", "concat", "expand_dims", "gather", "identity", "ones_like", "one_hot"}
+PLAIN_OPERATIONS |= {
+    "pad",
+    "range",
+    "repeat",
+    "reshape",
+    "reverse",
+    "roll",
+    "shape",
+    "slice",
+    "split",
+    "squeeze",
+    "stack",
+}
+PLAIN_OPERATIONS |= {"stop_gradient", "strided_slice", "tile", "transpose", "unstack", "where", "zeros_like"}
 INSTEAD = "give it as a Python function package.module:predict, or its predictions as files"
 
 
@@ -40,8 +59,11 @@ def layer_names(config: dict) -> list[str]:
 def _read_keras(path: Path) -> dict:
     try:
         with zipfile.ZipFile(path) as archive:
-            return json.loads(archive.read("config.json"))
-    except (zipfile.BadZipFile, KeyError, ValueError, OSError) as error:
+            size = archive.getinfo("config.json").file_size
+            if size > LARGEST_CONFIG:
+                raise ValueError(f"a config.json of {size} bytes, at most {LARGEST_CONFIG}")
+            return _checked(json.loads(archive.read("config.json")))
+    except Exception as error:  # damaged, encrypted or oddly packed zip folders raise many kinds
         raise ValueError(f"{path}: expected a .keras file with config.json, found {error}") from error
 
 
@@ -50,9 +72,17 @@ def _read_h5(path: Path) -> dict:
 
     try:
         with h5py.File(path, "r") as file:
-            return json.loads(file.attrs["model_config"])
-    except (OSError, KeyError, ValueError) as error:
+            return _checked(json.loads(file.attrs["model_config"]))
+    except Exception as error:  # h5py raises many kinds for a damaged file
         raise ValueError(f"{path}: expected an .h5 file of a whole model (model_config), found {error}") from error
+
+
+def _checked(config: object) -> dict:
+    """Return an architecture that is an object, not nested more deeply than it can be walked through."""
+    list(_entries(config))  # RecursionError
+    if not isinstance(config, dict):
+        raise ValueError(f"an architecture that is no object but {type(config).__name__}")
+    return config
 
 
 def _entries(value: object) -> Iterator[dict]:
@@ -68,9 +98,12 @@ def _refusal(entry: dict) -> str:
     name, module, registered = entry.get("class_name"), entry.get("module"), entry.get("registered_name")
     if name in ("Lambda", "__lambda__"):
         return "holds a Lambda layer, which is code"
-    if name == "TFOpLambda":
-        function = str(entry.get("config", {}).get("function", ""))
-        return f"calls {function}" if any(part in function for part in UNSAFE_OPERATIONS) else ""
+    settings = entry["config"] if isinstance(entry.get("config"), dict) else {}
+    if name in OPERATION_LAYERS:
+        function = str(settings.get("function") or settings.get("cls_ref") or "")
+        return "" if function.startswith(OPERATIONS) or function in PLAIN_OPERATIONS else f"calls {function!r}"
+    if isinstance(settings.get("vocabulary"), str):
+        return f"reads the file {settings['vocabulary']!r} as a vocabulary"
     is_own = isinstance(registered, str) and registered.startswith(OWN_PACKAGES)
     if not isinstance(module, str) or (is_own and module.split(".")[0] in OWN_MODULES):
         return ""

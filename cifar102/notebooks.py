@@ -10,6 +10,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
 ONE_AT_A_TIME = threading.Lock()
+NOT_LITERAL = (ValueError, TypeError, SyntaxError, RecursionError, MemoryError)  # what ast.literal_eval raises
 ACCEPTED = {"float": ("float", "int"), "tuple": ("tuple", "list"), "list": ("list", "tuple"), "None": ("NoneType",)}
 
 
@@ -37,9 +38,19 @@ def read_cells(notebook: Path) -> list[dict]:
     """Read the cells of a notebook; ValueError names the file when it is not a notebook."""
     try:
         cells = json.loads(Path(notebook).read_text(encoding="utf-8"))["cells"]
-    except (UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError) as error:
+        found = [{**cell, "source": "".join(cell["source"])} for cell in cells]
+        well_formed = all(isinstance(cell["cell_type"], str) and _has_tags(cell) for cell in found)
+    except (ValueError, KeyError, TypeError, RecursionError) as error:  # JSON and UTF-8 errors are ValueErrors
         raise ValueError(f"{notebook}: not readable as a notebook: {error!r}") from error
-    return [{**cell, "source": "".join(cell["source"])} for cell in cells]
+    if not well_formed:
+        raise ValueError(f"{notebook}: not readable as a notebook: expected a kind and a list of tags a cell")
+    return found
+
+
+def _has_tags(cell: dict) -> bool:
+    metadata = cell.get("metadata", {})
+    tags = metadata.get("tags", []) if isinstance(metadata, dict) else None
+    return isinstance(tags, list) and all(isinstance(tag, str) for tag in tags)
 
 
 def tags_of(cell: dict) -> list[str]:
@@ -68,7 +79,7 @@ def _parameter_of(line: ast.stmt, notebook: Path) -> Parameter:
     )
     try:
         default = ast.literal_eval(line.value) if isinstance(target, ast.Name) else None
-    except ValueError:
+    except NOT_LITERAL:
         target = None
     if not isinstance(target, ast.Name):
         raise ValueError(f"{notebook}: the parameters cell holds {ast.unparse(line)!r}; expected NAME: TYPE = LITERAL")
@@ -92,9 +103,15 @@ def code_of(notebook: Path) -> ast.Module:
 
 
 def parse(source: str, path: Path) -> ast.Module:
-    """Parse Python, one thread at a time: CPython 3.11 counts the depth of the tree per process, not per thread."""
-    with ONE_AT_A_TIME:
-        return ast.parse(source, filename=str(path))
+    """Parse Python, one thread at a time: CPython 3.11 counts the depth of the tree per process, not per thread.
+
+    ValueError names the file and the line that is no Python.
+    """
+    try:
+        with ONE_AT_A_TIME:
+            return ast.parse(source, filename=str(path))
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:  # ValueError: a zero byte
+        raise ValueError(f"{path}: expected Python code, found {error or type(error).__name__}") from error
 
 
 def imported_modules(tree: ast.AST, package: Path = PACKAGE) -> set[str]:

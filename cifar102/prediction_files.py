@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from cifar102 import array_files
 from cifar102.cifar import CLASS_NAMES
 from cifar102.predictions import SetPredictions, check_class_ids, check_probabilities, from_array
 from cifar102.workspace import Workspace, read_json, read_table
@@ -129,27 +130,26 @@ def _from_archive(
 def _arrays(path: Path) -> dict[str, np.ndarray]:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file; expected the predictions of a run")
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except Exception as error:  # zipfile, zlib and numpy raise many kinds for a damaged archive
-        raise ValueError(f"{path}: not readable as .npz without pickle: {error}") from error
+    arrays = array_files.read_npz(path)
+    for name, array in arrays.items():
+        _check_plain(array, f"{path}: {name}")
+    return arrays
 
 
 def _npy(path: Path) -> np.ndarray:
-    try:
-        values = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
-        raise ValueError(f"{path}: not readable as .npy without pickle: {error}") from error
+    return _check_plain(array_files.read_npy(path), str(path))
+
+
+def _check_plain(values: object, where: str) -> np.ndarray:
     if not isinstance(values, np.ndarray):
-        raise ValueError(f"{path}: expected one array (.npy), found an archive of several")
+        raise ValueError(f"{where}: expected an array of numbers, found a pickled {type(values).__name__}; refused")
     return values
 
 
 def _json(path: Path) -> np.ndarray:
     value = read_json(path)
     if isinstance(value, dict):
-        _check_label_names(value.get("label_names", list(CLASS_NAMES)), path)
+        _check_label_names(value.get("label_names", CLASS_NAMES), path)
         value = value.get("probabilities", value.get("class_ids"))
     try:
         values = np.array(value)
@@ -173,14 +173,14 @@ def _csv(path: Path) -> np.ndarray:
     cells = table.map(str.strip).to_numpy()
     try:
         values = cells.astype(np.int64) if cells.shape[1] == 1 else cells.astype(np.float64)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise ValueError(f"{path}: expected one class id a row or one row of probabilities, found {error}") from error
     return values[:, 0] if values.shape[1] == 1 else values
 
 
-def _check_label_names(names: list[str], path: Path) -> None:
-    if list(names) != list(CLASS_NAMES):
-        raise ValueError(f"{path}: label names {list(names)}; expected CIFAR-10's, in this order: {list(CLASS_NAMES)}")
+def _check_label_names(names: object, path: Path) -> None:
+    if not isinstance(names, list | tuple) or list(names) != list(CLASS_NAMES):
+        raise ValueError(f"{path}: label names {names}; expected CIFAR-10's, in this order: {list(CLASS_NAMES)}")
 
 
 def _is_number(text: str) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from cifar102.notebooks import Parameter
+from cifar102.notebooks import NOT_LITERAL, Parameter
 from cifar102.workspace import read_json
 
 FOLDER = Path(__file__).resolve().parent / "profiles"
@@ -37,7 +37,7 @@ class Override:
         """Read the text as a Python literal, or as it stands; ValueError when the type is not the declared one."""
         try:
             value = ast.literal_eval(self.text)
-        except (ValueError, SyntaxError):
+        except NOT_LITERAL:
             value = self.text
         if not parameter.accepts(value) and parameter.accepts(self.text):
             value = self.text
@@ -87,4 +87,14 @@ def load(name: str, folder: Path = FOLDER) -> Profile:
     if not isinstance(content, dict) or sorted(content) != sorted(expected):
         found = sorted(content) if isinstance(content, dict) else type(content).__name__
         raise ValueError(f"{path}: expected an object with the keys {sorted(expected)}, found {found}")
-    return Profile(**{**content, "studies": tuple(content["studies"])})
+    parameters, studies = content["parameters"], content["studies"]
+    is_nested = isinstance(parameters, dict) and all(isinstance(values, dict) for values in parameters.values())
+    for key, is_right, kind in (
+        ("workspace", isinstance(content["workspace"], str) and content["workspace"], "a folder as text"),
+        ("jobs", type(content["jobs"]) is int and content["jobs"] > 0, "a number from 1 on"),
+        ("parameters", is_nested, "step -> name -> value"),
+        ("studies", isinstance(studies, list) and all(isinstance(study, str) for study in studies), "a list of names"),
+    ):
+        if not is_right:
+            raise ValueError(f"{path}: {key}: expected {kind}, found {content[key]!r}")
+    return Profile(**{**content, "studies": tuple(studies)})

@@ -60,7 +60,11 @@ def read_published_keywords(folder: Path, name: str) -> np.ndarray:
         if not path.is_file():
             raise FileNotFoundError(f"{path}: no keywords of {name}; they are at {PUBLISHED_HOME}, other_data/")
     indices, by_keyword = (read_json(path) for path in paths)
-    keyword_of = {index: keyword for keyword, members in by_keyword.items() for index in members}
-    if missing := [index for index in indices if index not in keyword_of]:
+    try:
+        keyword_of = {index: keyword for keyword, members in by_keyword.items() for index in members}
+        missing = [index for index in indices if index not in keyword_of]
+    except (AttributeError, TypeError) as error:
+        raise ValueError(f"{paths[1]}: expected an object of keyword -> list of indices, found {error}") from error
+    if missing:
         raise ValueError(f"{paths[1]}: holds no keyword for {len(missing)} indices of {paths[0].name}: {missing[:5]}")
     return np.array([keyword_of[index] for index in indices])

@@ -9,7 +9,7 @@ import pandas as pd
 from PIL import Image
 from tqdm import tqdm
 
-from cifar102 import annotations, cifar
+from cifar102 import annotations, array_files, cifar
 from cifar102.tiny_images import TinyImages
 from cifar102.workspace import Workspace, read_table, replacing
 
@@ -62,7 +62,7 @@ def export(
     candidate has.
     """
     candidates = read_table(workspace.built / "candidates.parquet", ("class_name", "keyword", "filename"))
-    images = np.load(workspace.built / "candidate_images.npy", mmap_mode="r", allow_pickle=False)
+    images = array_files.open_npy(workspace.built / "candidate_images.npy")
     chosen = candidates
     for column, wanted in (("class_name", classes), ("keyword", keywords)):
         chosen = chosen[_is_wanted(candidates[column], wanted)[chosen.index]]

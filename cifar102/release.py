@@ -9,7 +9,16 @@ import numpy as np
 import pandas as pd
 
 from cifar102 import cifar, croissant, datasheet
-from cifar102.workspace import Workspace, hash_file, read_table, write_bytes, write_json, write_table, write_text
+from cifar102.workspace import (
+    Workspace,
+    hash_file,
+    read_table,
+    remove_leftovers,
+    write_bytes,
+    write_json,
+    write_table,
+    write_text,
+)
 
 BATCHES = "cifar-10.2-batches-py"
 SPLITS = ("train", "test", "leftover", "uniform")
@@ -47,6 +56,8 @@ def write(
     manifest = pd.concat([_manifest_part(name, table) for name, table in splits.items()], ignore_index=True)
     check_manifest(manifest, len(images))
     (folder / "SHA256SUMS").unlink(missing_ok=True)
+    if folder.is_dir():
+        remove_leftovers(folder, older_than_seconds=-1)  # of a killed writer: nobody else writes here
     for name in ("train", "test"):
         write_bytes(folder / f"cifar102_{name}.npz", npz_bytes(_npz_arrays(splits[name], images)))
     _write_batches(folder / BATCHES, splits["train"], splits["test"], images)
@@ -185,7 +196,10 @@ def _check_sums(folder: Path) -> None:
     path = folder / "SHA256SUMS"
     if not path.is_file():
         raise FileNotFoundError(f"{path}: not found; the release is not complete")
-    listed = dict(line.split("  ", 1)[::-1] for line in path.read_text(encoding="utf-8").splitlines())
+    try:
+        listed = dict(line.split("  ", 1)[::-1] for line in path.read_text(encoding="utf-8").splitlines())
+    except ValueError as error:  # other bytes than UTF-8, or a line without a name
+        raise ValueError(f"{path}: expected lines of a SHA-256, two blanks and a name: {error}") from error
     present = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()} - {"SHA256SUMS"}
     if set(listed) != present:
         raise ValueError(f"{path}: lists and the folder differ in {sorted(set(listed) ^ present)}")

@@ -47,7 +47,7 @@ def load_from_candidates(workspace: Workspace, split: str) -> ImageSet:
     rows, path = rows_of(workspace, split), workspace.built / "candidate_images.npy"
     if not path.is_file():
         raise FileNotFoundError(f"{path} is not there: notebook 01_build_subset leaves it")
-    pool = cifar.check_images(np.load(path, mmap_mode="r", allow_pickle=False), str(path))
+    pool = cifar.check_images(array_files.open_npy(path), str(path))
     candidates = rows["candidate"].to_numpy(np.int64)
     if len(rows) and not (candidates.min() >= 0 and candidates.max() < len(pool)):
         raise ValueError(f"{path}: holds {len(pool)} images, the manifest names candidate {candidates.max()}")

@@ -1,8 +1,6 @@
 """summary.json, the numbers every notebook adds, and report.html, the one page that shows a whole run."""
 
-import contextlib
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from cifar102 import file_lock, report_cells, report_page
@@ -29,7 +27,7 @@ def update_summary(workspace: Workspace, section: str, values: dict[str, object]
     if not section or not isinstance(values, dict):
         raise ValueError(f"section {section!r}: expected a name and a dict of values, found {type(values).__name__}")
     path = Workspace(workspace).summary
-    with _locked(path.with_suffix(".lock")):
+    with file_lock.held(path.with_suffix(".lock"), LOCK_SECONDS):
         sections = summary(workspace) | {section: plain(values)}
         sections = {name: sections[name] for name in sorted(sections)}
         write_json(path, sections)
@@ -63,19 +61,6 @@ def build(workspace: Workspace, steps: Sequence[dict]) -> Path:
         "CIFAR-10.2: report of a run", lead, parts, "Made by python -m cifar102 from the files of the run."
     )
     return write_text(workspace.root / "report.html", text)
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold an operating-system lock on `path`; it goes with the process, so a killed run leaves none behind."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    deadline = time.monotonic() + LOCK_SECONDS
-    with path.open("a+b") as file:
-        while not file_lock.take(file.fileno()):
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"{path}: locked by another process for more than {LOCK_SECONDS} seconds")
-            time.sleep(0.02)
-        yield  # closing the file gives the lock back
 
 
 def _pool(pool: dict) -> str:

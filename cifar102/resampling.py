@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cifar102 import dedup, good_indices, pair_verdicts, pools, quotas, sampling, screening
+from cifar102 import array_files, dedup, good_indices, pair_verdicts, pools, quotas, sampling, screening
 from cifar102.workspace import Workspace, read_table, write_table
 
 BLACKLIST = "blacklist.json"  # in built/: what notebook 04 leaves out
@@ -95,7 +95,7 @@ def run(workspace: Workspace, parameters: Mapping[str, object], check: Check, bl
     parameters: those of notebook 04. Leaves built/blacklist.json (10.1's form), which notebook 04 leaves out,
     results/blacklist.csv, resampling.csv and short_keywords.csv. Raises what `resample` and the readers raise.
     """
-    images = np.load(workspace.built / "candidate_images.npy", mmap_mode="r", allow_pickle=False)
+    images = array_files.open_npy(workspace.built / "candidate_images.npy")
     eligible = screening.drawable(screening.of_workspace(workspace, len(images)), check.use_cifar10_train)
     sets = {name: part.images for name, part in pools.reference_sets(workspace).items()}
     verdicts = pair_verdicts.read(workspace.labels / "pair_verdicts.jsonl")

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from cifar102 import review_sheets, votes
+from cifar102 import array_files, review_sheets, votes
 from cifar102.review_sheets import OwnImages, Reply
 from cifar102.workspace import Workspace, read_table
 
@@ -27,7 +27,7 @@ class DisagreementsDesk:
         table = read_table(workspace.built / "candidates.parquet", COLUMNS)
         keys = table[list(COLUMNS)].itertuples(index=False, name=None)
         self._rows: dict[Key, int] = {key: row for row, key in enumerate(keys)}
-        self._images = np.load(workspace.built / "candidate_images.npy", mmap_mode="r")
+        self._images = array_files.open_npy(workspace.built / "candidate_images.npy")
         self._own = OwnImages(workspace)
         self.ledger = votes.VoteLog(workspace.labels / "votes.jsonl").ledger()
 

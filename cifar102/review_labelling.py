@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from cifar102 import quotas, review_sheets, votes
+from cifar102 import array_files, quotas, review_sheets, votes
 from cifar102.review_sheets import OwnImages, Reply
 from cifar102.workspace import Workspace, read_table
 
@@ -39,7 +39,7 @@ class LabellingDesk:
     def __init__(self, workspace: Workspace, per_class: int = PER_CLASS) -> None:
         columns = ("tiny_index", "keyword", "class_name")
         self._candidates = read_table(workspace.built / "candidates.parquet", columns)
-        self._images = np.load(workspace.built / "candidate_images.npy", mmap_mode="r")
+        self._images = array_files.open_npy(workspace.built / "candidate_images.npy")
         if len(self._images) != len(self._candidates):
             raise ValueError(f"{workspace.built}: {len(self._candidates)} candidates, {len(self._images)} images")
         self._rows = self._candidates.groupby(["class_name", "keyword"], sort=True).indices

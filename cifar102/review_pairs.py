@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from cifar102 import cifar, pair_verdicts, pools, review_sheets
+from cifar102 import array_files, cifar, pair_verdicts, pools, review_sheets
 from cifar102.review_sheets import Reply
 from cifar102.votes import WITHDRAWN
 from cifar102.workspace import Workspace, read_json, read_table
@@ -54,7 +54,7 @@ class PairsDesk:
             raise ValueError(f"{path}: no such file; run notebook 03 in this workspace first")
         candidates = read_table(workspace.built / "candidates.parquet", ("tiny_index", "keyword", "class_name"))
         self._names = (candidates["class_name"] + " / " + candidates["keyword"]).to_numpy()
-        self._images = np.load(workspace.built / "candidate_images.npy", mmap_mode="r")
+        self._images = array_files.open_npy(workspace.built / "candidate_images.npy")
         self._thresholds = thresholds(workspace)
         lowest = self._thresholds["review"] - MARGIN
         self._pairs = open_pairs(read_table(path, COLUMNS), candidates["tiny_index"].to_numpy(), lowest)

@@ -38,8 +38,13 @@ def door(workspace: Workspace, port: int = 0) -> dict[str, object]:
     if free is None:
         raise ValueError(f"port {port or FIRST_PORT} of {ADDRESS} is taken; name another with --port")
     kept["port"] = free
-    write_json(path, kept)
-    path.chmod(0o600)
+    umask = os.umask(
+        0o077
+    )  # nobody else may read the token, not even between writing the file and a change of its mode
+    try:
+        write_json(path, kept)
+    finally:
+        os.umask(umask)
     return kept
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from cifar102 import file_lock
 from cifar102 import workspace as files
 from cifar102.train_config import TrainConfig
 from cifar102.workspace import Workspace, read_json, replacing, write_json
@@ -16,6 +17,7 @@ from cifar102.workspace import Workspace, read_json, replacing, write_json
 FIRST_COLUMNS = ("study", "arm", "seed", "model", "dataset", "num_train", "augmentation", "epochs", "parameters")
 FIRST_COLUMNS += ("seconds", "images_per_second", "train_accuracy", "validation_accuracy")
 LAST_COLUMNS = ("run", "config_hash")
+LOCK_SECONDS = 300  # another notebook's table, read from thousands of runs on a slow disk
 
 
 @dataclass(frozen=True)
@@ -37,12 +39,15 @@ class Run:
     @cached_property
     def metrics(self) -> dict:
         """The numbers of metrics.json; FileNotFoundError where the run has not finished."""
-        return read_json(self.folder / "metrics.json")
+        numbers = read_json(self.folder / "metrics.json")
+        if not isinstance(numbers, dict):
+            raise ValueError(f"{self.folder / 'metrics.json'}: expected an object, found {type(numbers).__name__}")
+        return numbers
 
     @cached_property
     def history(self) -> pd.DataFrame:
         """One row per epoch: epoch (from 0), accuracy, learning_rate, loss, val_accuracy, val_loss."""
-        return pd.read_csv(self.folder / "history.csv")
+        return files.read_table(self.folder / "history.csv", ("epoch", "loss"))
 
     def predictions(self) -> dict[str, dict[str, np.ndarray]]:
         """Set name -> {"class_ids": (n,), "probabilities": float16 (n, classes)}, in file order.
@@ -63,8 +68,14 @@ def read(folder: Path) -> Run:
     if not (folder / "config.json").is_file():
         raise FileNotFoundError(f"{folder}: no config.json, so no training run is here")
     record = read_json(folder / "config.json")
+    if not isinstance(record, dict) or not isinstance(record.get("config"), dict):
+        raise ValueError(f"{folder / 'config.json'}: expected an object with a config, found {str(record)[:80]}")
     error = folder / "error.json"
-    return Run(TrainConfig.from_dict(record["config"]), folder, read_json(error)["error"] if error.is_file() else None)
+    try:
+        config = TrainConfig.from_dict(record["config"])
+    except ValueError as wrong:
+        raise ValueError(f"{folder / 'config.json'}: {wrong}") from wrong
+    return Run(config, folder, read_json(error)["error"] if error.is_file() else None)
 
 
 def start(config: TrainConfig, folder: Path, about: dict, first_epoch: int) -> None:
@@ -96,9 +107,14 @@ def table(workspace: Workspace | str | Path, study: str | None = None) -> pd.Dat
 
 
 def write_table(workspace: Workspace | str | Path) -> Path:
-    """Write the table of all finished runs to <workspace>/runs.parquet, atomically."""
+    """Write the table of all finished runs to <workspace>/runs.parquet, atomically.
+
+    Notebooks that run side by side take turns, from looking for runs to the last byte: else the one that looked first
+    could write last, without the runs that the other saw.
+    """
     workspace = Workspace(workspace)
-    return files.write_table(workspace.root / "runs.parquet", table(workspace))
+    with file_lock.held(workspace.runs / ".table.lock", LOCK_SECONDS):
+        return files.write_table(workspace.root / "runs.parquet", table(workspace))
 
 
 def _row(run: Run, workspace: Workspace) -> dict:

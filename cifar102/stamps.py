@@ -29,16 +29,19 @@ def path_of(step: Step, workspace: Workspace) -> Path:
 
 def read(step: Step, workspace: Workspace) -> dict | None:
     """Read the stamp of a step; None where it has not finished here, or where the file is not a stamp."""
-    path = path_of(step, workspace)
+    return _stamp_in(path_of(step, workspace))
+
+
+def _stamp_in(path: Path) -> dict | None:
     try:
         stamp = read_json(path) if path.is_file() else None
     except ValueError:
         return None
-    return (
-        stamp
-        if isinstance(stamp, dict) and {"source", "modules", "parameters", "inputs", "outputs"} <= stamp.keys()
-        else None
-    )
+    is_stamp = isinstance(stamp, dict) and {"source", "modules", "parameters", "inputs", "outputs"} <= stamp.keys()
+    if not is_stamp or not all(isinstance(stamp[key], dict) for key in ("modules", "parameters", "inputs", "outputs")):
+        return None
+    files = (*stamp["inputs"].values(), *stamp["outputs"].values())
+    return stamp if all(isinstance(file, dict) and isinstance(file.get("sha256"), str) for file in files) else None
 
 
 def fingerprint(path: Path) -> str:
@@ -70,12 +73,8 @@ def known_files(workspace: Workspace) -> dict[str, dict]:
     """Gather the file descriptions of all stamps in a workspace, the newest stamp's last."""
     known: dict[str, dict] = {}
     for path in sorted(workspace.executed.glob("*.json"), key=lambda path: path.stat().st_mtime_ns):
-        try:
-            stamp = read_json(path)
-        except ValueError:
-            continue
-        if isinstance(stamp, dict):
-            known |= {**stamp.get("inputs", {}), **stamp.get("outputs", {})}
+        if stamp := _stamp_in(path):
+            known |= {**stamp["inputs"], **stamp["outputs"]}
     return known
 
 

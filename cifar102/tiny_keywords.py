@@ -167,18 +167,22 @@ class KeywordIndex:
         self._runs, self._is_sorted = scan_runs(self.path)
 
     def _search_runs(self, key: bytes) -> tuple[int, int]:
-        keys = np.frombuffer(self._map, dtype=tiny_metadata.RECORD)["keyword"]
-        found = [
-            place + first
-            for first in range(0, len(self._runs), SCAN_RECORDS)
-            for place in np.flatnonzero(keys[self._runs[first : first + SCAN_RECORDS]] == key.ljust(KEYWORD_BYTES))
-        ]
+        found = self._runs_of(key)
         if len(found) > 1:
             starts = [int(self._runs[place]) for place in found]
             raise ValueError(f"{self.path}: {key!r} stands in {len(found)} places, at records {starts[:5]}: no range")
         if not found:
             return 0, 0
         return int(self._runs[found[0]]), int(np.append(self._runs, self._count)[found[0] + 1])
+
+    def _runs_of(self, key: bytes) -> list[int]:
+        """The runs with this keyword. No view of the map outlives this call: an error would keep it from closing."""
+        keys = np.frombuffer(self._map, dtype=tiny_metadata.RECORD)["keyword"]
+        return [
+            int(place) + first
+            for first in range(0, len(self._runs), SCAN_RECORDS)
+            for place in np.flatnonzero(keys[self._runs[first : first + SCAN_RECORDS]] == key.ljust(KEYWORD_BYTES))
+        ]
 
     def _near(self, keyword: str, place: int) -> str:
         """Name keywords like `keyword`: among all in a small file, else among those that stand near its place."""

@@ -132,10 +132,11 @@ def _check_types(config: TrainConfig) -> None:
             _check_type(name, getattr(config, name), kind)
     if not isinstance(config.evaluate_on, tuple) or not all(isinstance(name, str) for name in config.evaluate_on):
         raise ValueError(f"evaluate_on: expected a tuple of data set names, found {config.evaluate_on!r}")
-    try:
-        json.dumps(config.to_dict())
-    except TypeError as error:
-        raise ValueError(f"options of a TrainConfig are plain JSON values: {error}") from error
+    for name in expected[dict].split():
+        try:
+            json.dumps(getattr(config, name))
+        except (TypeError, ValueError, RecursionError) as error:
+            raise ValueError(f"{name}: options of a TrainConfig are plain JSON values: {error}") from error
 
 
 def _check_type(name: str, value: object, kind: type) -> None:

@@ -17,6 +17,7 @@ from cifar102 import (
     datasets,
     evaluation,
     fast_networks,
+    file_lock,
     initial_weights,
     machine,
     models,
@@ -35,6 +36,8 @@ from cifar102.workspace import Workspace, plain, read_json, write_json
 
 # Keras's seeds and precision are global: threads of one process (Dask workers) take turns.
 ONE_AT_A_TIME = threading.Lock()
+# A worker that a cluster has given up, or whose client was killed, may go on with its run: the second one waits for it.
+LOCK_SECONDS = 7 * 24 * 3600
 
 
 def fit(config: TrainConfig, workspace: Workspace | str | Path) -> Run:
@@ -77,9 +80,25 @@ def fit_loaded(config: TrainConfig, workspace: Workspace, load_set: Load) -> Run
         "config_hash": hash_config(config, data.train_hash + data.evaluation_hash + start_hash),
         "train_hash": hash_config(config, data.train_hash + start_hash, leave_out=("evaluate_on",)),
     }
+    if run := _finished(config, folder, hashes):
+        return run
+    with file_lock.held(folder / ".lock", LOCK_SECONDS):
+        return _finished(config, folder, hashes) or _fit_alone(config, workspace, data, hashes)
+
+
+def _finished(config: TrainConfig, folder: Path, hashes: dict) -> Run | None:
+    """The run on disk where it is finished and of this config; what a kill after its last act left is removed."""
+    if not (folder / "metrics.json").is_file():
+        return None
+    if read_json(folder / "metrics.json").get("config_hash") != hashes["config_hash"]:
+        return None
+    shutil.rmtree(folder / "checkpoint", ignore_errors=True)
+    return Run(config, folder, note=machine.code_note(read_json(folder / "config.json")))
+
+
+def _fit_alone(config: TrainConfig, workspace: Workspace, data: TrainingData, hashes: dict) -> Run:
+    folder = workspace.root / config.folder
     found = read_json(folder / "metrics.json") if (folder / "metrics.json").is_file() else {}
-    if found.get("config_hash") == hashes["config_hash"]:
-        return Run(config, folder, note=machine.code_note(read_json(folder / "config.json")))
     with ONE_AT_A_TIME, _precision(config.precision):
         keras.utils.set_random_seed(config.seed)
         machine.make_deterministic()

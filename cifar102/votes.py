@@ -71,7 +71,7 @@ def check_vote(vote: Mapping[str, object]) -> dict[str, object]:
     vote = {"class" if key == "class_name" else key: value for key, value in vote.items()}
     vote["time"] = vote.get("time") or append_log.now()
     if set(vote) != set(FIELDS):
-        raise ValueError(f"a vote has the fields {list(FIELDS)}, found {sorted(vote)}")
+        raise ValueError(f"a vote has the fields {list(FIELDS)}, found {sorted(map(str, vote))}")
     index = vote["tiny_index"]
     if isinstance(index, bool) or not hasattr(index, "__index__") or not 0 <= int(index) < 2**63:
         raise ValueError(f"vote: tiny_index is a whole number from 0 on, found {index!r}")

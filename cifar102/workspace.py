@@ -4,7 +4,9 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+LEFTOVER = re.compile(r"\..+\.[a-z0-9_]{8}\.tmp(\.\w+)?")  # the temporary names of `replacing`
 
 
 @dataclass(frozen=True)
@@ -87,8 +90,25 @@ def replacing(path: Path) -> Iterator[Path]:
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)  # mkstemp makes 0600 files
         temporary.replace(path)
+    except OSError as error:
+        if error.filename is None and error.errno is not None:  # of a write: a full disk says nothing of its file
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path, older_than_seconds: float = 600) -> list[Path]:
+    """Remove the temporary files of writers that were killed below `folder`; returns their paths.
+
+    Younger ones are left, for their writer may live: a large file is written for minutes, and its time moves on.
+    """
+    oldest = time.time() - older_than_seconds
+    found = [path for path in Path(folder).rglob(".*.tmp*") if LEFTOVER.fullmatch(path.name) and path.is_file()]
+    removed = [path for path in found if path.stat().st_mtime < oldest]
+    for path in removed:
+        path.unlink(missing_ok=True)
+    return removed
 
 
 def write_bytes(path: Path, content: bytes) -> Path:
@@ -125,10 +145,22 @@ def write_json(path: Path, value: object) -> Path:
 
 def read_json(path: Path) -> object:
     """Read a JSON file; ValueError names the file and the place where it does not parse."""
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"{path}: no such file; expected JSON")
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        return json.loads(Path(path).read_text(encoding="utf-8"), object_pairs_hook=_once_each)
+    except (ValueError, RecursionError) as error:  # UTF-8 and JSON errors are ValueErrors, and too long a number is one
         raise ValueError(f"{path}: not readable as JSON: {error}") from error
+
+
+def _once_each(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Make a JSON object; of a name that stands in it twice, json would silently keep the last value."""
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        names = [name for name, _ in pairs]
+        doubled = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the name {doubled!r} stands twice in one object")
+    return content
 
 
 def write_array(path: Path, array: np.ndarray) -> Path:

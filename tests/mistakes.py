@@ -46,6 +46,7 @@ def filename_105_wide(patch: pytest.MonkeyPatch) -> None:
     starts = np.cumsum([0, *(widths[name] for name in names)])
     offsets = [min(int(start), 768 - widths[name]) for name, start in zip(names, starts[:-1], strict=True)]
     layout = {"names": names, "formats": [f"S{widths[name]}" for name in names], "offsets": offsets, "itemsize": 768}
+    patch.setattr(tiny_metadata, "WIDTHS", widths)
     patch.setattr(tiny_metadata, "RECORD", np.dtype(layout))
 
 

@@ -13,11 +13,11 @@ from cifar102.workspace import REPOSITORY
 PACKAGE = REPOSITORY / "cifar102"
 MODULES = {path.stem: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(PACKAGE.glob("*.py"))}
 LAYERS = {
-    "ground": "workspace file_lock cifar batch_pickle array_files",
+    "ground": "workspace file_lock cifar batch_pickle pickle_opcodes array_files",
     "data": (
-        "tiny_images tiny_keywords tiny_metadata candidates annotations append_log votes labelimg agreement good_indices "
-        "dedup exact_copies l2_search l2_kernels kernels principal pair_bound shortlist similarity ssim_kernels "
-        "pair_verdicts block_search planted_copies duplicate_rules "
+        "tiny_images tiny_keywords tiny_metadata candidates annotations append_log votes labelimg agreement "
+        "good_indices dedup exact_copies l2_search l2_kernels kernels principal pair_bound shortlist similarity "
+        "ssim_kernels pair_verdicts block_search planted_copies duplicate_rules "
         "screening quotas sampling resampling goals records group_split replay release croissant datasheet datasets "
         "release_sets companions sources downloads archives pools demo demo_drawing placebo whole_cifar10"
     ),

@@ -8,7 +8,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from cifar102 import report, report_cells, report_page
+from cifar102 import file_lock, report, report_cells, report_page
 from cifar102.workspace import Workspace, write_json
 
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -102,7 +102,7 @@ def test_a_lock_file_left_behind_by_a_killed_run_stops_nobody(workspace):
 def test_a_lock_that_stays_taken_ends_in_an_error_that_names_it(workspace, monkeypatch):
     monkeypatch.setattr(report, "LOCK_SECONDS", 0.1)
     lock = workspace.results / "summary.lock"
-    with report._locked(lock), pytest.raises(TimeoutError, match=r"summary\.lock"):
+    with file_lock.held(lock, 1), pytest.raises(TimeoutError, match=r"summary\.lock"):
         report.update_summary(workspace, "x", {"n": 1})
 
 

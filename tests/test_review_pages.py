@@ -255,6 +255,7 @@ def jupyterlab(folder: Path) -> Iterator[str]:
 def test_the_labelling_page_works_in_a_cell_of_jupyterlab(server, browser, tmp_path):
     source = f"from cifar102 import review\nreview.labelling({str(server.workspace.root)!r})"
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
     nbformat.write(notebook, tmp_path / "pages.ipynb")
     with jupyterlab(tmp_path) as address:
         page = browser.new_page(viewport={"width": 1300, "height": 850})

@@ -1,0 +1,655 @@
+"""Bad tables and texts: JSON, CSV, XML, votes, predictions, models, notebooks, figures. Each is refused by name."""
+
+import json
+import pickle
+import tarfile
+import zipfile
+from collections import Counter
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pandas as pd
+import pytest
+from cases import Case, check, contents
+from test_bad_files import npy, npz, write
+
+from cifar102 import (
+    archives,
+    candidates,
+    figure_files,
+    good_indices,
+    labelimg,
+    model_files,
+    notebooks,
+    prediction_files,
+    profiles,
+    report,
+    report_cells,
+    runs,
+    stamps,
+    votes,
+)
+from cifar102.steps import Files, Step
+from cifar102.train_config import TrainConfig
+from cifar102.workspace import Workspace, read_json, read_table, write_bytes, write_json, write_table, write_text
+
+
+def text(name: str, content: str | bytes):
+    return write(name, content.encode("utf-8") if isinstance(content, str) else content)
+
+
+def reading(name: str, file: str, content: str | bytes, read, found: str, expected: str, error=ValueError) -> Case:
+    return Case(name, text(file, content), read, found, expected, error)
+
+
+DEEP = "[" * 100_000
+JSON = [
+    reading(f"json: {name}", "a.json", content, read_json, found, "not readable as JSON")
+    for name, content, found in (
+        ("empty", "", "Expecting value"),
+        ("cut", '{"a": [1, 2', "Expecting|delimiter"),
+        ("latin-1", b'{"a": "caf\xe9"}', "utf-8"),
+        ("UTF-16", '{"a": 1}'.encode("utf-16"), "utf-8"),
+        ("nested a hundred thousand deep", DEEP, "recursion"),
+        ("a number of 5,000 digits", "1" * 5000, "4300"),
+        ("a name twice", '{"cat": 1, "cat": 2}', "'cat' stands twice"),
+        ("text behind it", "{} x", "Extra data"),
+        ("one quote", "{'a': 1}", "property name"),
+        ("zero bytes", b"\0\0\0\0", "Expecting value"),
+    )
+]
+JSON.append(
+    Case("json: missing", lambda f: f / "a.json", read_json, "no such file", "expected JSON", FileNotFoundError)
+)
+
+
+def table_case(name: str, file: str, content: bytes, found: str, expected: str, error=ValueError) -> Case:
+    return reading(f"table: {name}", file, content, lambda path: read_table(path, ("a", "b")), found, expected, error)
+
+
+TABLES = [
+    table_case("an empty csv", "t.csv", b"", "No columns", "not readable as a .csv"),
+    table_case("a csv of other columns", "t.csv", b"a,c\n1,2\n", r"\['b'\] are missing", "found"),
+    table_case("a csv in latin-1", "t.csv", b"a,b\n\xe9,1\n", "utf-8", "not readable as a .csv"),
+    table_case("a csv with a row too long", "t.csv", b"a,b\n1,2\n1,2,3,4\n", "Expected 2 fields", "not readable"),
+    table_case("a csv with an open quote", "t.csv", b'a,b\n1,"2\n', "EOF", "not readable as a .csv"),
+    table_case("an empty parquet", "t.parquet", b"", "size is 0|0 bytes", "not readable as a .parquet"),
+    table_case("a parquet of text", "t.parquet", b"a,b\n1,2\n" * 9, "magic bytes", "not readable as a .parquet"),
+    table_case("a parquet cut off", "t.parquet", b"PAR1" + b"\x15" * 90 + b"PAR1", ".", "not readable as a .parquet"),
+    Case("table: missing", lambda f: f / "t.csv", read_table, "no such table", "has not run", FileNotFoundError),
+    Case(
+        "table: written as .xlsx",
+        lambda f: f / "t.xlsx",
+        lambda p: write_table(p, pd.DataFrame()),
+        "'.xlsx'",
+        "as .csv",
+    ),
+    Case("table: written as nothing", lambda f: f / "t", lambda p: write_table(p, pd.DataFrame()), "''", "as .csv or"),
+]
+INDICES = [
+    reading(f"good indices: {name}", "g.json", content, good_indices.read_good_indices, found, expected)
+    for name, content, found, expected in (
+        ("a list", "[1]", "found list", "an object of keyword"),
+        ("a number", '{"cat": 3}', "cat: .*found int", "a list of indices"),
+        ("text", '{"cat": ["3"]}', "found '3'", "whole numbers from 0"),
+        ("negative", '{"cat": [-1]}', "found -1", "whole numbers from 0"),
+        ("a half", '{"cat": [0.5]}', "found 0.5", "whole numbers from 0"),
+        ("NaN", '{"cat": [NaN]}', "found nan", "whole numbers from 0"),
+        ("true", '{"cat": [true]}', "found True", "whole numbers from 0"),
+        ("null", '{"cat": null}', "found NoneType", "a list of indices"),
+        ("a keyword twice", '{"cat": [1], "cat": [2]}', "'cat' stands twice", "JSON"),
+    )
+] + [
+    reading("blacklist: an object", "b.json", "{}", good_indices.read_blacklist, "found dict", "a list of indices"),
+    reading("blacklist: a list in it", "b.json", "[[1]]", good_indices.read_blacklist, r"found \[1\]", "whole numbers"),
+]
+VOTE = {"tiny_index": 3, "keyword": "tabby", "class": "cat", "rater": "anna", "verdict": "yes"}
+VOTE["time"] = "2026-11-24T12:00:00Z"
+
+
+def vote(name: str, found: str, expected: str, **changes: object) -> Case:
+    given = {key: value for key, value in (VOTE | changes).items() if value is not ...}
+    return Case(
+        f"vote: {name}",
+        None,
+        lambda folder: votes.VoteLog(folder / "votes.jsonl").append(given),
+        found,
+        expected,
+    )
+
+
+VOTES = [
+    vote("no rater", r"found \[.*'keyword'", "a vote has the fields", rater=...),
+    vote("a field too many", "'mood'", "a vote has the fields", mood="good"),
+    vote("an index in words", "found 'three'", "a whole number", tiny_index="three"),
+    vote("an index below 0", "found -3", "a whole number", tiny_index=-3),
+    vote("an index of 1.5", "found 1.5", "a whole number", tiny_index=1.5),
+    vote("an index of NaN", "found nan", "a whole number", tiny_index=float("nan")),
+    vote("an index of True", "found True", "a whole number", tiny_index=True),
+    vote("an index of 2**63", str(2**63), "a whole number", tiny_index=2**63),
+    vote("an unknown class", "found 'lion'", "class is one of", **{"class": "lion"}),
+    vote("a verdict of maybe", "found 'maybe'", "verdict is one of", verdict="maybe"),
+    vote("a verdict in capitals", "found 'YES'", "verdict is one of", verdict="YES"),
+    vote("an empty rater", "found ' '", "rater is text", rater=" "),
+    vote("a rater that is a number", "found 7", "rater is text", rater=7),
+    vote("a keyword of nothing", "found None", "keyword is text", keyword=None),
+    vote("a time of yesterday", "found 'yesterday'", "ISO 8601 in UTC", time="yesterday"),
+    vote(
+        "a time of Berlin", r"found '2026-11-24T12:00:00\+01:00'", "ISO 8601 in UTC", time="2026-11-24T12:00:00+01:00"
+    ),
+    vote("a time without zone", "found '2026-11-24T12:00:00'", "ISO 8601 in UTC", time="2026-11-24T12:00:00"),
+]
+HEAD = "tiny_index,keyword,class,rater,verdict,time\n"
+VOTES += [
+    reading(f"votes.csv: {name}", "v.csv", content, votes.read_csv, found, expected)
+    for name, content, found, expected in (
+        ("no time", "tiny_index,keyword,class,rater,verdict\n3,tabby,cat,anna,yes,x\n", "line 2", "the fields"),
+        (
+            "a column too many",
+            HEAD[:-1] + ",mood\n3,tabby,cat,anna,yes,2026-11-24T12:00:00Z,good\n",
+            "'mood'",
+            "the fields",
+        ),
+        ("a cell too many", HEAD + "3,tabby,cat,anna,yes,2026-11-24T12:00:00Z,good\n", "line 2", "the fields"),
+        ("a row too short", HEAD + "3,tabby\n", "line 2: .*found None", "is text|is one of"),
+        ("an index of 3.0", HEAD + "3.0,tabby,cat,anna,yes,2026-11-24T12:00:00Z\n", "found '3.0'", "a whole number"),
+        ("an unknown class", HEAD + "3,tabby,lion,anna,yes,2026-11-24T12:00:00Z\n", "line 2: .*'lion'", "is one of"),
+        ("latin-1", (HEAD + "3,caf\xe9,cat,a,yes,2026-11-24T12:00:00Z\n").encode("latin-1"), "utf-8", "line 0"),
+        ("another table", "a,b\n1,2\n", "line 2: .*'a'", "the fields"),
+    )
+]
+
+
+def prediction(name: str, file: str, content: bytes | str, found: str, expected: str, count: int | None = 4) -> Case:
+    return reading(
+        f"predictions: {name}", file, content, lambda path: prediction_files.read_file(path, count), found, expected
+    )
+
+
+SHARES = np.full((4, 10), 0.1)
+PREDICTIONS = [
+    prediction("ids too few", "p.npy", npy(np.array([1, 2, 3])), "found 3", "expected 4 integer class ids"),
+    prediction("an id of 10", "p.npy", npy(np.array([1, 2, 3, 10])), "ids from 1 to 10", "0 to 9"),
+    prediction("an id of -1", "p.npy", npy(np.array([1, 2, 3, -1])), "ids from -1 to 3", "0 to 9"),
+    prediction("ids as floats", "p.npy", npy(np.array([1.0, 2, 3, 4])), "found float64", "integer class ids"),
+    prediction("ids as text", "p.npy", npy(np.array(["a"] * 4)), "found <U1", "integer class ids"),
+    prediction("ids as truths", "p.npy", npy(np.array([True] * 4)), "found bool", "integer class ids"),
+    prediction("no ids", "p.npy", npy(np.array([], int)), "found 0|found none", "integer class ids"),
+    prediction("a cube", "p.npy", npy(np.zeros((4, 10, 2))), r"\(4, 10, 2\)", "class ids .* or probabilities"),
+    prediction("nine classes", "p.npy", npy(SHARES[:, 1:]), r"\(4, 9\)", r"probabilities \(4, 10\)"),
+    prediction("one class", "p.npy", npy(np.ones((4, 1))), r"\(4, 1\)", r"probabilities \(4, 10\)"),
+    prediction("rows too few", "p.npy", npy(SHARES[1:]), "found 3 rows", r"probabilities \(4, 10\)"),
+    prediction("probabilities of NaN", "p.npy", npy(SHARES * np.nan), "row 0 holds", "expected finite"),
+    prediction(
+        "an infinite probability", "p.npy", npy(SHARES + np.array([np.inf, *[0] * 9])), "row 0 holds", "expected finite"
+    ),
+    prediction("a negative probability", "p.npy", npy(SHARES - 0.2), "from -0.1 to -0.1", "in 0-1"),
+    prediction("logits", "p.npy", npy(SHARES * 50), "from 5 to 5", "in 0-1"),
+    prediction("rows that sum to 2", "p.npy", npy(SHARES * 2), "sums to 2", "expected 1"),
+    prediction("whole numbers in rows", "p.npy", npy(np.eye(10, dtype=int)[:4]), "found int64", "floating-point"),
+    prediction("a pickle", "p.npy", npy(np.array([{}, {}, {}, {}])), "a pickled list", "an array of numbers"),
+    prediction("text", "p.npy", b"1, 2", "magic|EOF", "expect"),
+    prediction(
+        "an archive of other arrays", "p.npz", npz(a=np.zeros(4)), r"found \['a'\]", "class_ids or probabilities"
+    ),
+    prediction("an archive of text", "p.npz", b"PK" * 9, "zip", "safely"),
+    prediction(
+        "ids and rows of different number",
+        "p.npz",
+        npz(class_ids=np.array([1]), probabilities=SHARES),
+        "found 1",
+        "expected 4 integer",
+    ),
+    prediction(
+        "a pickle in an archive",
+        "p.npz",
+        npz(class_ids=np.array([{}, {}, {}, {}])),
+        "a pickled list",
+        "array of numbers",
+    ),
+    prediction("an empty json", "p.json", "", "Expecting value", "JSON"),
+    prediction("a word", "p.json", '"cat"', "found str", "a list of class ids"),
+    prediction("words", "p.json", '["cat"]', "a list of str", "a list of class ids"),
+    prediction("an object of other things", "p.json", '{"a": 1}', "found NoneType", "a list of class ids"),
+    prediction("rows of different length", "p.json", "[[1, 2], [3]]", "different length", "one length"),
+    prediction(
+        "class names in another order",
+        "p.json",
+        '{"label_names": ["truck"], "class_ids": [1]}',
+        "truck",
+        "in this order",
+    ),
+    prediction("class names of a number", "p.json", '{"label_names": 7, "class_ids": [1]}', "names 7", "in this order"),
+    prediction("an id of 400 digits", "p.json", f"[{'9' * 400}]", "list of int", "a list of class ids"),
+    prediction("lists 64 deep", "p.json", "[" * 64 + "]" * 64, "list", "a list of class ids|flat list"),
+    prediction("an empty csv", "p.csv", "", "No columns", "not readable as .csv"),
+    prediction("a csv of words", "p.csv", "label\ncat\ndog\n", "cat", "one class id a row"),
+    prediction("a csv with a gap", "p.csv", "1\n\n2\n", "''", "one class id a row"),
+    prediction("a csv of other classes", "p.csv", "a,b\n.5,.5\n", r"\['a', 'b'\]", "in this order"),
+    prediction("a csv of an id of 40 digits", "p.csv", "9" * 40 + "\n", ".", "one class id a row"),
+    prediction("a csv in UTF-16", "p.csv", "1\n2\n".encode("utf-16"), "utf-8", "not readable as .csv"),
+    prediction("another kind of file", "p.txt", "1", "found '.txt'", ".json, .npy, .npz, .csv"),
+    Case(
+        "predictions: missing",
+        lambda f: f / "p.npy",
+        prediction_files.read_file,
+        "no such file",
+        "predictions as",
+        FileNotFoundError,
+    ),
+    Case(
+        "predictions: a folder of another set",
+        lambda f: write("cifar9.npy", npy(np.arange(4)))(f),
+        lambda path: prediction_files.read_folder(path.parent, {"cifar10": 4}),
+        "'cifar9'",
+        "expected one of",
+    ),
+    Case(
+        "predictions: two files of one set",
+        lambda f: [write(f"cifar10.{s}", c)(f) for s, c in (("json", b"[1]"), ("npy", npy(np.array([1]))))][1],
+        lambda path: prediction_files.read_folder(path.parent, {"cifar10": 1}),
+        "a second file",
+        "expected one file",
+    ),
+    Case(
+        "predictions: an empty folder",
+        lambda f: f,
+        lambda path: prediction_files.read_folder(path, {"cifar10": 1}),
+        "holds no predictions",
+        "expected <set>.npy",
+        FileNotFoundError,
+    ),
+    Case(
+        "predictions: a length of no set",
+        lambda f: write("mine.npy", npy(np.arange(4)))(f),
+        lambda path: prediction_files.read_single(path, {"cifar10": 9}),
+        "holds 4 predictions",
+        r"expected 9 .cifar10",
+    ),
+    Case(
+        "predictions: a run without arrays",
+        lambda f: write("predictions.npz", npz())(f),
+        lambda path: prediction_files.read_run(path.parent),
+        r"found \[\]",
+        "expected arrays <set>.class_ids",
+    ),
+    Case(
+        "predictions: no published models",
+        lambda f: f,
+        lambda path: prediction_files.read_published(path, "cifar10.1-v4"),
+        "no predictions",
+        "they are at https",
+        FileNotFoundError,
+    ),
+]
+
+
+def keywords(name: str, indices: str, by_keyword: str, found: str, expected: str) -> Case:
+    def spoil(folder: Path) -> Path:
+        write_text(folder / "other_data" / "cifar10.1_v4_ti_indices.json", indices)
+        return write_text(folder / "other_data" / "cifar10.1_v4_ti_indices_per_keyword.json", by_keyword)
+
+    return Case(
+        f"published keywords: {name}",
+        spoil,
+        lambda path: prediction_files.read_published_keywords(path.parents[1], "cifar10.1-v4"),
+        found,
+        expected,
+    )
+
+
+KEYWORDS = [
+    keywords("an index without keyword", "[1, 2]", '{"cat": [1]}', r"\[2\]", "no keyword for 1"),
+    keywords("a list", "[1]", "[1]", "list", "expected"),
+    keywords("a number", "[1]", '{"cat": 1}', "int", "expected"),
+    keywords("a list of lists", "[[1]]", '{"cat": [[1]]}', "list", "expected"),
+]
+DENSE = {"class_name": "Dense", "module": "keras.layers", "registered_name": None, "config": {"units": 10}}
+
+
+def keras_file(*layers: dict, config: object = None, name: str = "config.json", compression: int = zipfile.ZIP_STORED):
+    model = {"class_name": "Sequential", "module": "keras", "config": {"layers": [DENSE, *layers]}}
+
+    def spoil(folder: Path) -> Path:
+        with zipfile.ZipFile(folder / "m.keras", "w", compression) as archive:
+            archive.writestr(name, config if isinstance(config, str | bytes) else json.dumps(config or model))
+        return folder / "m.keras"
+
+    return spoil
+
+
+def layer(name: str, **config: object) -> dict:
+    return {"class_name": name, "module": "keras.layers", "registered_name": None, "config": config}
+
+
+def operation(function: str) -> dict:
+    return layer("TFOpLambda", function=function)
+
+
+def model(name: str, spoil, found: str, expected: str = "package.module:predict", error=ValueError) -> Case:
+    return Case(f"model: {name}", spoil, model_files.check_model_file, found, expected, error)
+
+
+WHOLE = "expected a .keras file with config.json"
+MODELS = [
+    model("a Lambda layer", keras_file(layer("Lambda")), "Lambda layer, which is code"),
+    model("a Lambda inside a layer", keras_file(layer("TimeDistributed", layer=layer("Lambda"))), "Lambda layer"),
+    *(
+        model(f"calls {name}", keras_file(operation(name)), f"calls '{name}'")
+        for name in (
+            "io.write_file",
+            "io.read_file",
+            "keras.utils.get_file",
+            "numpy_function",
+            "py_function",
+            "data.Dataset",
+            "compat.v1.py_func",
+            "keras.models.load_model",
+            "raw_ops.WriteFile",
+            "saved_model.load",
+            "",
+        )
+    ),
+    model("a vocabulary file", keras_file(layer("StringLookup", vocabulary="/etc/passwd")), "'/etc/passwd'"),
+    model("a module of the user's", keras_file(layer("Mine") | {"module": "my_layers"}), "'my_layers'"),
+    model("os.system", keras_file(layer("function") | {"module": "os", "config": "system"}), "from the module 'os'"),
+    model(
+        "Python's exec", keras_file({"class_name": "function", "module": "builtins", "config": "exec"}), "Python's exec"
+    ),
+    model("an empty file", write("m.keras", b""), "zip", WHOLE),
+    model("a text file", write("m.keras", b"model"), "zip", WHOLE),
+    model("no config", keras_file(name="other.json"), "config.json", WHOLE),
+    model("a config that is a list", keras_file(config=[1]), "list", WHOLE),
+    model("a config that is no JSON", keras_file(config="{"), "Expecting", WHOLE),
+    model("a config nested a hundred thousand deep", keras_file(config=DEEP), "recursion", WHOLE),
+    model("a config nested 5,000 deep", keras_file(config='{"a":' * 5000 + "1" + "}" * 5000), "recursion", WHOLE),
+    model(
+        "a config that unpacks to 80 MB",
+        keras_file(config=b" " * 80_000_000, compression=zipfile.ZIP_DEFLATED),
+        "80000000 bytes",
+        WHOLE,
+    ),
+    model("an h5 file of text", write("m.h5", b"model"), "signature|open", "expected an .h5 file"),
+    model("missing", lambda f: f / "m.keras", "no such", "model file", FileNotFoundError),
+]
+CELL = {"cell_type": "code", "metadata": {"tags": ["parameters"]}, "source": "epochs: int = 3  # passes", "outputs": []}
+
+
+def notebook(name: str, content: object, found: str, expected: str = "expected|not readable as a notebook") -> Case:
+    words = content if isinstance(content, str | bytes) else json.dumps({"cells": content})
+    return reading(f"notebook: {name}", "05_x.ipynb", words, notebooks.declared_parameters, found, expected)
+
+
+def cell(source: object) -> list[dict]:
+    return [CELL | {"source": source}]
+
+
+NOTEBOOKS = [
+    notebook("empty", "", "Expecting value"),
+    notebook("not JSON", "cells", "Expecting value"),
+    notebook("no cells", "{}", "cells"),
+    notebook("cells of a number", '{"cells": 3}', "int"),
+    notebook("cells of words", '{"cells": ["a"]}', "mapping|str"),
+    notebook("a cell without source", [{"cell_type": "code"}], "source"),
+    notebook("a cell without kind", [{"source": "a"}], "cell_type"),
+    notebook("a source of numbers", cell([1]), "int"),
+    notebook("tags of a number", [CELL | {"metadata": {"tags": 3}}], "list of tags"),
+    notebook("metadata of a list", [CELL | {"metadata": []}], "list of tags"),
+    notebook("latin-1", b'{"cells": ["\xe9"]}', "utf-8"),
+    notebook("nested deeply", DEEP, "recursion"),
+    notebook("a parameter that is computed", cell("n = 2\nm: int = n + 1"), r"m: int = n \+ 1", "NAME: TYPE = LITERAL"),
+    notebook("a parameter that is called", cell("import os"), "import os", "NAME: TYPE = LITERAL"),
+    notebook("a parameter of os.system", cell("a: str = __import__('os').system('x')"), "system", "LITERAL"),
+    notebook("a parameter that is no Python", cell("epochs: int ="), "invalid syntax", "expected Python"),
+    notebook("a parameter with a zero byte", cell("a = '\0'"), "null bytes", "expected Python"),
+    notebook("a parameter that cannot be a key", cell("a: dict = {[]: 1}"), "{.*: 1}", "LITERAL"),
+    notebook("a parameter nested deeply", cell("a = " + "[" * 500), "too many nested|never closed", "expected Python"),
+    Case(
+        "notebook: missing",
+        lambda f: f / "05_x.ipynb",
+        lambda p: report_cells.notebook_html(p),
+        "not there",
+        "notebook",
+        FileNotFoundError,
+    ),
+    reading("notebook: executed and broken", "05.ipynb", "{}", report_cells.notebook_html, "not readable", "notebook"),
+]
+PROFILE = read_json(profiles.FOLDER / "demo.json")
+
+
+def profile(name: str, content: object, found: str, expected: str) -> Case:
+    words = content if isinstance(content, str) else json.dumps(content)
+    return reading(
+        f"profile: {name}", "mine.json", words, lambda path: profiles.load("mine", path.parent), found, expected
+    )
+
+
+PROFILES = [
+    profile("a key too few", {k: v for k, v in PROFILE.items() if k != "jobs"}, r"found \[", "the keys .*'jobs'"),
+    profile("a key too many", PROFILE | {"joobs": 1}, "'joobs'", "the keys"),
+    profile("a list", [1], "found list", "an object with the keys"),
+    profile("not JSON", "demo", "Expecting", "JSON"),
+    profile("jobs in words", PROFILE | {"jobs": "two"}, "'two'", "a number from 1 on"),
+    profile("parameters of a list", PROFILE | {"parameters": []}, r"\[\]", "step -> name -> value"),
+    profile("parameters of a step of a list", PROFILE | {"parameters": {"05": [1]}}, r"\[1\]", "step -> name -> value"),
+    profile("a workspace of nothing", PROFILE | {"workspace": ""}, "''", "a folder as text"),
+    profile("studies of a number", PROFILE | {"studies": 3}, "found 3", "a list of names"),
+]
+
+
+def figure(name: str, entry: object, table: str | None, found: str, expected: str, error=ValueError) -> Case:
+    def spoil(folder: Path) -> Path:
+        if table is not None:
+            write_text(folder / "05-x.csv", table)
+        return write_json(folder / "05-x.json", entry)
+
+    return Case(f"figure: {name}", spoil, figure_files.read, found, expected, error)
+
+
+BARS = {"title": "t", "plot": "bars", "options": {}}
+FIGURES = [
+    figure("no title", {"plot": "bars"}, "a\n1\n", "not the file of a figure", "expected title and plot"),
+    figure("a list", [1], "a\n1\n", "not the file of a figure", "expected title"),
+    figure("no options", {"title": "t", "plot": "bars"}, "a\n1\n", "options", "expected a figure's panels"),
+    figure("panels of a number", {"title": "t", "panels": 3}, "panel,a\n0,1\n", "int", "expected a figure's panels"),
+    figure(
+        "a panel of other columns",
+        {"title": "t", "panels": [{"table_columns": ["b"], "plot": "p", "options": {}}]},
+        "panel,a\n0,1\n",
+        "b",
+        "expected a figure's panels",
+    ),
+    figure("an empty table", BARS, "", "No columns", "expected a figure's panels"),
+    Case(
+        "figure: no table",
+        lambda f: write_json(f / "05-x.json", BARS) and f / "05-x.csv",
+        lambda path: figure_files.read(path.with_suffix(".json")),
+        "not here",
+        "is drawn from it",
+        FileNotFoundError,
+    ),
+    Case(
+        "figure: a name that leaves the folder",
+        None,
+        lambda f: figure_files.check_name("../05-x"),
+        "'../05-x'",
+        "two digits",
+    ),
+    Case("figure: a name in capitals", None, lambda f: figure_files.check_name("05-X"), "'05-X'", "two digits"),
+]
+
+
+def run_folder(name: str, file: str, content: object, read, found: str, expected: str, error=ValueError) -> Case:
+    def spoil(folder: Path) -> Path:
+        write_json(folder / "config.json", {"config": TrainConfig().to_dict()})
+        words = content if isinstance(content, str | bytes) else json.dumps(content)
+        return write_bytes(folder / file, words.encode() if isinstance(words, str) else words)
+
+    return Case(f"run: {name}", spoil, lambda path: read(runs.read(path.parent)), found, expected, error)
+
+
+RUNS = [
+    run_folder("a config of a list", "config.json", [1], id, r"\[1\]", "an object with a config"),
+    run_folder("a config cut off", "config.json", "{", id, "Expecting", "JSON"),
+    run_folder("a config of other fields", "config.json", {"config": {"mood": 1}}, id, "'mood'", "it has"),
+    run_folder("a config of 0 epochs", "config.json", {"config": {"epochs": 0}}, id, "found 0", "at least 1"),
+    run_folder("metrics of a list", "metrics.json", [1], lambda run: run.metrics, "list", "an object"),
+    run_folder("metrics cut off", "metrics.json", "{", lambda run: run.metrics, "Expecting", "JSON"),
+    run_folder("a history of other columns", "history.csv", "a,b\n", lambda run: run.history, "epoch", "missing"),
+    run_folder("a history of nothing", "history.csv", "", lambda run: run.history, "No columns", "not readable"),
+    Case("run: no config", lambda f: f, runs.read, "no config.json", "training run", FileNotFoundError),
+    Case(
+        "summary: a list",
+        lambda f: write_json(f / "results" / "summary.json", [1]),
+        lambda path: report.summary(Workspace(path.parents[1])),
+        "found list",
+        "a JSON object of sections",
+    ),
+    Case(
+        "summary: cut off",
+        lambda f: write_text(f / "results" / "summary.json", "{"),
+        lambda path: report.update_summary(Workspace(path.parents[1]), "a", {"b": 1}),
+        "Expecting",
+        "JSON",
+    ),
+    Case(
+        "summary: a section of a list",
+        None,
+        lambda f: report.update_summary(Workspace(f), "a", [1]),
+        "found list",
+        "dict",
+    ),
+    reading(
+        "keywords: a decision that is missing",
+        "d.csv",
+        "keyword,image_goes_to\n",
+        lambda path: candidates.decide(pd.DataFrame({"keyword": ["a", "a"], "class_name": ["cat", "dog"]}), path),
+        r"\['a'\] stand in two",
+        "which one",
+    ),
+]
+
+
+def archive(name: str, make, members: dict[str, str], found: str, expected: str) -> Case:
+    def spoil(folder: Path) -> Path:
+        path = folder / ("a.zip" if make in (zip_of, zip_text) else "a.tar.gz")
+        make(path)
+        return path
+
+    return Case(
+        f"archive: {name}", spoil, lambda path: archives.unpack(path, path.parent / "out", members), found, expected
+    )
+
+
+def tar_of(path: Path) -> None:
+    with tarfile.open(path, "w:gz") as tar:
+        tar.addfile(tarfile.TarInfo("a"))
+        link = tarfile.TarInfo("link")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        tar.addfile(link)
+
+
+def zip_of(path: Path) -> None:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as bundle:
+        bundle.writestr("a", b"a")
+        with bundle.open("large", "w") as file:
+            for _ in range(300):
+                file.write(bytes(1 << 20))
+
+
+def zip_text(path: Path) -> None:
+    path.write_bytes(b"PK\x03\x04 and no more")
+
+
+ARCHIVES = [
+    archive("a member is missing", tar_of, {"b": ""}, r"\['b'\]", "are not in it"),
+    archive("a link", tar_of, {"link": ""}, "link is a link", "expected a plain file"),
+    archive("another checksum", tar_of, {"a": "md5:0"}, "has md5:d41d8", "expected md5:0"),
+    archive(
+        "a tar of text", lambda path: path.write_bytes(b"tar" * 200), {"a": ""}, "cannot be unpacked", "tar|file|open"
+    ),
+    archive("a zip of text", zip_text, {"a": ""}, "cannot be unpacked", "zip"),
+    archive("a member of 300 MB in 300 kB", zip_of, {"large": ""}, "large is larger", "than 268435456 bytes"),
+]
+CASES = [*JSON, *TABLES, *INDICES, *VOTES, *PREDICTIONS, *KEYWORDS, *MODELS, *NOTEBOOKS, *PROFILES, *FIGURES, *RUNS]
+
+
+@pytest.mark.parametrize("case", [*CASES, *ARCHIVES], ids=str)
+def test_a_bad_table_or_text_is_refused_by_name(case: Case, tmp_path: Path, counts: Counter) -> None:
+    check(case, tmp_path)
+    counts["bad_inputs"] += 1
+
+
+GOOD_XML = labelimg._xml("cat", "tabby", "tabby_s_000001.png", "yes").decode()
+BOMB = "".join(f'<!ENTITY e{k} "{f"&e{k - 1};" * 10 if k else "ha" * 10}">' for k in range(9))
+XML = {
+    "empty": ("", "does not parse"),
+    "cut off": (GOOD_XML[:90], "does not parse"),
+    "text": ("a cat", "does not parse"),
+    "latin-1 called UTF-8": (GOOD_XML.replace("tabby", "caf\xe9").encode("latin-1"), "does not parse"),
+    "an unknown encoding": ('<?xml version="1.0" encoding="ebcdic-9"?>' + GOOD_XML, "does not parse"),
+    "entities that grow": (f"<!DOCTYPE a [{BOMB}]>" + GOOD_XML.replace("tabby<", "&e8;<"), "DTDForbidden"),
+    "a file as entity": ('<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]>' + GOOD_XML, "DTDForbidden"),
+    "a document type": ('<!DOCTYPE a SYSTEM "http://127.0.0.1:1/x.dtd">' + GOOD_XML, "DTDForbidden"),
+    "no path": ("<annotation/>", "does not end in"),
+    "a path outside": (GOOD_XML.replace("cat/tabby/", "cat/../"), "points outside"),
+    "a path of one word": (GOOD_XML.replace("cat/tabby/", ""), "does not end in"),
+    "an unknown class": (GOOD_XML.replace("cat/tabby/", "lion/tabby/"), "'lion', which is none of"),
+    "a keyword of a web page": (GOOD_XML.replace("cat/tabby/", "cat/&lt;script&gt;/"), "not a name that a file"),
+    "a keyword of control characters": (GOOD_XML.replace("cat/tabby/", "cat/a&#9;b/"), "not a name that a file"),
+    "another object": (GOOD_XML.replace("<name>cat", "<name>lion"), "named 'lion'"),
+    "two verdicts": (GOOD_XML.replace("</annotation>", "<object><name>dog</name></object></annotation>"), "contradict"),
+    "two megabytes": (GOOD_XML.replace("</annotation>", " " * (2 << 20) + "</annotation>"), "at most 1048576"),
+    "nested ten thousand deep": ("<a>" * 10_000 + "</a>" * 10_000, "does not end in|does not parse"),
+}
+
+
+@pytest.mark.parametrize("name", XML)
+def test_a_bad_annotation_is_refused_by_name_and_the_good_one_beside_it_is_read(
+    name: str, tmp_path: Path, counts: Counter
+) -> None:
+    content, reason = XML[name]
+    write_text(tmp_path / "good.xml", GOOD_XML)
+    write_bytes(tmp_path / "sub" / "bad.xml", content if isinstance(content, bytes) else content.encode())
+    before = contents(tmp_path)
+    rows, refused = labelimg.read_labelimg(tmp_path)
+    assert rows["file"].tolist() == ["good.xml"]
+    assert [refusal.file for refusal in refused] == ["sub/bad.xml"]
+    assert reason in refused[0].reason or any(part in refused[0].reason for part in reason.split("|"))
+    assert contents(tmp_path) == before
+    counts["bad_inputs"] += 1
+
+
+STEP = Step("05_x", None, Files(leaves=("built/a.txt",)))
+BROKEN_STAMPS = {
+    "cut off": b"{",
+    "a list": b"[]",
+    "no inputs": json.dumps({"source": "", "modules": {}, "parameters": {}, "outputs": {}}).encode(),
+    "modules of a number": json.dumps(
+        {"source": "", "modules": 3, "parameters": {}, "inputs": {}, "outputs": {}}
+    ).encode(),
+    "an output without hash": json.dumps(
+        {"source": "", "modules": {}, "parameters": {}, "inputs": {}, "outputs": {"a": {"size": 1}}}
+    ).encode(),
+    "an output of text": json.dumps(
+        {"source": "", "modules": {}, "parameters": {}, "inputs": {}, "outputs": {"a": "b"}}
+    ).encode(),
+    "latin-1": b'{"a": "\xe9"}',
+    "a pickle": pickle.dumps({}),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN_STAMPS)
+def test_a_step_with_a_broken_stamp_has_not_finished(name: str, tmp_path: Path, counts: Counter) -> None:
+    workspace = Workspace(tmp_path)
+    write_bytes(stamps.path_of(STEP, workspace), BROKEN_STAMPS[name])
+    assert stamps.stale_reasons(STEP, workspace) == ["it has not finished in this workspace"]
+    assert stamps.known_files(workspace) == {}
+    counts["bad_inputs"] += 1
+
+
+def test_a_good_notebook_still_declares_its_parameters(tmp_path: Path) -> None:
+    book = nbformat.v4.new_notebook(cells=[nbformat.from_dict(CELL | {"execution_count": None, "id": "a"})])
+    nbformat.write(book, tmp_path / "05_x.ipynb")
+    assert notebooks.declared_parameters(tmp_path / "05_x.ipynb")["epochs"].default == 3
