@@ -19,7 +19,7 @@ from cifar102.tiny_images import TinyImages
 from cifar102.votes import VoteLog
 from cifar102.workspace import REPOSITORY, Workspace, write_table
 
-PATIENCE = 60  # seconds; the machine of the tests may be busy
+PATIENCE = 120  # seconds; the machine of the tests may be busy
 FLAGS = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync")
 SCORES = (0.76, 0.4, 0.9, 0.74, 0.56, 1.0, 0.55, 0.751)
 
@@ -71,7 +71,11 @@ class Server:
         log = self.workspace.root / "server.log"
         with log.open("w") as file:
             self.process = subprocess.Popen(command, cwd=REPOSITORY, stdout=file, stderr=subprocess.STDOUT)
-        self.address = wait_for(lambda: re.search(r"http://127\S+", log.read_text()), str(log)).group(0)
+        try:
+            self.address = wait_for(lambda: re.search(r"http://127\S+", log.read_text()), str(log)).group(0)
+        except TimeoutError:
+            self.kill()
+            raise
 
     def kill(self) -> None:
         self.process.kill()

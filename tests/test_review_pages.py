@@ -261,7 +261,7 @@ def test_the_labelling_page_works_in_a_cell_of_jupyterlab(server, browser, tmp_p
         page = browser.new_page(viewport={"width": 1300, "height": 850})
         page.set_default_timeout(PATIENCE * 1000)
         page.goto(address)
-        page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status='idle']")
+        page.get_by_text("| Idle").wait_for()  # the indicator beside the notebook says idle before there is a kernel
         page.click(".jp-Cell .jp-InputArea-editor")
         page.keyboard.press("Shift+Enter")
         page.click("form.rater input")
