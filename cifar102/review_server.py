@@ -40,7 +40,7 @@ def door(workspace: Workspace, port: int = 0) -> dict[str, object]:
     kept["port"] = free
     umask = os.umask(
         0o077
-    )  # nobody else may read the token, not even between writing the file and a change of its mode
+    )  # nobody else may read the token, not even for the moment before a chmod
     try:
         write_json(path, kept)
     finally:

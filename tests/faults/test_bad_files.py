@@ -18,7 +18,6 @@ from cifar102 import (
     cifar,
     companions,
     datasets,
-    image_difficulty,
     image_sources,
     release,
     tiny_images,
@@ -746,28 +745,6 @@ PICTURES = [
         lambda folder: companions.load_corruption("fog", 6, Workspace(folder)),
         "severity 6",
         "expected 1 to 5",
-    ),
-    Case(
-        "human counts: another shape",
-        write("c.npy", npy(COUNTS)),
-        image_difficulty.read_human_counts,
-        r"\(20, 10\)",
-        r"\(10000, 10\)",
-    ),
-    Case(
-        "human counts: a pickle",
-        write("c.npy", npy(np.array([{}]))),
-        image_difficulty.read_human_counts,
-        "pickled",
-        "integer counts",
-    ),
-    Case(
-        "human counts: missing",
-        lambda folder: folder / "c.npy",
-        image_difficulty.read_human_counts,
-        "no such file",
-        "it is at",
-        FileNotFoundError,
     ),
 ]
 CASES = [*BATCHES, *FOLDERS, *TINY, *WRITERS, *ARRAYS, *ARCHIVES, *RELEASES, *MANIFESTS, *PICTURES]

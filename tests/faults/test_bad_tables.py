@@ -22,8 +22,10 @@ from cifar102 import (
     labelimg,
     model_files,
     notebooks,
+    pair_verdicts,
     prediction_files,
     profiles,
+    published_files,
     report,
     report_cells,
     runs,
@@ -178,7 +180,7 @@ PREDICTIONS = [
     prediction("no ids", "p.npy", npy(np.array([], int)), "found 0|found none", "integer class ids"),
     prediction("a cube", "p.npy", npy(np.zeros((4, 10, 2))), r"\(4, 10, 2\)", "class ids .* or probabilities"),
     prediction("nine classes", "p.npy", npy(SHARES[:, 1:]), r"\(4, 9\)", r"probabilities \(4, 10\)"),
-    prediction("one class", "p.npy", npy(np.ones((4, 1))), r"\(4, 1\)", r"probabilities \(4, 10\)"),
+    prediction("one class", "p.npy", npy(np.ones((4, 1))), "found float64", "expected 4 integer class ids"),
     prediction("rows too few", "p.npy", npy(SHARES[1:]), "found 3 rows", r"probabilities \(4, 10\)"),
     prediction("probabilities of NaN", "p.npy", npy(SHARES * np.nan), "row 0 holds", "expected finite"),
     prediction(
@@ -187,7 +189,7 @@ PREDICTIONS = [
     prediction("a negative probability", "p.npy", npy(SHARES - 0.2), "from -0.1 to -0.1", "in 0-1"),
     prediction("logits", "p.npy", npy(SHARES * 50), "from 5 to 5", "in 0-1"),
     prediction("rows that sum to 2", "p.npy", npy(SHARES * 2), "sums to 2", "expected 1"),
-    prediction("whole numbers in rows", "p.npy", npy(np.eye(10, dtype=int)[:4]), "found int64", "floating-point"),
+    prediction("whole numbers in rows", "p.npy", npy(np.eye(10, dtype=int)[:4] * 2), "found int64", "floating-point"),
     prediction("a pickle", "p.npy", npy(np.array([{}, {}, {}, {}])), "a pickled list", "an array of numbers"),
     prediction("text", "p.npy", b"1, 2", "magic|EOF", "expect"),
     prediction(
@@ -277,7 +279,7 @@ PREDICTIONS = [
     Case(
         "predictions: no published models",
         lambda f: f,
-        lambda path: prediction_files.read_published(path, "cifar10.1-v4"),
+        lambda path: published_files.read_published(path, "cifar10.1-v4"),
         "no predictions",
         "they are at https",
         FileNotFoundError,
@@ -293,12 +295,34 @@ def keywords(name: str, indices: str, by_keyword: str, found: str, expected: str
     return Case(
         f"published keywords: {name}",
         spoil,
-        lambda path: prediction_files.read_published_keywords(path.parents[1], "cifar10.1-v4"),
+        lambda path: published_files.read_published_keywords(path.parents[1], "cifar10.1-v4"),
         found,
         expected,
     )
 
 
+PAIR = {"tiny_index": 3, "reference_set": "cifar10-test", "reference": 5, "rater": "anna", "verdict": "near"}
+PAIR["time"] = "2026-11-24T12:00:00Z"
+
+
+def pair(name: str, found: str, expected: str, text: str = "", **changes: object) -> Case:
+    line = text or json.dumps({key: value for key, value in (PAIR | changes).items() if value is not ...})
+    content = json.dumps(PAIR) + "\n" + line + "\n"
+    return reading(f"pair verdict: {name}", "pair_verdicts.jsonl", content, pair_verdicts.read, found, expected)
+
+
+PAIR_VERDICTS = [
+    pair("an unknown verdict", "line 2: verdict 'maybe'", "expected one of", verdict="maybe"),
+    pair("a verdict of a list", r"line 2: verdict \['near'\]", "expected one of", verdict=["near"]),
+    pair("no rater", "line 2", r"\['rater'\] missing", rater=...),
+    pair("a rater of a number", "found 7", "rater is text", rater=7),
+    pair("an index in words", "found '3'", "a whole number", tiny_index="3"),
+    pair("an index below 0", "found -1", "a whole number", reference=-1),
+    pair("an index of NaN", "found nan", "a whole number", tiny_index=float("nan")),
+    pair("a time without zone", "found '2026-11-24T12:00:00'", "ISO 8601 in UTC", time="2026-11-24T12:00:00"),
+    pair("an empty object", "line 2", "missing; expected", text="{}"),
+    pair("one quotation mark for two", "line 2: .*property name", "Expecting", text="{'a': 1}"),
+]
 KEYWORDS = [
     keywords("an index without keyword", "[1, 2]", '{"cat": [1]}', r"\[2\]", "no keyword for 1"),
     keywords("a list", "[1]", "[1]", "list", "expected"),
@@ -572,7 +596,20 @@ ARCHIVES = [
     archive("a zip of text", zip_text, {"a": ""}, "cannot be unpacked", "zip"),
     archive("a member of 300 MB in 300 kB", zip_of, {"large": ""}, "large is larger", "than 268435456 bytes"),
 ]
-CASES = [*JSON, *TABLES, *INDICES, *VOTES, *PREDICTIONS, *KEYWORDS, *MODELS, *NOTEBOOKS, *PROFILES, *FIGURES, *RUNS]
+CASES = [
+    *JSON,
+    *TABLES,
+    *INDICES,
+    *VOTES,
+    *PREDICTIONS,
+    *PAIR_VERDICTS,
+    *KEYWORDS,
+    *MODELS,
+    *NOTEBOOKS,
+    *PROFILES,
+    *FIGURES,
+    *RUNS,
+]
 
 
 @pytest.mark.parametrize("case", [*CASES, *ARCHIVES], ids=str)
