@@ -38,9 +38,7 @@ def door(workspace: Workspace, port: int = 0) -> dict[str, object]:
     if free is None:
         raise ValueError(f"port {port or FIRST_PORT} of {ADDRESS} is taken; name another with --port")
     kept["port"] = free
-    umask = os.umask(
-        0o077
-    )  # nobody else may read the token, not even for the moment before a chmod
+    umask = os.umask(0o077)  # nobody else may read the token, not even for the moment before a chmod
     try:
         write_json(path, kept)
     finally:
