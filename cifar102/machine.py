@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import hashlib
+import logging
 import os
 import platform
 from importlib import metadata
@@ -14,6 +15,14 @@ from tensorflow import keras
 from cifar102.workspace import plain, replacing
 
 PACKAGES = ("tensorflow", "keras", "numpy", "tensorflow-addons", "cifar102")
+
+
+def _is_of_use(record: logging.LogRecord) -> bool:
+    """Each run builds and traces a network of its own, which TensorFlow takes for a mistake in a loop."""
+    return "triggered tf.function retracing" not in record.getMessage()
+
+
+tf.get_logger().addFilter(_is_of_use)
 
 
 def strategy() -> tf.distribute.Strategy:

@@ -5,10 +5,12 @@ import subprocess
 import sys
 import textwrap
 import time
+from logging.handlers import BufferingHandler
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow
 from scipy import special
 
 from cifar102 import (
@@ -205,6 +207,15 @@ def test_training_images_that_changed_are_trained_on_again(whole, shared, monkey
     monkeypatch.setattr(datasets, "load", lambda name, workspace: changed[name])
     monkeypatch.setattr(training, "_train", lambda *_: "trained")
     assert training.fit(CONFIG, shared) == "trained"
+
+
+def test_that_each_run_traces_its_own_network_is_no_warning():
+    handler, logger = BufferingHandler(10), tensorflow.get_logger()
+    logger.addHandler(handler)
+    logger.warning("5 out of the last 5 calls to f triggered tf.function retracing.")
+    logger.warning("something else")
+    logger.removeHandler(handler)
+    assert [record.getMessage() for record in handler.buffer] == ["something else"]
 
 
 def test_initial_weights_depend_on_the_seed_but_not_on_dropout_or_batch_norm():
