@@ -176,6 +176,6 @@ LOADERS |= {
 DOWNLOADS = {
     **{name: (name,) for name in ("cifar10", "cifar10.1-v4", "cifar10.1-v6", "cifar10.2", "cifair10", "cifair100")},
     **{"cifar100-fine": ("cifar100",), "cifar100-coarse": ("cifar100",), "cifar10h": ("cifar10", "cifar10h")},
-    **{"cifar10-10k": ("cifar10",), "cifar10-2k": ("cifar10",)},
+    **dict.fromkeys(("cifar10-10k", "cifar10-2k", "cifar10-whole"), ("cifar10",)),
     **{name: ("cifar10-c",) for name in LOADERS if name.startswith("cifar10-c-")},
 }

@@ -81,7 +81,7 @@ def _write_builds(workspace):
 @pytest.mark.parametrize("name", [*datasets.NAMES, "cifar10-c-fog-3"])
 def test_every_named_set_is_loaded_with_images_and_labels_in_range(full, name):
     sets = datasets.load(name, full)
-    with_train = "cifar10 cifar100-fine cifar100-coarse cifar10.2 cifar102 cifar10-10k"
+    with_train = "cifar10 cifar100-fine cifar100-coarse cifar10.2 cifar102 cifar10-10k cifar10-whole"
     assert list(sets) == (["train", "test"] if name in with_train.split() else ["test"])
     for images in sets.values():
         assert images.images.dtype == np.uint8
