@@ -1,6 +1,7 @@
 """Fixtures every test may use: a seeded generator, a fresh workspace, the real data where it is."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -33,6 +34,9 @@ def real_data() -> Path:
         pytest.skip("the real CIFAR files are not here: set CIFAR102_DATA to a folder that holds them")
     folder = REPOSITORY / "data" / "unpacked"
     subprocess.run([sys.executable, SHARED / "unpack.py", folder], check=True, stdout=subprocess.DEVNULL)
+    for name in ("CIFAR-10.1", "ciFAIR", "cifar-10h"):
+        if (SHARED / name).is_dir() and not (folder / name).is_dir():
+            shutil.copytree(SHARED / name, folder / name, copy_function=shutil.copyfile)
     return folder
 
 

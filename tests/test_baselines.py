@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cifar102 import accuracies, baselines, cifar, prediction_files
+from cifar102 import accuracies, baselines, cifar, published_files
 
 
 def test_each_network_trains_on_both_sets_with_the_same_recipe_and_seed():
@@ -97,7 +97,7 @@ def test_published_figures_name_known_networks_and_a_source():
 @pytest.mark.real_data
 def test_figures_taken_from_the_published_predictions_are_what_these_give(published, real_data):
     labels = cifar.load_cifar10(real_data / "cifar-10-batches-py")["test"].labels
-    found = accuracies.accuracy_table(prediction_files.read_published(published, "cifar10"), labels)
+    found = accuracies.accuracy_table(published_files.read_published(published, "cifar10"), labels)
     found = found.set_index("model")["accuracy"]
     table = baselines.published()
     rows = table[table["source"].str.contains("CIFAR-10.1", regex=False)]

@@ -197,7 +197,10 @@ def test_published_model_is_judged_by_the_line_it_is_part_of(data: Path, workspa
 
 
 @pytest.mark.real_data
-def test_published_file_of_vgg16_gets_the_golden_gap_and_stands_on_the_line(real_data, published, workspace) -> None:
+def test_published_file_of_vgg16_gets_the_golden_gap_and_stands_on_the_line(
+    real_data, published, workspace, monkeypatch
+) -> None:
+    monkeypatch.setenv("CIFAR102_DATA", str(real_data))
     path = published / "model_predictions" / "v4_predictions" / "vgg16_keras_predictions.json"
     found = evaluate.evaluate(path, ["cifar10", "cifar10.1-v4"], workspace, published.parent)
     gap = found.card.tables["gaps"].iloc[0]
