@@ -3,13 +3,11 @@
 
     python3 reproduce.py              all notebooks on the embedded demo pool
     python3 reproduce.py test         the test suite
-    python3 reproduce.py run cifar10 --data DIR
     python3 reproduce.py --help       every command
 
-Options of its own: --no-venv (use the interpreter that started it), --stack main|next (TensorFlow 2.15 with Addons in
-.venv, on Python 3.10 or 3.11; or Keras 3 in .venv-next, on 3.10 to 3.13; without it main wherever its Python is or uv
-can fetch it). Standard library only, and no syntax newer than Python 3.6, because whatever `python3` is must get as far
-as saying what is missing.
+Its own options: --no-venv (the interpreter that started it), --stack main|next (TensorFlow 2.15 in .venv or Keras 3 in
+.venv-next; default: main wherever its Python is or uv can fetch it). Standard library only, and no syntax newer than
+Python 3.6, because whatever `python3` is must get as far as saying what is missing.
 """
 
 import hashlib
@@ -44,7 +42,7 @@ class Trouble(Exception):
 
 
 class NoPython(Trouble):
-    """No environment could be made, for want of a fitting Python."""
+    """No fitting Python is there."""
 
 
 def main(arguments):
@@ -63,8 +61,7 @@ def main(arguments):
 
 def take_options(arguments):
     """Take --no-venv and --stack out of the words; returns (use this interpreter, Stack or None, the other words)."""
-    words, stack, own_interpreter = [], None, False
-    rest = list(arguments)
+    words, stack, own_interpreter, rest = [], None, False, list(arguments)
     while rest:
         word = rest.pop(0)
         name, equals, value = word.partition("=")
@@ -162,9 +159,8 @@ def is_installed(folder, name):
 
 
 def write_stamp(folder, name):
-    temporary = folder / f"{STAMP}.tmp"
-    temporary.write_text(json.dumps({"state": wanted_state(name)}), encoding="utf-8")
-    temporary.replace(folder / STAMP)
+    (folder / f"{STAMP}.tmp").write_text(json.dumps({"state": wanted_state(name)}), encoding="utf-8")
+    (folder / f"{STAMP}.tmp").replace(folder / STAMP)
 
 
 def python_in(stack):
@@ -181,8 +177,7 @@ def fits(stack):
 
 def environment(stack):
     """Make the environment where it is not there or was left half made, install into it what changed; its Python."""
-    folder, python = REPOSITORY / stack.folder, str(python_in(stack))
-    version = fits(stack)
+    folder, python, version = REPOSITORY / stack.folder, str(python_in(stack)), fits(stack)
     if version and is_installed(folder, requirements(stack, version)):
         return python
     if not version:
@@ -207,10 +202,10 @@ def make_environment(stack):
     folder.mkdir()
     (folder / UNFINISHED).touch()
     newest = "{}.{}".format(*stack.pythons[0])
-    with_what = " ".join(command) if command else f"Python {newest}, fetched by uv"
+    with_what = " ".join(command or ["Python", newest + ",", "fetched by uv"])
     say(f"making {folder} for the {stack.name} stack with {with_what}")
     make = [*command, "-m", "venv"] if command else [uv, "venv", "--allow-existing", "--python", newest]
-    if subprocess.call([*make, str(folder)]) != 0:
+    if subprocess.call([*make, str(folder)]):
         raise NoPython(f"reproduce: no environment could be made in {folder} (the lines above say why)")
 
 
@@ -218,10 +213,9 @@ def install(python, name):
     """Install a requirements file into the environment of `python`: by uv where it is on PATH, else by pip."""
     say(f"installing {name} (about half a minute with uv, two with pip; 2.5 GB)")
     uv = shutil.which("uv")
-    installers = [[uv, "pip", "install", "--python", python]] if uv else []
-    installers.append([python, "-m", "pip", "install", "--disable-pip-version-check"])
-    for installer in installers:
-        if subprocess.call([*installer, "-r", name], cwd=str(REPOSITORY)) == 0:
+    pip = [python, "-m", "pip", "install", "--disable-pip-version-check"]
+    for installer in [[uv, "pip", "install", "--python", python], pip] if uv else [pip]:
+        if not subprocess.call([*installer, "-r", name], cwd=str(REPOSITORY)):
             return
     raise Trouble("reproduce: the requirements could not be installed (the lines above say why); try the same again")
 
@@ -231,10 +225,8 @@ def this_interpreter(stack):
     version = sys.version_info[:2]
     stack = stack or (MAIN if version in MAIN.pythons else NEXT)
     if version not in stack.pythons:
-        found = sys.version.split()[0]
-        raise Trouble(
-            f"reproduce: --no-venv needs Python {stack.words} for the {stack.name} stack, and this is {found}"
-        )
+        needed = f"Python {stack.words} for the {stack.name} stack"
+        raise Trouble(f"reproduce: --no-venv needs {needed}, and this is {sys.version.split()[0]}")
     name = requirements(stack, version)
     folders = [Path(sysconfig.get_paths()["purelib"]), Path(site.getusersitepackages())]
     if any(is_installed(folder, name) for folder in folders):
