@@ -1,6 +1,6 @@
 """Paired statistics of the studies, from the table of runs: what an arm gains, and with what certainty."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -8,12 +8,14 @@ import pandas as pd
 from scipy import stats
 from statsmodels.stats import multitest
 
-from cifar102.workspace import read_table
+from cifar102 import file_lock
+from cifar102.workspace import Workspace, read_table, write_table
 
 COLUMNS = ("study", "arm", "n", "mean", "sd", "difference", "low", "high", "p_holm", "published")
 MORE_COLUMNS = ("effect_size", "p", "reference", "num_pairs", "metric")
 CLAIMS_FILE = Path(__file__).parent / "decisions" / "published_claims.csv"
 LEVEL = 0.95
+LOCK_SECONDS = 300  # another notebook's verdicts, from a table of thousands of runs on a slow disk
 SAME = 0.02  # two arms count as alike where the whole interval of their difference lies within 2 points
 
 
@@ -160,6 +162,18 @@ def verdicts(runs: pd.DataFrame) -> pd.DataFrame:
     found["verdict"] = [_judge(row) for row in found.to_dict("records")]
     found["certainty"] = [_certainty(row) for row in found.to_dict("records")]
     return found[[*names, "low", "high", "p_holm", "n", "verdict", "certainty"]]
+
+
+def write_verdicts(workspace: Workspace, read_runs: Callable[[Workspace], pd.DataFrame]) -> pd.DataFrame:
+    """Write results/verdicts.csv, `verdicts` of all runs there are, and return them. read_runs: `runs.table`.
+
+    Notebooks that run side by side take turns, from reading the runs to the last byte, and each whose runs a claim is
+    about writes it anew: so the last one has seen them all, in whatever order they ended.
+    """
+    with file_lock.held(workspace.results / "verdicts.lock", LOCK_SECONDS):
+        found = verdicts(read_runs(workspace))
+        write_table(workspace.results / "verdicts.csv", found)
+    return found
 
 
 def _test_claim(runs: pd.DataFrame, claim: dict) -> dict:

@@ -6,6 +6,7 @@ import hashlib
 import logging
 import os
 import platform
+from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 from pathlib import Path
 
@@ -74,11 +75,15 @@ def code_note(run_record: dict) -> str | None:
 
 
 def save_model(model: object, path: Path) -> None:
-    """Write a Keras model as .keras, atomically; an estimator is not kept (its fit takes no longer than a load)."""
+    """Write a Keras model as .keras, atomically; an estimator is not kept (its fit takes no longer than a load).
+
+    In a thread of its own: in a thread that did not import it, as those of a Dask worker, Keras 2.15 writes its second
+    file as HDF5 under the same name, which no `.keras` reader opens.
+    """
     if not isinstance(model, keras.Model):
         return
-    with replacing(path) as temporary:
-        model.save(temporary)
+    with replacing(path) as temporary, ThreadPoolExecutor(1) as fresh:
+        fresh.submit(model.save, temporary).result()
 
 
 def to_json(settings: object) -> object:

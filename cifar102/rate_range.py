@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from tensorflow import keras
 
-from cifar102 import datasets, training, training_data
+from cifar102 import datasets, machine, training, training_data
 from cifar102.train_config import TrainConfig
 from cifar102.workspace import Workspace
 
@@ -51,6 +51,7 @@ def rate_range_test(
     workspace = Workspace(workspace)
     data = training_data.load(config, lambda name: datasets.load(name, workspace))
     keras.utils.set_random_seed(config.seed)
+    machine.make_deterministic()  # else the last digits differ where all runs before it were finished already
     copy = training.build_model(config.replace(schedule="constant", schedule_options={}), workspace, data)
     if model is not None:
         copy.set_weights(model.get_weights())

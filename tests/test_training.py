@@ -4,7 +4,9 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
+import zipfile
 from logging.handlers import BufferingHandler
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from cifar102 import (
     cluster,
     datasets,
     initial_weights,
+    machine,
     models,
     rate_range,
     runs,
@@ -417,6 +420,21 @@ def test_two_devices_give_the_numbers_of_one(whole, tmp_path):
     one = training.fit(config, tmp_path / "one")
     two = runs.read(tmp_path / "two" / config.folder)
     assert two.history["loss"].tolist() == pytest.approx(one.history["loss"].tolist(), rel=1e-4)
+
+
+def test_every_model_that_a_worker_thread_saves_is_a_keras_file(whole, tmp_path):
+    model = models.load(whole.folder / "model.keras")
+
+    def save_twice() -> None:
+        for name in ("first", "second"):
+            machine.save_model(model, tmp_path / f"{name}.keras")
+
+    thread = threading.Thread(target=save_twice)
+    thread.start()
+    thread.join()
+    for name in ("first", "second"):
+        assert zipfile.is_zipfile(tmp_path / f"{name}.keras"), f"the {name} one is HDF5 under the name of a .keras file"
+        assert models.num_parameters(models.load(tmp_path / f"{name}.keras")) == whole.metrics["parameters"]
 
 
 @pytest.mark.slow
