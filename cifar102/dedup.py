@@ -45,11 +45,11 @@ def near_duplicates(
 
     queries, references: uint8 (n, 32, 32, 3), (m, 32, 32, 3); without references the queries are compared among
     themselves, no image with itself, and a pair may stand there from both sides. own_start: the same for a block of
-    queries that are the references from this row on. Returns one row a pair, by query and
-    rank: query, reference int64 (row numbers), shortlist_rank int64 (1 the likeliest), ncc float64 (correlation of
-    8 x 8 x 3 block means), ssim float64 (grey, best over shifts up to max_shift), shift_row, shift_column int64 (by
-    which the reference, moved down and right, lies on the query), verdict: duplicate at or above `duplicate`, review at
-    or above `review`, else different. k is cut to the number of references there are.
+    queries that are the references from this row on. Returns one row a pair, by query and rank: query, reference int64
+    (row numbers), shortlist_rank int64 (1 the likeliest), ncc float64 (correlation of 8 x 8 x 3 block means), ssim
+    float64 (grey, best over shifts up to max_shift), shift_row, shift_column int64 (by which the reference, moved down
+    and right, lies on the query), verdict: duplicate at or above `duplicate`, review at or above `review`, else
+    different. k is cut to the number of references there are.
     """
     if not -1 <= review <= duplicate:
         raise ValueError(f"review and duplicate: expected -1 <= review <= duplicate, found {review} and {duplicate}")

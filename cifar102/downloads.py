@@ -5,12 +5,13 @@ Nothing here runs on its own: a notebook never downloads. `python3 reproduce.py 
 
 import contextlib
 import http.client
+import math
 import os
 import ssl
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -54,7 +55,7 @@ def fetch(name: str, folder: Path, opener: Opener = open_https, show_progress: b
     """
     source = _source(name)
     path = Path(folder) / name
-    with locked(path.with_name(f".{name}.lock")):
+    with file_lock.held(path.with_name(f".{name}.lock"), math.inf):
         if path.is_file():
             archives.check(path, source.checksum, f"{path} (not replaced: move it away to download it)")
             return path
@@ -88,16 +89,6 @@ def fetch_dataset(dataset: str, raw: Path, opener: Opener = open_https, show_pro
                 continue
             paths.append(fetch(name, Path(raw) / source.folders[0], opener, show_progress))
     return paths
-
-
-@contextlib.contextmanager
-def locked(path: Path, poll_seconds: float = 0.1) -> Iterator[None]:
-    """Hold the lock file `path`; a second process waits. The system lets go of the lock when its holder dies."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+b") as file:
-        while not file_lock.take(file.fileno()):
-            time.sleep(poll_seconds)
-        yield
 
 
 def _source(name: str) -> Source:

@@ -88,17 +88,20 @@ def fit_loaded(config: TrainConfig, workspace: Workspace, load_set: Load) -> Run
 
 def _finished(config: TrainConfig, folder: Path, hashes: dict) -> Run | None:
     """The run on disk where it is finished and of this config; what a kill after its last act left is removed."""
-    if not (folder / "metrics.json").is_file():
-        return None
-    if read_json(folder / "metrics.json").get("config_hash") != hashes["config_hash"]:
+    if _metrics_in(folder).get("config_hash") != hashes["config_hash"]:
         return None
     shutil.rmtree(folder / "checkpoint", ignore_errors=True)
     return Run(config, folder, note=machine.code_note(read_json(folder / "config.json")))
 
 
+def _metrics_in(folder: Path) -> dict:
+    path = folder / "metrics.json"
+    return read_json(path) if path.is_file() else {}
+
+
 def _fit_alone(config: TrainConfig, workspace: Workspace, data: TrainingData, hashes: dict) -> Run:
     folder = workspace.root / config.folder
-    found = read_json(folder / "metrics.json") if (folder / "metrics.json").is_file() else {}
+    found = _metrics_in(folder)
     with ONE_AT_A_TIME, _precision(config.precision):
         keras.utils.set_random_seed(config.seed)
         machine.make_deterministic()
