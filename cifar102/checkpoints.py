@@ -99,6 +99,9 @@ class EpochCheckpoint(keras.callbacks.Callback):
         self.checkpoint.read(str(self.folder / f"epoch-{epoch}")).expect_partial()
 
     def _remove_all_but(self, epochs: set[int]) -> None:
+        kept = {f"epoch-{epoch}" for epoch in epochs}
         for path in self.folder.glob("epoch-*"):
-            if int(path.name.split(".")[0].removeprefix("epoch-")) not in epochs:
+            if path.is_dir():  # epoch-N_temp, in which TensorFlow was writing when an earlier process was killed
+                shutil.rmtree(path)
+            elif path.name.split(".")[0] not in kept:
                 path.unlink()

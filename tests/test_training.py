@@ -104,6 +104,15 @@ def interrupt_after(monkeypatch, epoch: int, is_saved: bool) -> None:
     monkeypatch.setattr(checkpoints.EpochCheckpoint, "on_epoch_end", breaking)
 
 
+def leave_a_part_of_a_checkpoint(workspace: Workspace) -> None:
+    """What TensorFlow leaves of a checkpoint that was being written when the process was killed."""
+    [state] = workspace.root.rglob("state.json")
+    for name in ("epoch-2_temp/part-00000-of-00001.index.tempstate4931624493231927267", "epoch-3.index"):
+        path = state.parent / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"cut")
+
+
 @pytest.mark.parametrize(
     ("change", "name"),
     [
@@ -167,6 +176,7 @@ def test_a_run_interrupted_before_or_after_its_checkpoint_ends_like_an_unbroken_
         interrupt_after(patch, epoch=1, is_saved=is_saved)
         with pytest.raises(KeyboardInterrupt):
             training.fit(CONFIG, workspace)
+    leave_a_part_of_a_checkpoint(workspace)
     resumed = training.fit(CONFIG, workspace)
     assert resumed.history["epoch"].tolist() == [0, 1, 2]
     assert_same_run(resumed, whole)
