@@ -192,6 +192,7 @@ def matrix(
 ) -> None:
     """Draw a long table, one cell a row, as a matrix with the value (or column `text`) written into each cell.
 
+    Of more than 1,000 cells only the colours are drawn, with every row and column named in small print.
     center: the value that is white, which gives a map of two colours. limits: values at the ends of the colours.
     value_label: names the colour bar; without it there is none. value_format: a format such as ".1f" or "{:,.0f}".
     """
@@ -201,14 +202,23 @@ def matrix(
     values = cells[value][columns].astype(float)
     written = values if text is None else cells[text][columns].fillna("").astype(str)
     bar = {"cbar_kws": {"label": value_label, "fraction": 0.04, "pad": 0.02}} if value_label else {"cbar": False}
-    look = {"cmap": "Blues" if center is None else "RdBu_r", "center": center, "linewidths": 0.5, **bar}
+    is_dense = values.size > 1000
+    look = {"cmap": "Blues" if center is None else "RdBu_r", "center": center, "linewidths": 0 if is_dense else 0.5}
     spec = value_format.strip("{:}") if text is None else ""
     font = {"fontsize": "small" if values.size <= 144 else "xx-small"}
     ends = {"vmin": limits[0], "vmax": limits[1]}
-    sns.heatmap(values, ax=ax, annot=written.to_numpy(), fmt=spec, annot_kws=font, **look, **ends)
+    annotated = {} if is_dense else {"annot": written.to_numpy(), "fmt": spec, "annot_kws": font}
+    sns.heatmap(values, ax=ax, xticklabels=1, yticklabels=1, **annotated, **look, **ends, **bar)
     ax.set(xlabel=column if x_label is None else x_label, ylabel=row if y_label is None else y_label)
     ax.grid(visible=False)  # it would show where a cell is empty
+    _name_cells(ax, [marks.text_of(name) for name in rows], [marks.text_of(name) for name in columns], is_dense)
+
+
+def _name_cells(ax: Axes, rows: list[str], columns: list[str], is_dense: bool) -> None:
     ax.tick_params(length=0)
-    ax.set_yticklabels([marks.text_of(name) for name in rows], rotation=0)
-    ax.set_xticklabels([marks.text_of(name) for name in columns], rotation=0)
-    marks.lean_labels(ax, [marks.text_of(name) for name in columns], share=0.62)
+    ax.set_yticklabels(rows, rotation=0)
+    ax.set_xticklabels(columns, rotation=90 if is_dense else 0)
+    if is_dense:
+        ax.tick_params(labelsize=5)
+    else:
+        marks.lean_labels(ax, columns, share=0.62)

@@ -142,6 +142,7 @@ def _describe(name: str, failed: Path, error: Exception) -> str:
     if isinstance(error, PapermillExecutionError):
         reason = f"{error.ename}: {(error.evalue.strip() or 'no message').splitlines()[0]}"
     else:
-        reason = f"the kernel ended ({(str(error).strip() or type(error).__name__).splitlines()[0]})"
+        said = (str(error).strip() or type(error).__name__).splitlines()[0]
+        reason = f"the kernel ended ({said}), as when the system runs out of memory and kills it; run it again to go on"
     where = f"code cell {number} ({lines[0].strip() if lines else 'no code'})"
     return f"{name} failed in {where}: {reason}. Kept up to there: {failed}"

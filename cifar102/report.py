@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import pandas as pd
+
 from cifar102 import file_lock, report_cells, report_page
-from cifar102.workspace import Workspace, plain, read_json, write_json, write_text
+from cifar102.workspace import Workspace, plain, read_json, read_table, write_json, write_text
 
 LOCK_SECONDS = 30  # longer than any write of a small file takes
 
@@ -47,6 +49,9 @@ def build(workspace: Workspace, steps: Sequence[dict]) -> Path:
     for values in sections.values():
         headline |= values.pop("headline", {})
     parts = [("headline", "Headline numbers", report_page.cards(headline))] if headline else []
+    claims = workspace.results / "verdicts.csv"
+    if claims.is_file():
+        parts.append(("verdicts", "Published claims of the studies", _verdicts(read_table(claims))))
     parts += [
         ("pool", "The images of this run", _pool(pool)),
         ("steps", "Steps", _total(steps) + report_page.steps_table(steps)),
@@ -61,6 +66,18 @@ def build(workspace: Workspace, steps: Sequence[dict]) -> Path:
         "CIFAR-10.2: report of a run", lead, parts, "Made by python -m cifar102 from the files of the run."
     )
     return write_text(workspace.root / "report.html", text)
+
+
+def _verdicts(claims: pd.DataFrame) -> str:
+    """The verdict on each claim, differences in percentage points; those that no run spoke to come last."""
+    claims = claims.sort_values("n", key=lambda n: n == 0, kind="stable")
+    points = {name: (100 * claims[name]).map("{:+.1f}".format) for name in ("published_difference", "difference")}
+    points = {name: text.where(claims[name].notna(), "") for name, text in points.items()}
+    shown = claims[["study", "claim", "arm", "reference", "verdict", "certainty"]].fillna("").assign(**points)
+    names = ["study", "claim", "arm", "reference", "published_difference", "difference", "verdict", "certainty"]
+    rows = [[report_page.written(cell) for cell in row] for row in shown[names].to_numpy()]
+    lead = "<p>Differences in percentage points at this run's sizes; p with Holm's correction over all claims.</p>"
+    return lead + report_page.table([name.replace("_", " ") for name in names], rows)
 
 
 def _pool(pool: dict) -> str:

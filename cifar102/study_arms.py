@@ -181,13 +181,13 @@ def wrn(sizes: Sizes) -> list[Arm]:
 
 
 def cifar100(sizes: Sizes) -> list[Arm]:
-    """The final network and the deeper first one, on the fine and carried over to the coarse labels."""
+    """The final network, on the fine and carried over to the coarse labels, and the deeper first one."""
     first = {"model": "cifar100_first_cnn", "augmentation": "none"}
     final = {"model": "cifar100_cnn", "augmentation": "affine"}
     return [
         Arm(f"{labels}-{version}", ADAM, {**changes, "dataset": f"cifar100-{labels}"})
+        for version, changes in (("final", final), ("first", first))
         for labels in ("fine", "coarse")
-        for version, changes in (("first", first), ("final", final))
     ]
 
 

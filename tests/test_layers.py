@@ -32,7 +32,7 @@ LAYERS = {
     "reading": (
         "analysis accuracies intervals predictions prediction_files lines robustness agreement_line model_pairs "
         "drop_terms keyword_mixture set_matrix seed_scores image_difficulty calibration placebo_gap power methods_text "
-        "published_files published_models train_copies "
+        "published_files published_models train_copies study_tables "
         "scorecard comparisons exploration figures figure_files charts accuracy_charts accuracy_chart_tables bar_marks "
         "chart_marks image_sheets picture_panels dashboards report report_cells report_page"
     ),

@@ -6,10 +6,12 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import nbformat
+import numpy as np
+import pandas as pd
 import pytest
 
 from cifar102 import file_lock, report, report_cells, report_page
-from cifar102.workspace import Workspace, write_json
+from cifar102.workspace import Workspace, write_json, write_table
 
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 EVIL = "<script>alert(1)</script>"
@@ -156,6 +158,29 @@ def test_every_part_of_a_run_is_on_the_page(workspace):
     for part in [*numbers, *texts, 'href="#05_baseline_cnn"']:
         assert part in page, part
     assert page.count("5. Baseline CNN") == 2  # in the contents and as heading
+
+
+def test_the_published_claims_are_on_the_page_those_without_runs_last(workspace):
+    claims = pd.DataFrame(
+        {
+            "study": ["pooling", "leak"],
+            "claim": [EVIL, "validation stands above test"],
+            "arm": ["average", "with_replacement"],
+            "reference": ["max", None],
+            "published_difference": [np.nan, 0.104],
+            "difference": [np.nan, 0.0312],
+            "n": [0, 3],
+            "verdict": ["not tested", "holds"],
+            "certainty": ["its arms have no pair of runs here", "95 % +1.0 to +5.2 points, p = 0.01, n = 3"],
+        }
+    )
+    write_table(workspace.results / "verdicts.csv", claims)
+    page = build(workspace)
+    assert page.index("with_replacement") < page.index("its arms have no pair of runs here")
+    assert "+10.4" in page
+    assert "+3.1" in page
+    assert EVIL not in page
+    assert "nan" not in page.partition("Published claims")[2].partition("</table>")[0]
 
 
 def test_only_the_last_state_of_a_progress_line_is_shown():
