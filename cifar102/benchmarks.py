@@ -1,13 +1,19 @@
 """The benchmarks: each row a measure of ours beside that of a peer, taken in one run on one machine."""
 
 import importlib.util
+import json
 import os
+import subprocess
+import sys
+import venv
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from cifar102.workspace import REPOSITORY, write_json
 
+ROUNDS = 5
 KEYS = ("name", "ours", "peer", "unit", "ratio", "peer_name")
 
 
@@ -57,3 +63,60 @@ def other_stack() -> Path | None:
     folder = REPOSITORY / {"main": ".venv-next", "next": ".venv"}[STACK]
     places = (folder / "bin" / "python", folder / "Scripts" / "python.exe")
     return next((path for path in places if path.is_file()), None)
+
+
+def bench_python() -> Path | None:
+    """The Python of .venv-bench, made from requirements-bench.txt where it is not there yet; None where that fails."""
+    folder, pins = REPOSITORY / ".venv-bench", REPOSITORY / "requirements-bench.txt"
+    python = folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+    made_from = folder / "made-from.txt"
+    if made_from.is_file() and made_from.read_text(encoding="utf-8") == pins.read_text(encoding="utf-8"):
+        return python
+    print(f"making {folder.name} for PyTorch, about 1 GB", flush=True)
+    venv.create(folder, clear=True, with_pip=True)
+    done = subprocess.run([python, "-m", "pip", "install", "-q", "-r", pins], check=False)
+    if done.returncode:
+        print(f"PyTorch could not be installed from {pins.name}; its benchmarks are left out", flush=True)
+        return None
+    made_from.write_text(pins.read_text(encoding="utf-8"), encoding="utf-8")
+    return python
+
+
+class Worker:
+    """A script in a process of its own that answers each line on stdin with one line of JSON; works only while asked.
+
+    Its answer to `versions` is its name. RuntimeError where it ends.
+    """
+
+    def __init__(self, python: Path | str, script: Path) -> None:
+        environment = {**os.environ, "TF_ENABLE_ONEDNN_OPTS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
+        environment["PYTHONPATH"] = str(REPOSITORY)
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+        self.process = subprocess.Popen([python, script, "--work"], text=True, env=environment, **pipes)
+        self.name = str(self.ask("versions"))
+
+    def __enter__(self) -> "Worker":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.stdin.close()
+        self.process.wait()
+
+    def ask(self, question: str) -> object:
+        print(question, file=self.process.stdin, flush=True)
+        answer = self.process.stdout.readline()
+        if not answer:
+            raise RuntimeError(f"{self.process.args[1]} ended with code {self.process.wait()} at {question!r}")
+        return json.loads(answer)
+
+
+def in_turn(name: str, ours: Worker, peer: Worker, question: str, unit: str, peer_name: str) -> dict[str, object]:
+    """One row of rates (more is better): medians of ROUNDS pairs, each side first in turn; ratio of the pairs."""
+    pairs = []
+    for k in range(ROUNDS):
+        sides = (ours, peer) if k % 2 == 0 else (peer, ours)
+        rates = {side: float(side.ask(question)) for side in sides}
+        pairs.append((rates[ours], rates[peer]))
+    rates = np.median(pairs, axis=0).round(1).tolist()
+    ratio = round(float(np.median([a / b for a, b in pairs])), 3)
+    return {"name": name, "ours": rates[0], "peer": rates[1], "unit": unit, "ratio": ratio, "peer_name": peer_name}

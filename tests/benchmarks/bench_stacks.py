@@ -5,78 +5,35 @@ makes them (or CIFAR102_OTHER_PYTHON, the Python of the one that does not run th
 """
 
 import json
-import os
-import subprocess
 import sys
 import time
 from importlib import metadata
+from pathlib import Path
 
-import numpy as np
-
-from cifar102.benchmarks import other_stack
-from cifar102.workspace import REPOSITORY
+from cifar102 import benchmarks as common
 
 BATCH_SIZE = 128
-SECONDS = 1.5  # a measurement, and two steps at least; the rates are medians of ROUNDS of them
-ROUNDS = 5
+SECONDS = 1.5  # a measurement, and two steps at least; the rates are medians of several
 NETWORKS = {"cnn_four_conv": {}, "resnet20": {}, "wide_resnet": {"depth": 16, "width": 4}}
 ROW_NAMES = {"wide_resnet": "wrn16_4"}
 
 
-class Worker:
-    """The process of one stack: `rate(network)` gives its images a second."""
-
-    def __init__(self, python: str) -> None:
-        environment = {**os.environ, "TF_ENABLE_ONEDNN_OPTS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
-        environment["PYTHONPATH"] = str(REPOSITORY)
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-        self.process = subprocess.Popen([python, __file__, "--work"], text=True, env=environment, **pipes)
-        self.name = self.ask("versions")
-
-    def ask(self, question: str) -> object:
-        print(question, file=self.process.stdin, flush=True)
-        answer = self.process.stdout.readline()
-        if not answer:
-            raise RuntimeError(f"{self.process.args[0]} ended with code {self.process.wait()}")
-        return json.loads(answer)
-
-    def rate(self, network: str) -> float:
-        return float(self.ask(network))
-
-
 def benchmarks() -> list[dict[str, object]]:
     """Rows {name, ours, peer, unit, ratio, peer_name}: ours the stack that runs this, peer the other one."""
-    python = other_stack()
+    python = common.other_stack()
     if python is None:
         return []
-    workers = [Worker(sys.executable), Worker(str(python))]
     rows = []
-    for network in NETWORKS:
-        pairs = []
-        for k in range(ROUNDS):  # each goes first in turn
-            order = workers if k % 2 == 0 else workers[::-1]
-            rates = {worker.name: worker.rate(network) for worker in order}
-            pairs.append([rates[worker.name] for worker in workers])
-        ours, peer = np.median(pairs, axis=0)
-        ratio = np.median([a / b for a, b in pairs])
-        rows.append(
-            {
-                "name": f"step_{ROW_NAMES.get(network, network)}_vs_other_stack",
-                "ours": round(float(ours), 1),
-                "peer": round(float(peer), 1),
-                "unit": "images/s",
-                "ratio": round(float(ratio), 3),
-                "peer_name": f"{workers[1].name} beside {workers[0].name}, batches of {BATCH_SIZE}",
-            }
-        )
-    for worker in workers:
-        worker.process.stdin.close()
-        worker.process.wait()
+    with common.Worker(sys.executable, Path(__file__)) as ours, common.Worker(python, Path(__file__)) as peer:
+        for network in NETWORKS:
+            name = f"step_{ROW_NAMES.get(network, network)}_vs_other_stack"
+            about = f"{peer.name} beside {ours.name}, batches of {BATCH_SIZE}"
+            rows.append(common.in_turn(name, ours, peer, network, "images/s", about))
     return rows
 
 
 def work() -> None:
-    """Answer a network's name on stdin with its images a second, `versions` with what is installed."""
+    """Answer a network's name on stdin with its images a second, `parameters NAME` with their number, `versions`."""
     import tensorflow as tf
     from tensorflow import keras
 
@@ -87,6 +44,10 @@ def work() -> None:
         name = line.strip()
         if name == "versions":
             print(json.dumps(f"TensorFlow {tf.__version__}, Keras {metadata.version('keras')}"), flush=True)
+            continue
+        if name.startswith("parameters "):
+            network = name.split()[1]
+            print(json.dumps(models.num_parameters(models.build(network, **NETWORKS[network]))), flush=True)
             continue
         if name not in steps:
             steps.clear()
