@@ -22,6 +22,7 @@ def ablation_cnn(
     activation: str = "relu",
     filters: Sequence[int] = (32, 64, 128),
     dense_units: int = 256,
+    width: float = 1.0,
 ) -> tf.Tensor:
     """Stages of [num_conv 3x3 convolutions, 2x2 pooling], flatten, dense, logits. 620,362 parameters as it stands.
 
@@ -29,22 +30,24 @@ def ablation_cnn(
     padding: of the convolutions. With "valid" and too many of them a ValueError names the layer that does not fit.
     batch_norm: after each convolution, before its activation. dropout: after each pooling and after the dense layer.
     l2: penalty on the kernel of the dense layer, where most parameters are; on every kernel, the published range (to
-    .2) leaves nothing but zeros. filters: one entry a stage.
+    .2) leaves nothing but zeros. filters: one entry a stage. width: a factor on them and on dense_units.
     """
     if pooling not in POOLINGS:
         raise ValueError(f"pooling {pooling!r}: expected one of {', '.join(POOLINGS)}")
+    if width <= 0:
+        raise ValueError(f"width {width}: expected a factor above 0")
     if num_conv < 1 or not filters:
         raise ValueError(f"num_conv {num_conv}, filters {filters!r}: expected at least one convolution and one stage")
     x = inputs
-    for stage, width in enumerate(filters, 1):
+    for stage, count in enumerate(filters, 1):
         for k in range(1, num_conv + 1):
-            x = _unit(x, width, f"stage{stage}_conv{k}", padding, batch_norm, activation)
+            x = _unit(x, max(1, round(width * count)), f"stage{stage}_conv{k}", padding, batch_norm, activation)
         averages = pooling == "average" or (pooling == "max_then_average" and stage == len(filters))
         x = layers.pool(x, f"stage{stage}_pool", "average" if averages else "max")
         x = layers.drop(x, dropout, f"stage{stage}_dropout")
     x = keras.layers.Flatten(name="flatten")(x)
     penalty = keras.regularizers.L2(l2) if l2 else None
-    x = keras.layers.Dense(dense_units, kernel_regularizer=penalty, name="dense")(x)
+    x = keras.layers.Dense(max(1, round(width * dense_units)), kernel_regularizer=penalty, name="dense")(x)
     x = layers.activate(x, activation, f"dense_{activation}")
     return layers.classify(layers.drop(x, dropout, "dense_dropout"), num_classes)
 
@@ -56,6 +59,7 @@ def cifar100_cnn(
     dropout: float = 0.4,
     l2: float = 0.1,
     filters: Sequence[int] = (64, 128, 256),
+    width: float = 1.0,
 ) -> tf.Tensor:
     """The final CIFAR-100 network: three stages of two convolutions, ELU, batch norm, dropout .4, L2 .1."""
     return ablation_cnn(
@@ -68,11 +72,12 @@ def cifar100_cnn(
         activation=activation,
         filters=filters,
         dense_units=512,
+        width=width,
     )
 
 
 def cifar100_first_cnn(
-    inputs: tf.Tensor, num_classes: int, activation: str = "relu", dropout: float = 0.2
+    inputs: tf.Tensor, num_classes: int, activation: str = "relu", dropout: float = 0.2, width: float = 1.0
 ) -> tf.Tensor:
     """The deeper first CIFAR-100 network: four stages of three convolutions, batch norm, little dropout, no L2."""
     return ablation_cnn(
@@ -84,6 +89,7 @@ def cifar100_first_cnn(
         activation=activation,
         filters=(64, 128, 256, 512),
         dense_units=512,
+        width=width,
     )
 
 

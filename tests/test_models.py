@@ -21,6 +21,7 @@ SAVED = [pytest.param(name, marks=[pytest.mark.slow] if name in SLOW_TO_SAVE els
         ("ablation_cnn", 10, {}, 620_362),
         ("cifar100_cnn", 100, {}, 3_295_268),
         ("cifar100_first_cnn", 100, {}, 8_923_044),
+        ("cifar100_cnn", 100, {"width": 0.5}, 837_700),
         ("vgg10", 10, {}, 1_913_834),
         ("vgg16", 10, {}, 14_987_210),
         ("alexnet", 10, {}, 1_756_426),
