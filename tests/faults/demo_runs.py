@@ -187,12 +187,15 @@ def without_times(value: object) -> object:
 
 
 def model_parts(content: bytes) -> Iterator[object]:
-    """Architecture and weights of a .keras file; not the day it was saved."""
+    """Architecture, weights and optimizer of a .keras file; not the day it was saved, nor the running sums of metrics.
+
+    A run that was killed after its last epoch and resumed trains no further, so Keras has made no such sums.
+    """
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         yield json.loads(archive.read("config.json"))
         with h5py.File(io.BytesIO(archive.read("model.weights.h5"))) as file:
             names: list[str] = []
             file.visit(names.append)
             for name in names:
-                if isinstance(file[name], h5py.Dataset):
+                if isinstance(file[name], h5py.Dataset) and not name.startswith("metrics/"):
                     yield name, hashlib.sha256(np.asarray(file[name]).tobytes()).hexdigest()
