@@ -144,7 +144,8 @@ def summary_table(runs: pd.DataFrame) -> pd.DataFrame:
     runs: rows of runs.table; arm is `<model>-<dataset>`. Columns: model, trained_on, n, num_train, epochs, parameters,
     test (accuracy on CIFAR-10's test images), validation, new_test, each with _mean and _sd; seconds (wall),
     processor_seconds and images_per_second (wall, validation included), means of a run; images_per_processor_second;
-    published, published_images. Accuracies 0-1. Wall times hold what else the machine did.
+    published, published_images. Accuracies 0-1. Wall times hold what else the machine did. By training set, then in
+    the order of RECIPES.
     """
     shares = {"test": "cifar10_accuracy", "validation": "validation_accuracy", "new_test": "cifar102_accuracy"}
     rows = []
@@ -161,7 +162,9 @@ def summary_table(runs: pd.DataFrame) -> pd.DataFrame:
     table = pd.DataFrame(rows)
     table["published"] = table["model"].map(known["published"])
     table["published_images"] = table["model"].map(known["training_images"]).astype("Int64")
-    return table.sort_values(["trained_on", "processor_seconds"], kind="stable", ignore_index=True)
+    order = {model: number for number, model in enumerate(RECIPES)}
+    by = {"trained_on": table["trained_on"], "model": table["model"].map(order)}
+    return table.loc[pd.DataFrame(by).sort_values(["trained_on", "model"], kind="stable").index].reset_index(drop=True)
 
 
 def _model_of(arm: str) -> str:

@@ -134,7 +134,8 @@ def _train(config: TrainConfig, workspace: Workspace, data: TrainingData, hashes
         _fit_model(model, config, data, first_epoch, [lines, *last, table, keeper])
     numbers = {"parameters": models.num_parameters(model), "epochs": keeper.state["epoch"]}
     numbers |= {name: keeper.state[name] for name in ("seconds", "processor_seconds")}
-    numbers["images_per_second"] = lines.images_per_second
+    seen = keeper.state["epoch"] * len(data.train_rows)  # where it was killed after its last epoch, no epoch is timed
+    numbers["images_per_second"] = lines.images_per_second or seen / keeper.state["seconds"]
     if stopper:
         numbers["best_epoch"] = keeper.state["best"]["best_epoch"] + 1
     return _finish(config, folder, data, model, {**numbers, **hashes})

@@ -88,6 +88,14 @@ def test_the_summary_has_mean_spread_and_rates_of_each_network_and_set():
     assert np.isnan(table.loc["cifar102", "test_sd"]) and first["published"] == 0.9299
 
 
+@pytest.mark.parametrize("seconds", [[1.0, 9.0], [9.0, 1.0]])
+def test_the_order_of_the_table_does_not_depend_on_how_long_anything_took(seconds):
+    runs = pd.DataFrame({"arm": ["vgg10-cifar102", "fully_connected-cifar102"], "dataset": "cifar102"})
+    runs = runs.assign(num_train=10, epochs=1, parameters=7, images_per_second=1.0, cifar10_accuracy=0.5)
+    runs = runs.assign(validation_accuracy=0.5, seconds=seconds, processor_seconds=seconds)
+    assert baselines.summary_table(runs)["model"].tolist() == ["fully_connected", "vgg10"]
+
+
 def test_published_figures_name_known_networks_and_a_source():
     table = baselines.published()
     assert set(table["model"]) <= set(baselines.RECIPES) and table["published"].between(0.5, 1).all()

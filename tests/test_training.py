@@ -182,6 +182,16 @@ def test_a_run_interrupted_before_or_after_its_checkpoint_ends_like_an_unbroken_
     assert_same_run(resumed, whole)
 
 
+def test_a_run_killed_after_its_last_epoch_still_tells_its_speed(whole, workspace):
+    with pytest.MonkeyPatch.context() as patch:
+        interrupt_after(patch, epoch=2, is_saved=True)
+        with pytest.raises(KeyboardInterrupt):
+            training.fit(CONFIG, workspace)
+    resumed = training.fit(CONFIG, workspace)
+    assert_same_run(resumed, whole)
+    assert resumed.metrics["images_per_second"] == pytest.approx(3 * 60 / resumed.metrics["seconds"])
+
+
 def test_early_stopping_ends_with_the_best_weights_also_when_it_was_interrupted(workspace):
     config = CONFIG.replace(patience=2, epochs=12, schedule="constant", learning_rate=0.5, augmentation="none")
     straight = training.fit(config, workspace)
