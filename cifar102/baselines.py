@@ -162,9 +162,9 @@ def summary_table(runs: pd.DataFrame) -> pd.DataFrame:
     table = pd.DataFrame(rows)
     table["published"] = table["model"].map(known["published"])
     table["published_images"] = table["model"].map(known["training_images"]).astype("Int64")
-    order = {model: number for number, model in enumerate(RECIPES)}
-    by = {"trained_on": table["trained_on"], "model": table["model"].map(order)}
-    return table.loc[pd.DataFrame(by).sort_values(["trained_on", "model"], kind="stable").index].reset_index(drop=True)
+    order = list(RECIPES).index
+    table = table.sort_values("model", key=lambda models: models.map(order))
+    return table.sort_values("trained_on", kind="stable", ignore_index=True)
 
 
 def _model_of(arm: str) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from cifar102 import bench_worker
 from cifar102.workspace import REPOSITORY, write_json
 
 ROUNDS = 5
@@ -60,16 +61,18 @@ def other_stack() -> Path | None:
 
     if named := os.environ.get("CIFAR102_OTHER_PYTHON"):
         return Path(named)
-    folder = REPOSITORY / {"main": ".venv-next", "next": ".venv"}[STACK]
-    places = (folder / "bin" / "python", folder / "Scripts" / "python.exe")
-    return next((path for path in places if path.is_file()), None)
+    python = _python_in(REPOSITORY / {"main": ".venv-next", "next": ".venv"}[STACK])
+    return python if python.is_file() else None
+
+
+def _python_in(environment: Path) -> Path:
+    return environment / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
 
 
 def bench_python() -> Path | None:
     """The Python of .venv-bench, made from requirements-bench.txt where it is not there yet; None where that fails."""
     folder, pins = REPOSITORY / ".venv-bench", REPOSITORY / "requirements-bench.txt"
-    python = folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
-    made_from = folder / "made-from.txt"
+    python, made_from = _python_in(folder), folder / "made-from.txt"
     if made_from.is_file() and made_from.read_text(encoding="utf-8") == pins.read_text(encoding="utf-8"):
         return python
     print(f"making {folder.name} for PyTorch, about 1 GB", flush=True)
@@ -83,7 +86,7 @@ def bench_python() -> Path | None:
 
 
 class Worker:
-    """A script in a process of its own that answers each line on stdin with one line of JSON; works only while asked.
+    """A script in a process of its own that calls bench_worker.serve, and works only while it is asked.
 
     Its answer to `versions` is its name. RuntimeError where it ends.
     """
@@ -110,13 +113,20 @@ class Worker:
         return json.loads(answer)
 
 
-def in_turn(name: str, ours: Worker, peer: Worker, question: str, unit: str, peer_name: str) -> dict[str, object]:
-    """One row of rates (more is better): medians of ROUNDS pairs, each side first in turn; ratio of the pairs."""
-    pairs = []
-    for k in range(ROUNDS):
-        sides = (ours, peer) if k % 2 == 0 else (peer, ours)
-        rates = {side: float(side.ask(question)) for side in sides}
-        pairs.append((rates[ours], rates[peer]))
-    rates = np.median(pairs, axis=0).round(1).tolist()
-    ratio = round(float(np.median([a / b for a, b in pairs])), 3)
-    return {"name": name, "ours": rates[0], "peer": rates[1], "unit": unit, "ratio": ratio, "peer_name": peer_name}
+def step_rows(against: str, ours: Worker, peer: Worker, peer_name: str) -> list[dict[str, object]]:
+    """A row `step_<network>_vs_<against>` of each network of bench_worker, in images a second of a training step.
+
+    Medians of ROUNDS pairs, each side first in turn; the ratio is the median of the pairs'.
+    """
+    rows = []
+    for network, short in bench_worker.NETWORKS.items():
+        pairs = []
+        for k in range(ROUNDS):
+            sides = (ours, peer) if k % 2 == 0 else (peer, ours)
+            rates = {side: float(side.ask(network)) for side in sides}
+            pairs.append((rates[ours], rates[peer]))
+        medians = dict(zip(("ours", "peer"), np.median(pairs, axis=0).round(1).tolist(), strict=True))
+        ratio = round(float(np.median([a / b for a, b in pairs])), 3)
+        about = {"unit": "images/s", "ratio": ratio, "peer_name": f"{peer_name}, batches of {bench_worker.BATCH_SIZE}"}
+        rows.append({"name": f"step_{short}_vs_{against}", **medians, **about})
+    return rows

@@ -34,8 +34,17 @@ def strategy() -> tf.distribute.Strategy:
     )
 
 
+def fix_randomness(seed: int) -> None:
+    """Seed Python, numpy and Keras, and have TensorFlow use deterministic kernels: a seed gives the same digits.
+
+    Whatever trains calls it first: else the last digits depend on what this process trained before.
+    """
+    keras.utils.set_random_seed(seed)
+    _make_deterministic()
+
+
 @functools.cache
-def make_deterministic() -> None:
+def _make_deterministic() -> None:
     """Have TensorFlow use deterministic kernels from now on (https://www.tensorflow.org/api_docs, op determinism)."""
     tf.config.experimental.enable_op_determinism()
 

@@ -50,8 +50,7 @@ def rate_range_test(
         raise ValueError(f"range test: expected 0 < low < high and 10 steps or more, found {low}, {high}, {num_steps}")
     workspace = Workspace(workspace)
     data = training_data.load(config, lambda name: datasets.load(name, workspace))
-    keras.utils.set_random_seed(config.seed)
-    machine.make_deterministic()  # else the last digits differ where all runs before it were finished already
+    machine.fix_randomness(config.seed)
     copy = training.build_model(config.replace(schedule="constant", schedule_options={}), workspace, data)
     if model is not None:
         copy.set_weights(model.get_weights())

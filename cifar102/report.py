@@ -73,9 +73,9 @@ def _verdicts(claims: pd.DataFrame) -> str:
     claims = claims.sort_values("n", key=lambda n: n == 0, kind="stable")
     points = {name: (100 * claims[name]).map("{:+.1f}".format) for name in ("published_difference", "difference")}
     points = {name: text.where(claims[name].notna(), "") for name, text in points.items()}
-    shown = claims[["study", "claim", "arm", "reference", "verdict", "certainty"]].fillna("").assign(**points)
     names = ["study", "claim", "arm", "reference", "published_difference", "difference", "verdict", "certainty"]
-    rows = [[report_page.written(cell) for cell in row] for row in shown[names].to_numpy()]
+    shown = claims.assign(**points)[names].fillna("")
+    rows = [[report_page.written(cell) for cell in row] for row in shown.to_numpy()]
     lead = "<p>Differences in percentage points at this run's sizes; p with Holm's correction over all claims.</p>"
     return lead + report_page.table([name.replace("_", " ") for name in names], rows)
 

@@ -50,23 +50,20 @@ def activation_map(best: pd.DataFrame) -> pd.DataFrame:
     spread = (100 * cells["sd"]).map("± {:.1f}".format).where(cells["sd"].notna(), "n = 1")
     sign = np.where(cells["is_same"], f"{SAME_AS_BEST} ", "")
     cells["text"] = sign + cells["percent"].map("{:.1f}".format) + "\n" + spread
-    for side in ("activation", "optimizer"):
-        cells[f"{side}_mean"] = cells.groupby(side)["mean"].transform("mean")
-    by = ["activation_mean", "optimizer_mean"]
-    whole = pd.MultiIndex.from_product([_best_first(cells, side) for side in ("activation", "optimizer")])
-    placed = cells.sort_values(by, ascending=False).set_index(["activation", "optimizer"]).reindex(whole)
-    return placed.rename_axis(["activation", "optimizer"]).reset_index().drop(columns=by)
+    sides = ["activation", "optimizer"]
+    whole = pd.MultiIndex.from_product([_best_first(cells, side) for side in sides], names=sides)
+    return cells.set_index(sides).reindex(whole).reset_index()
 
 
 def _best_first(cells: pd.DataFrame, side: str) -> list[str]:
     return list(cells.groupby(side)["mean"].mean().sort_values(ascending=False).index)
 
 
-def size_curve(rows: pd.DataFrame, sets: Sequence[str], level: float = 0.95) -> pd.DataFrame:
+def size_curve(rows: pd.DataFrame, sets: Sequence[str]) -> pd.DataFrame:
     """Accuracy against the number of training images: one row per training set, test set and size.
 
     rows: columns dataset, num_train, seed and `<set>_accuracy` (0-1) of each of `sets`, one row a run. Returns train,
-    test, num_train, n (seeds), accuracy and its t interval over seeds low, high; both NaN with a single seed.
+    test, num_train, n (seeds), accuracy and its 95 % t interval over seeds low, high; both NaN with a single seed.
     """
     found = []
     for test in sets:

@@ -103,8 +103,7 @@ def _fit_alone(config: TrainConfig, workspace: Workspace, data: TrainingData, ha
     folder = workspace.root / config.folder
     found = _metrics_in(folder)
     with ONE_AT_A_TIME, _precision(config.precision):
-        keras.utils.set_random_seed(config.seed)
-        machine.make_deterministic()
+        machine.fix_randomness(config.seed)
         if found.get("train_hash") == hashes["train_hash"] and (folder / "model.keras").is_file():
             return _finish(config, folder, data, models.load(folder / "model.keras"), {**found, **hashes})
         return _train(config, workspace, data, hashes)

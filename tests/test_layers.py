@@ -37,7 +37,8 @@ LAYERS = {
         "chart_marks image_sheets picture_panels dashboards report report_cells report_page"
     ),
     "on top": (
-        "__main__ commands runner plans profiles steps stamps notebooks execution jupyter_kernel lock benchmarks "
+        "__main__ commands runner plans profiles steps stamps notebooks execution jupyter_kernel lock "
+        "benchmarks bench_worker "
         "evaluate evaluation_sets model_files leakage image_sources "
         "review review_server review_widget review_sheets review_labelling review_pairs review_disagreements"
     ),

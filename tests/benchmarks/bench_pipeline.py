@@ -8,9 +8,8 @@ import numpy as np
 import tensorflow as tf
 from tensorflow import keras
 
-from cifar102 import augmentation, models, pipeline
+from cifar102 import augmentation, bench_worker, models, pipeline
 
-BATCH_SIZE = 128
 NUM_IMAGES = 12_800
 SECONDS = 0.7  # a measurement; the rates are medians of ROUNDS of them, steps and pipelines in turn
 ROUNDS = 3
@@ -18,21 +17,12 @@ CHAINS = ("flip_crop+cutmix", "flip_crop+autoaugment+cutout")  # as the publishe
 NAMES = [*(name for name in augmentation.NAMES if name != "none"), *CHAINS, "none"]
 
 
-def rate(call: Callable[[], object]) -> float:
-    """Images a second of a call that handles one batch, over about SECONDS."""
-    started, count = time.perf_counter(), 0
-    while time.perf_counter() - started < SECONDS or count < 2:
-        call()
-        count += 1
-    return count * BATCH_SIZE / (time.perf_counter() - started)
-
-
 def step_rate(step: Callable[[], object]) -> float:
     """Images a second of the training step, after the threads of the pipeline measured before have ended."""
     gc.collect()
     time.sleep(0.5)
     step()
-    return rate(step)
+    return bench_worker.rate(step, SECONDS)
 
 
 def pipeline_rate(dataset: tf.data.Dataset) -> float:
@@ -40,15 +30,15 @@ def pipeline_rate(dataset: tf.data.Dataset) -> float:
     batches = iter(dataset)
     for _ in range(3):
         next(batches)
-    return rate(lambda: next(batches))
+    return bench_worker.rate(lambda: next(batches), SECONDS)
 
 
 def training_step() -> Callable[[], object]:
     """A training step of cnn_four_conv on one batch that is already there."""
     model = models.build("cnn_four_conv")
     model.compile("sgd", keras.losses.CategoricalCrossentropy(from_logits=True))
-    images = tf.random.stateless_uniform((BATCH_SIZE, 32, 32, 3), [0, 0])
-    labels = tf.one_hot(tf.range(BATCH_SIZE) % 10, 10)
+    images = tf.random.stateless_uniform((bench_worker.BATCH_SIZE, 32, 32, 3), [0, 0])
+    labels = tf.one_hot(tf.range(bench_worker.BATCH_SIZE) % 10, 10)
     return lambda: model.train_on_batch(images, labels)
 
 
@@ -61,7 +51,7 @@ def benchmarks() -> list[dict[str, object]]:
         step()
     rows = []
     for name in NAMES:
-        dataset = pipeline.training_batches(images, labels, 10, BATCH_SIZE, normalization, name)
+        dataset = pipeline.training_batches(images, labels, 10, bench_worker.BATCH_SIZE, normalization, name)
         pairs = [(pipeline_rate(dataset), step_rate(step)) for _ in range(ROUNDS)]
         ours, peer = np.median(pairs, axis=0)
         rows.append(

@@ -4,18 +4,14 @@ Each stack has a process of its own, which works only while it is asked. Needs .
 makes them (or CIFAR102_OTHER_PYTHON, the Python of the one that does not run this); without it there are no rows.
 """
 
-import json
 import sys
-import time
 from importlib import metadata
 from pathlib import Path
 
+from cifar102 import bench_worker
 from cifar102 import benchmarks as common
 
-BATCH_SIZE = 128
-SECONDS = 1.5  # a measurement, and two steps at least; the rates are medians of several
-NETWORKS = {"cnn_four_conv": {}, "resnet20": {}, "wide_resnet": {"depth": 16, "width": 4}}
-ROW_NAMES = {"wide_resnet": "wrn16_4"}
+OPTIONS = {"wide_resnet": {"depth": 16, "width": 4}}
 
 
 def benchmarks() -> list[dict[str, object]]:
@@ -23,51 +19,30 @@ def benchmarks() -> list[dict[str, object]]:
     python = common.other_stack()
     if python is None:
         return []
-    rows = []
     with common.Worker(sys.executable, Path(__file__)) as ours, common.Worker(python, Path(__file__)) as peer:
-        for network in NETWORKS:
-            name = f"step_{ROW_NAMES.get(network, network)}_vs_other_stack"
-            about = f"{peer.name} beside {ours.name}, batches of {BATCH_SIZE}"
-            rows.append(common.in_turn(name, ours, peer, network, "images/s", about))
-    return rows
+        return common.step_rows("other_stack", ours, peer, f"{peer.name} beside {ours.name}")
 
 
 def work() -> None:
-    """Answer a network's name on stdin with its images a second, `parameters NAME` with their number, `versions`."""
+    """Serve the networks of this stack."""
     import tensorflow as tf
     from tensorflow import keras
 
     from cifar102 import models
 
-    steps: dict[str, object] = {}
-    for line in sys.stdin:
-        name = line.strip()
-        if name == "versions":
-            print(json.dumps(f"TensorFlow {tf.__version__}, Keras {metadata.version('keras')}"), flush=True)
-            continue
-        if name.startswith("parameters "):
-            network = name.split()[1]
-            print(json.dumps(models.num_parameters(models.build(network, **NETWORKS[network]))), flush=True)
-            continue
-        if name not in steps:
-            steps.clear()
-            model = models.build(name, **NETWORKS[name])
-            loss = keras.losses.CategoricalCrossentropy(from_logits=True)
-            model.compile(keras.optimizers.SGD(0.01, momentum=0.9, nesterov=True), loss, jit_compile=False)
-            images = tf.random.stateless_uniform((BATCH_SIZE, 32, 32, 3), [0, 0])
-            labels = tf.one_hot(tf.range(BATCH_SIZE) % 10, 10)
-            steps[name] = lambda model=model, images=images, labels=labels: model.train_on_batch(images, labels)
-            for _ in range(3):
-                steps[name]()
-        print(json.dumps(rate(steps[name])), flush=True)
+    def build(name: str) -> keras.Model:
+        return models.build(name, **OPTIONS.get(name, {}))
 
+    def training_step(name: str):
+        model = build(name)
+        loss = keras.losses.CategoricalCrossentropy(from_logits=True)
+        model.compile(keras.optimizers.SGD(0.01, momentum=0.9, nesterov=True), loss, jit_compile=False)
+        images = tf.random.stateless_uniform((bench_worker.BATCH_SIZE, 32, 32, 3), [0, 0])
+        labels = tf.one_hot(tf.range(bench_worker.BATCH_SIZE) % 10, 10)
+        return lambda: model.train_on_batch(images, labels)
 
-def rate(step) -> float:
-    started, count = time.perf_counter(), 0
-    while time.perf_counter() - started < SECONDS or count < 2:
-        step()
-        count += 1
-    return count * BATCH_SIZE / (time.perf_counter() - started)
+    versions = f"TensorFlow {tf.__version__}, Keras {metadata.version('keras')}"
+    bench_worker.serve(versions, lambda name: models.num_parameters(build(name)), training_step)
 
 
 if __name__ == "__main__":

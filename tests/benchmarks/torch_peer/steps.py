@@ -4,16 +4,12 @@ Same layers, batch, loss and optimizer as ours (cifar102.models). Runs in .venv-
 """
 
 import itertools
-import json
-import sys
-import time
 
 import torch
 from torch import nn
 from torch.nn import functional
 
-BATCH_SIZE = 128
-SECONDS = 1.5
+from cifar102.bench_worker import BATCH_SIZE, serve
 
 
 def cnn_four_conv() -> nn.Module:
@@ -99,31 +95,9 @@ def training_step(name: str):
     return step
 
 
-def rate(step) -> float:
-    started, count = time.perf_counter(), 0
-    while time.perf_counter() - started < SECONDS or count < 2:
-        step()
-        count += 1
-    return count * BATCH_SIZE / (time.perf_counter() - started)
-
-
-def main() -> None:
-    step, current = None, ""
-    for line in sys.stdin:
-        name = line.strip()
-        if name == "versions":
-            print(json.dumps(f"PyTorch {torch.__version__}, channels_last"), flush=True)
-            continue
-        if name.startswith("parameters "):
-            model = NETWORKS[name.split()[1]]()
-            print(json.dumps(sum(values.numel() for values in model.parameters())), flush=True)
-            continue
-        if name != current:
-            step, current = training_step(name), name
-            for _ in range(3):
-                step()
-        print(json.dumps(rate(step)), flush=True)
+def num_parameters(name: str) -> int:
+    return sum(values.numel() for values in NETWORKS[name]().parameters())
 
 
 if __name__ == "__main__":
-    main()
+    serve(f"PyTorch {torch.__version__}, channels_last", num_parameters, training_step)
