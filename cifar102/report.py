@@ -8,6 +8,7 @@ import pandas as pd
 from cifar102 import file_lock, report_cells, report_page
 from cifar102.workspace import Workspace, plain, read_json, read_table, write_json, write_text
 
+POINTS = ("published_difference", "difference")
 LOCK_SECONDS = 30  # longer than any write of a small file takes
 
 
@@ -49,9 +50,10 @@ def build(workspace: Workspace, steps: Sequence[dict]) -> Path:
     for values in sections.values():
         headline |= values.pop("headline", {})
     parts = [("headline", "Headline numbers", report_page.cards(headline))] if headline else []
+    images = pool.get("title", "no pool description")
     claims = workspace.results / "verdicts.csv"
     if claims.is_file():
-        parts.append(("verdicts", "Published claims of the studies", _verdicts(read_table(claims))))
+        parts.append(("verdicts", "Published claims of the studies", _verdicts(read_table(claims), images)))
     parts += [
         ("pool", "The images of this run", _pool(pool)),
         ("steps", "Steps", _total(steps) + report_page.steps_table(steps)),
@@ -60,24 +62,29 @@ def build(workspace: Workspace, steps: Sequence[dict]) -> Path:
     for step in steps:
         if step.get("notebook"):
             path = Path(step["notebook"])
-            parts.append((path.stem, report_cells.notebook_title(path), report_cells.notebook_html(path)))
-    lead = f"Workspace {workspace.name}. Images: {pool.get('title', 'no pool description')}."
+            study = path.stem.partition("-")[2]  # 06_ablations-<study> stands there once per study
+            title = report_cells.notebook_title(path) + (f": {study}" if study else "")
+            parts.append((path.stem, title, report_cells.notebook_html(path)))
+    lead = f"Workspace {workspace.name}. Images: {images}."
     text = report_page.page(
         "CIFAR-10.2: report of a run", lead, parts, "Made by python -m cifar102 from the files of the run."
     )
     return write_text(workspace.root / "report.html", text)
 
 
-def _verdicts(claims: pd.DataFrame) -> str:
+def _verdicts(claims: pd.DataFrame, images: str) -> str:
     """The verdict on each claim, differences in percentage points; those that no run spoke to come last."""
     claims = claims.sort_values("n", key=lambda n: n == 0, kind="stable")
-    points = {name: (100 * claims[name]).map("{:+.1f}".format) for name in ("published_difference", "difference")}
-    points = {name: text.where(claims[name].notna(), "") for name, text in points.items()}
-    names = ["study", "claim", "arm", "reference", "published_difference", "difference", "verdict", "certainty"]
-    shown = claims.assign(**points)[names].fillna("")
-    rows = [[report_page.written(cell) for cell in row] for row in shown.to_numpy()]
-    lead = "<p>Differences in percentage points at this run's sizes; p with Holm's correction over all claims.</p>"
-    return lead + report_page.table([name.replace("_", " ") for name in names], rows)
+    rows = []
+    for claim in claims.to_dict("records"):
+        against = "" if pd.isna(claim["reference"]) else f" against {claim['reference']}"
+        points = ["" if pd.isna(claim[name]) else f"{100 * claim[name]:+.1f}" for name in POINTS]
+        cells = (claim["claim"], claim["arm"] + against, *points, claim["certainty"])
+        verdict = f'<span class="word">{report_page.written(claim["verdict"])}</span>'
+        rows.append([*(report_page.written(cell) for cell in cells), verdict])
+    lead = f"Images: {images}. Differences in percentage points at this run's sizes; p with Holm's correction over all."
+    names = ("claim", "arms", "published", "here", "certainty", "verdict")
+    return f"<p>{report_page.written(lead)}</p>{report_page.table(names, rows)}"
 
 
 def _pool(pool: dict) -> str:

@@ -31,6 +31,7 @@ nav li { break-inside: avoid; padding: 0.12em 0; }
 table { border-collapse: collapse; font-size: 0.86rem; font-variant-numeric: tabular-nums; }
 th, td { padding: 0.28rem 0.7rem; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
 td { overflow-wrap: anywhere; min-width: 3.5rem; }
+.word { white-space: nowrap; }
 thead th { background: var(--soft); position: sticky; top: 0; white-space: nowrap; }
 pre { background: var(--soft); border-radius: 6px; padding: 0.7rem 0.9rem; overflow-x: auto; font-size: 0.8rem;
   line-height: 1.4; }

@@ -175,12 +175,19 @@ def test_the_published_claims_are_on_the_page_those_without_runs_last(workspace)
         }
     )
     write_table(workspace.results / "verdicts.csv", claims)
+    write_json(workspace.raw / "pool.json", {"title": "the synthetic demo pool"})
     page = build(workspace)
+    assert "<p>Images: the synthetic demo pool. Differences" in page
     assert page.index("with_replacement") < page.index("its arms have no pair of runs here")
     assert "+10.4" in page
     assert "+3.1" in page
     assert EVIL not in page
     assert "nan" not in page.partition("Published claims")[2].partition("</table>")[0]
+
+
+def test_the_notebook_of_a_study_is_listed_by_its_study(workspace):
+    page = build(workspace, write_notebook(workspace, nbformat.v4.new_markdown_cell("# 06 A"), name="06_ablations-l2"))
+    assert '<a href="#06_ablations-l2">06 A: l2</a>' in page
 
 
 def test_only_the_last_state_of_a_progress_line_is_shown():
