@@ -99,6 +99,18 @@ def test_an_identity_shortcut_keeps_every_second_pixel_and_pads_channels_with_ze
     assert not out[..., :2].any() and not out[..., 6:].any()
 
 
+@pytest.mark.parametrize("size", [8, 7])
+def test_an_identity_shortcut_hands_gradients_back_to_the_pixels_it_took(size, rng):
+    images = tf.constant(rng.random((2, size, size, 4), np.float32))
+    factors = rng.random((2, 4, 4, 8), np.float32)
+    with tf.GradientTape() as tape:
+        tape.watch(images)
+        total = tf.reduce_sum(layers.PaddedShortcut(8, 2)(images) * factors)
+    expected = np.zeros(images.shape, np.float32)
+    expected[:, ::2, ::2] = factors[..., 2:6]
+    np.testing.assert_array_equal(tape.gradient(total, images), expected)
+
+
 @pytest.mark.parametrize(
     ("pooling", "kinds"),
     [("max", "MMM"), ("average", "AAA"), ("max_then_average", "MMA")],

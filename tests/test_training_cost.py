@@ -1,8 +1,11 @@
 """Operations are counted as others count them, steps are measured, and estimates follow from what is assumed."""
 
+import numpy as np
 import pytest
+import tensorflow as tf
+from tensorflow import keras
 
-from cifar102 import models, training_cost
+from cifar102 import initial_weights, models, training_cost
 
 
 @pytest.mark.parametrize(
@@ -28,6 +31,27 @@ def test_the_estimate_follows_from_operations_and_the_hours_from_measured_steps(
     assert row["hours_here"] == pytest.approx(row["seconds_per_step"] / 4 * 2000 / 3600)
     assert row["gpu_hours_estimated"] == pytest.approx(row["multiply_adds"] * 6 * 2000 / 5e12 / 3600)
     assert row["gigaflops"] == pytest.approx(row["multiply_adds"] * 6 * row["images_per_second"] / 1e9)
+
+
+def test_the_step_measured_does_what_one_batch_of_fit_does():
+    images, labels = tf.random.stateless_uniform((8, 32, 32, 3), [0, 1]), tf.one_hot(tf.range(8), 10)
+
+    def weights_after(train) -> list[np.ndarray]:
+        model = models.build("resnet8")
+        initial_weights.draw(model, 3)
+        model.compile("sgd", keras.losses.CategoricalCrossentropy(from_logits=True), jit_compile=False)
+        train(model)
+        return model.get_weights()
+
+    fitted = weights_after(lambda model: model.fit(images, labels, batch_size=8, epochs=2, shuffle=False, verbose=0))
+
+    def two_steps(model: keras.Model) -> None:
+        step = training_cost.step_of(model, images, labels)
+        step()
+        step()
+
+    for own, expected in zip(weights_after(two_steps), fitted, strict=True):
+        np.testing.assert_allclose(own, expected, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["28", "28x10", "a-b", ""])
