@@ -1,7 +1,8 @@
 """Augmentations of whole batches: f(images, labels, seed, **options) -> (images, labels), without any state.
 
 images: uint8 or float32 (n, h, w, 3), pixels 0-255. labels: float32 (n, num_classes), one-hot or soft. seed: integers
-(2,), which alone decide what happens. Each runs eagerly and inside tf.data with equal results.
+(2,), which alone decide what happens (alternate_flip takes what the pipeline remembers instead). Each runs eagerly and
+inside tf.data with equal results.
 """
 
 import inspect
@@ -13,6 +14,7 @@ import tensorflow as tf
 from cifar102 import autoaugment, geometry
 
 Batch = tuple[tf.Tensor, tf.Tensor]
+ARGUMENTS = {"images", "labels", "seed", "mirrored"}  # what is not an option
 GREY = 128  # what stands where an image has no pixel, as in AutoAugment's code
 
 
@@ -21,16 +23,33 @@ def none(images: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor) -> Batch:
     return images, labels
 
 
-def flip_crop(images: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor, pad: int = 4, flip: bool = True) -> Batch:
+def alternate_flip(images: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor, mirrored: tf.Tensor | None = None) -> Batch:
+    """Mirror the images marked in `mirrored`, bool (n,): each one in every other epoch; without marks a random half.
+
+    Source: Jordan 2024, 94 % on CIFAR-10 in 3.29 seconds, arXiv 2404.00498, section 3.6.
+    """
+    if mirrored is None:
+        mirrored = tf.random.stateless_uniform([tf.shape(images)[0]], seed) < 0.5
+    return tf.where(mirrored[:, tf.newaxis, tf.newaxis, tf.newaxis], tf.reverse(images, [2]), images), labels
+
+
+def flip_crop(
+    images: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor, pad: int = 4, flip: bool = True, reflect: bool = False
+) -> Batch:
     """Mirror half of the images, and move each by up to `pad` pixels both ways (pad with grey, random crop).
 
+    reflect: continue the image beyond its edges by its mirror image instead of grey.
     Source: He et al. 2015, Deep residual learning, section 4.2.
     """
     seeds = tf.random.split(seed, 3)
     num = tf.shape(images)[0]
     mirrored = tf.random.stateless_uniform([num], seeds[0]) < (0.5 if flip else 0.0)
     shifts = tf.random.stateless_uniform([2, num], seeds[1], -pad, pad + 1, tf.int32)
-    return geometry.move(images, mirrored, shifts[0], shifts[1], GREY), labels
+    if not reflect:
+        return geometry.move(images, mirrored, shifts[0], shifts[1], GREY), labels
+    inside = slice(pad, pad + images.shape[1])
+    wider = tf.pad(images, [[0, 0], [pad, pad], [pad, pad], [0, 0]], "REFLECT")
+    return geometry.move(wider, mirrored, shifts[0], shifts[1], GREY)[:, inside, inside], labels
 
 
 def affine(
@@ -107,6 +126,7 @@ def cutmix(
 
 FUNCTIONS: dict[str, Callable[..., Batch]] = {
     "none": none,
+    "alternate_flip": alternate_flip,
     "flip_crop": flip_crop,
     "affine": affine,
     "cutout": cutout,
@@ -118,8 +138,8 @@ FUNCTIONS: dict[str, Callable[..., Batch]] = {
 NAMES = tuple(FUNCTIONS)
 
 
-def find(name: str, options: dict[str, object] | None = None) -> Callable[[tf.Tensor, tf.Tensor, tf.Tensor], Batch]:
-    """Give the function (images, labels, seed) of an augmentation, its options filled in.
+def find(name: str, options: dict[str, object] | None = None) -> Callable[..., Batch]:
+    """Give the function (images, labels, seed, mirrored=None) of an augmentation, its options filled in.
 
     name: one of NAMES, or several joined by + and applied in that order: "flip_crop+cutmix", and as published
     "flip_crop+autoaugment+cutout". options: each goes to the parts that take it. Raises ValueError for an unknown
@@ -129,14 +149,15 @@ def find(name: str, options: dict[str, object] | None = None) -> Callable[[tf.Te
     for part in parts:
         if part not in FUNCTIONS:
             raise ValueError(f"augmentation {part!r}: expected one of {', '.join(NAMES)}, or some joined by +")
-    taken = [set(inspect.signature(FUNCTIONS[part]).parameters) - {"images", "labels", "seed"} for part in parts]
+    taken = [set(inspect.signature(FUNCTIONS[part]).parameters) - ARGUMENTS for part in parts]
     if unknown := set(options) - set().union(*taken):
         raise ValueError(f"augmentation {name!r} has no option {sorted(unknown)}; it has {sorted(set().union(*taken))}")
     chosen = [{key: options[key] for key in options if key in keys} for keys in taken]
 
-    def augment(images: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor) -> Batch:
+    def augment(images: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor, mirrored: tf.Tensor | None = None) -> Batch:
         for k, (part, arguments) in enumerate(zip(parts, chosen, strict=True)):
             part_seed = tf.random.fold_in(seed, k) if k else seed
+            arguments = {**arguments, "mirrored": mirrored} if part == "alternate_flip" else arguments
             images, labels = FUNCTIONS[part](images, labels, part_seed, **arguments)
         return images, labels
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cifar102 import bench_worker
+from cifar102 import bench_worker, machine_speed
 from cifar102.workspace import REPOSITORY, write_json
 
 ROUNDS = 5
@@ -21,10 +21,13 @@ KEYS = ("name", "ours", "peer", "unit", "ratio", "peer_name")
 def run(folder: Path, long: bool = False) -> list[dict]:
     """Call `benchmarks()` of each module in `folder`, and `long_benchmarks()` where asked, printing rows as they come.
 
-    Returns rows of name, ours, peer, unit, ratio (above 1 where ours is better), peer_name. ValueError names a module
-    whose row lacks one of them, or the folder where it holds no benchmark.
+    Returns rows of name, ours, peer, unit, ratio (above 1 where ours is better), peer_name, and what the machine did at
+    best before them (machine_speed). ValueError names a module whose row lacks one of them, or the folder where it
+    holds no benchmark.
     """
     rows: list[dict] = []
+    machine = machine_speed.measure_apart()
+    print(f"this machine: {machine['sgemm_gflops']} GFLOP/s, {machine['memory_gb_per_s']} GB/s", flush=True)
     for path in sorted(folder.glob("*.py")):
         module = _load(path)
         for function in ("benchmarks", "long_benchmarks")[: 2 if long else 1]:
@@ -32,7 +35,7 @@ def run(folder: Path, long: bool = False) -> list[dict]:
                 missing = [key for key in KEYS if key not in row]
                 if missing:
                     raise ValueError(f"{path}: a benchmark row lacks {missing}: {row}")
-                rows.append(row)
+                rows.append(row | machine)
                 print(f"{row['name']:40} {row['ratio']:8.2f} x {row['peer_name']}", flush=True)
     if not rows:
         raise ValueError(f"{folder}: no module there has benchmarks() that gives a row")

@@ -94,7 +94,9 @@ def plain_ticks(axis: mpl.axis.Axis, values: pd.Series) -> None:
     """Put a logarithmic axis' ticks at its own values where they are few, written with commas, not as powers."""
     places = np.unique(values.to_numpy(dtype=float))
     if len(places) <= 8 and (places >= 1).all():
-        axis.set_major_locator(FixedLocator(places))
+        apart = 0.07 * np.log(places[-1] / places[0])  # of two that would touch the larger one is written
+        kept = [k for k, place in enumerate(places) if k + 1 == len(places) or np.log(places[k + 1] / place) >= apart]
+        axis.set_major_locator(FixedLocator(places[kept]))
         axis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
         axis.set_minor_locator(NullLocator())
 

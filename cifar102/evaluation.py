@@ -6,25 +6,25 @@ import numpy as np
 from scipy import special
 from tensorflow import keras
 
-from cifar102 import pipeline
+from cifar102 import image_views, pipeline
 from cifar102.training_data import TrainingData
 
 Predict = Callable[[np.ndarray], np.ndarray]
 
 
-def predictor(model: object, normalization: object, batch_size: int = 500) -> Predict:
+def predictor(model: object, normalization: object, batch_size: int = 500, views: str = "one") -> Predict:
     """Images uint8 (n, 32, 32, 3) -> probabilities float32 (n, classes), the softmax of the model's logits.
 
-    model: a Keras model, or an estimator whose predict takes uint8 images and gives logits.
+    model: a Keras model, or an estimator whose predict takes uint8 images and gives logits. views: of each image whose
+    logits are averaged, as `image_views.average_logits` has them.
     """
 
-    def predict(images: np.ndarray) -> np.ndarray:
+    def logits(images: np.ndarray) -> np.ndarray:
         if not isinstance(model, keras.Model):
-            return special.softmax(np.asarray(model.predict(images), np.float32), axis=1)
-        batches = pipeline.evaluation_batches(images, batch_size, normalization)
-        return special.softmax(model.predict(batches, verbose=0).astype(np.float32), axis=1)
+            return model.predict(images)
+        return model.predict(pipeline.evaluation_batches(images, batch_size, normalization), verbose=0)
 
-    return predict
+    return lambda images: special.softmax(image_views.average_logits(logits, images, views), axis=1)
 
 
 def predict_sets(predict: Predict, data: TrainingData) -> dict[str, np.ndarray]:

@@ -13,7 +13,6 @@ from cifar102 import (
     ablation_networks,
     fast_networks,
     keras_files,
-    layers,
     plain_networks,
     random_features,
     residual_networks,
@@ -94,8 +93,3 @@ def num_parameters(model: object) -> int:
     if isinstance(model, random_features.RandomFeatures):
         return model.num_parameters
     return sum(math.prod(weight.shape) for weight in model.trainable_weights)
-
-
-def custom_layers() -> tuple[type, ...]:
-    """The layer classes a `.keras` file of ours may hold beside Keras's own."""
-    return layers.Mish, layers.PaddedShortcut, layers.LocalResponseNormalization, layers.CountedDropout

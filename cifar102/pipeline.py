@@ -12,6 +12,7 @@ from cifar102.cifar import check_images, check_labels
 
 NORMALIZATIONS = ("unit", "per_channel", "per_image")
 ORDER = -1  # the "step" whose random numbers order an epoch
+MIRRORED = -2  # the "epoch" whose random numbers say which images are mirrored in the even epochs
 
 
 @dataclass(frozen=True)
@@ -91,27 +92,33 @@ def training_batches(
     """Give endless training batches, epoch after epoch: float32 images (b, 32, 32, 3), float32 labels (b, num_classes).
 
     images: uint8 (n, 32, 32, 3), kept as they are. labels: integers (n,), or shares (n, num_classes). augmentation: a
-    name of augmentation.NAMES, or several joined by +. The order of epoch e and the random numbers of its steps follow
-    from (seed, e, step) alone: a data set begun at `first_epoch` goes on exactly as the unbroken one does there.
+    name of augmentation.NAMES, or several joined by +; "alternate_flip" mirrors a random half of the images in even
+    epochs, the other half in odd ones. The order of epoch e and the random numbers of its steps follow from (seed, e,
+    step) alone: a data set begun at `first_epoch` goes on exactly as the unbroken one does there.
     """
     check_images(images, "training images")
     steps = steps_per_epoch(len(images), batch_size, drop_remainder)
     augment = augmentations.find(augmentation, augmentation_options)
     with tf.device("CPU"):
         pixels, targets = tf.constant(images), tf.constant(_targets(labels, len(images), num_classes))
+        mirrored_first = tf.random.stateless_uniform([len(images)], [seed, MIRRORED]) < 0.5
 
     def batches_of(epoch: tf.Tensor) -> tf.data.Dataset:
         epoch_seed = tf.stack([tf.constant(seed, tf.int64), epoch])
         order = tf.argsort(
             tf.random.stateless_uniform([len(images)], tf.random.fold_in(epoch_seed, ORDER), dtype=tf.float64)
         )
-        return tf.data.Dataset.range(steps).map(
-            lambda step: (order[step * batch_size : (step + 1) * batch_size], tf.random.fold_in(epoch_seed, step))
-        )
+        mirrored = tf.not_equal(mirrored_first, epoch % 2 == 1)
+
+        def rows_of(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+            rows = order[step * batch_size : (step + 1) * batch_size]
+            return rows, tf.gather(mirrored, rows), tf.random.fold_in(epoch_seed, step)
+
+        return tf.data.Dataset.range(steps).map(rows_of)
 
     @tf.autograph.experimental.do_not_convert  # no control flow depends on tensors; tracing takes a third of the time
-    def batch_of(rows: tf.Tensor, step_seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        x, y = augment(tf.gather(pixels, rows), tf.gather(targets, rows), step_seed)
+    def batch_of(rows: tf.Tensor, mirrored: tf.Tensor, step_seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        x, y = augment(tf.gather(pixels, rows), tf.gather(targets, rows), step_seed, mirrored)
         return normalization.apply(x), y
 
     epochs = tf.data.Dataset.range(first_epoch, tf.int64.max).flat_map(batches_of)

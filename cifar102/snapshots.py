@@ -68,7 +68,7 @@ def measure(
     epochs = epochs_of(config)
     members = [read(folder / "snapshots" / f"epoch-{epoch}.npz") for epoch in epochs]
     outcomes = []
-    predict = evaluation.predictor(model, data.normalization)
+    predict = evaluation.predictor(model, data.normalization, views=config.test_views)
     for weights in members:
         model.set_weights(weights)
         outcomes.append(evaluation.predict_sets(predict, data))

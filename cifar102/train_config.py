@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 SPLITS = ("permutation", "with_replacement")
 NORMALIZATIONS = ("unit", "per_channel", "per_image")
 OPTIMIZERS = ("sgd", "adam", "adamax", "nadam", "rmsprop", "adagrad", "adadelta", "sgdw", "adamw")
+TEST_VIEWS = ("one", "mirror", "mirror_shift")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 CYCLIC_SCHEDULES = ("cosine_restarts", "triangular", "triangular2", "exp_range")
 # What each schedule takes in `schedule_options`; lengths are in epochs, whole or not.
@@ -25,6 +26,8 @@ SCHEDULE_OPTIONS = {
 SCHEDULES = tuple(SCHEDULE_OPTIONS)
 # Where a run stands, not what it computes: these do not count for config_hash.
 UNHASHED = ("study", "arm", "tensorboard")
+# Fields that came later: where they have their default, a run is the one of a config without them.
+ADDED = ("lookahead", "test_views")
 FOLDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+=-]*")
 
 
@@ -39,7 +42,9 @@ class TrainConfig:
     split: "with_replacement" only shows the leak. weight_decay: decoupled, a share of each kernel that one step at
     learning rate 1 takes away (Keras); of "sgdw" absolute, not times the rate. patience: epochs without a better
     val_accuracy before stopping, the best weights are restored then (None: no early stopping).
-    ema_momentum: keep a moving average of the weights and end with it (None: none). num_snapshots: weights kept at
+    ema_momentum: keep a moving average of the weights and end with it (None: none). lookahead: draw the weights back
+    to their moving average every few steps, by this decay (lookahead.Lookahead; None: no). test_views: whose
+    predictions are averaged (image_views; validation during training sees one). num_snapshots: weights kept at
     the ends of the last cycles; the predictions are then those of their ensemble. evaluate_on: data sets whose test
     part the run predicts. start_from: run folder, relative to the workspace, whose model.keras holds the first weights.
     """
@@ -72,6 +77,8 @@ class TrainConfig:
     start_from: str | None = None
     num_snapshots: int = 0
     ema_momentum: float | None = None
+    lookahead: float | None = None
+    test_views: str = "one"
     tensorboard: bool = False
 
     def __post_init__(self) -> None:
@@ -114,18 +121,20 @@ def hash_config(config: TrainConfig, data_hash: str, leave_out: tuple[str, ...] 
 
     leave_out: more fields that do not count, as `evaluate_on` for what training alone depends on.
     """
-    counted = {name: value for name, value in config.to_dict().items() if name not in (*UNHASHED, *leave_out)}
+    unused = [name for name in ADDED if getattr(config, name) == getattr(TrainConfig, name)]
+    left_out = (*UNHASHED, *leave_out, *unused)
+    counted = {name: value for name, value in config.to_dict().items() if name not in left_out}
     text = json.dumps({"config": counted, "data": data_hash}, sort_keys=True)
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
 def _check_types(config: TrainConfig) -> None:
     expected = {
-        str: "study arm model dataset split augmentation normalization optimizer schedule precision",
+        str: "study arm model dataset split augmentation normalization optimizer schedule precision test_views",
         dict: "model_options augmentation_options schedule_options",
         bool: "nesterov tensorboard",
         int: "seed num_train num_validation epochs batch_size patience num_snapshots",
-        float: "learning_rate momentum weight_decay label_smoothing ema_momentum",
+        float: "learning_rate momentum weight_decay label_smoothing ema_momentum lookahead",
     }
     for kind, names in expected.items():
         for name in names.split():
@@ -140,7 +149,7 @@ def _check_types(config: TrainConfig) -> None:
 
 
 def _check_type(name: str, value: object, kind: type) -> None:
-    if value is None and name in ("num_train", "patience", "ema_momentum"):
+    if value is None and name in ("num_train", "patience", "ema_momentum", "lookahead"):
         return
     kinds = (int, float) if kind is float else kind
     if not isinstance(value, kinds) or (isinstance(value, bool) and kind is not bool):
@@ -154,14 +163,14 @@ def _check_values(config: TrainConfig) -> None:
         if not FOLDER_NAME.fullmatch(getattr(config, name)):
             raise ValueError(f"{name} {getattr(config, name)!r}: a folder name has letters, digits and _ . + = -")
     choices = {"split": SPLITS, "normalization": NORMALIZATIONS, "optimizer": OPTIMIZERS, "schedule": SCHEDULES}
-    for name, allowed in {**choices, "precision": PRECISIONS}.items():
+    for name, allowed in {**choices, "precision": PRECISIONS, "test_views": TEST_VIEWS}.items():
         if getattr(config, name) not in allowed:
             raise ValueError(f"{name}: {getattr(config, name)!r} is none of {', '.join(allowed)}")
     lowest = {"seed": 0, "num_train": 1, "num_validation": 0, "epochs": 1, "batch_size": 1, "patience": 1}
     for name, low in {**lowest, "num_snapshots": 0, "weight_decay": 0}.items():
         if getattr(config, name) is not None and getattr(config, name) < low:
             raise ValueError(f"{name}: expected at least {low}, found {getattr(config, name)}")
-    for name in ("momentum", "label_smoothing", "ema_momentum"):
+    for name in ("momentum", "label_smoothing", "ema_momentum", "lookahead"):
         if getattr(config, name) is not None and not 0 <= getattr(config, name) < 1:
             raise ValueError(f"{name}: expected 0 up to but not 1, found {getattr(config, name)}")
     if config.learning_rate <= 0:

@@ -19,6 +19,7 @@ from cifar102 import (
     fast_networks,
     file_lock,
     initial_weights,
+    lookahead,
     machine,
     models,
     optimizers,
@@ -78,7 +79,7 @@ def fit_loaded(config: TrainConfig, workspace: Workspace, load_set: Load) -> Run
     start_hash = _start_hash(config, workspace)
     hashes = {
         "config_hash": hash_config(config, data.train_hash + data.evaluation_hash + start_hash),
-        "train_hash": hash_config(config, data.train_hash + start_hash, leave_out=("evaluate_on",)),
+        "train_hash": hash_config(config, data.train_hash + start_hash, leave_out=("evaluate_on", "test_views")),
     }
     if run := _finished(config, folder, hashes):
         return run
@@ -145,7 +146,7 @@ def build_model(config: TrainConfig, workspace: Workspace, data: TrainingData) -
     model = models.build(config.model, data.num_classes, **config.model_options)
     initial_weights.draw(model, config.seed)
     if config.model == "fast_cnn":
-        fast_networks.whiten(model, data.normalization.apply(data.images[data.train_rows[:5000]]))
+        fast_networks.prepare(model, data.normalization.apply(data.images[data.train_rows[:5000]]))
     if config.start_from:
         initial_weights.copy(model, workspace.root / config.start_from / "model.keras")
     steps = pipeline.steps_per_epoch(len(data.train_rows), config.batch_size)
@@ -190,6 +191,8 @@ def training_batches(config: TrainConfig, data: TrainingData, first_epoch: int =
 def _extras(config: TrainConfig, folder: Path) -> Iterator[keras.callbacks.Callback]:
     if epochs := snapshots.epochs_of(config):
         yield snapshots.Snapshots(folder / "snapshots", epochs)
+    if config.lookahead is not None:
+        yield lookahead.Lookahead(config.lookahead)
     if config.tensorboard:
         yield keras.callbacks.TensorBoard(str(folder / "tensorboard"), write_graph=False)
 
@@ -208,13 +211,14 @@ def _train_estimator(config: TrainConfig, folder: Path, data: TrainingData, hash
 def _finish(config: TrainConfig, folder: Path, data: TrainingData, model: object, numbers: dict) -> Run:
     """Measure, write model, predictions and at last metrics.json, then drop the checkpoints."""
     parts: dict = {}
+    predict = evaluation.predictor(model, data.normalization, views=config.test_views)
     if config.num_snapshots:
         steps = pipeline.steps_per_epoch(len(data.train_rows), config.batch_size)
         probabilities, parts = snapshots.measure(
             model, folder, config, data, lambda: training_batches(config, data).take(steps)
         )
     else:
-        probabilities = evaluation.predict_sets(evaluation.predictor(model, data.normalization), data)
+        probabilities = evaluation.predict_sets(predict, data)
     machine.save_model(model, folder / "model.keras")
     write_json(folder / "normalization.json", machine.to_json(data.normalization))
     runs.write_predictions(folder, evaluation.to_predictions(probabilities, data))

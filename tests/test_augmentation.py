@@ -68,6 +68,22 @@ def test_flip_crop_draws_every_shift_and_each_side_equally_often():
     assert np.mean(columns > 15) == pytest.approx(0.5, abs=0.04)
 
 
+def test_reflected_edges_continue_the_image_by_its_own_pixels(batch):
+    moved, _ = augmentation.flip_crop(*batch, SEED, pad=2, flip=False, reflect=True)
+    padded = np.pad(batch[0].numpy(), ((0, 0), (2, 2), (2, 2), (0, 0)), "reflect")
+    for image, wider in zip(moved.numpy(), padded, strict=True):
+        windows = [wider[down : down + 32, right : right + 32] for down in range(5) for right in range(5)]
+        assert any(np.array_equal(image, window) for window in windows)
+
+
+def test_alternate_flip_mirrors_the_marked_images_and_no_other(batch):
+    images = batch[0].numpy()
+    marks = np.arange(len(images)) % 3 == 0
+    mirrored, labels = augmentation.find("alternate_flip")(*batch, SEED, tf.constant(marks))
+    np.testing.assert_array_equal(mirrored, np.where(marks[:, None, None, None], images[:, :, ::-1], images))
+    np.testing.assert_array_equal(labels, batch[1])
+
+
 def test_affine_without_its_ranges_is_the_identity_and_with_flips_one_of_four(batch):
     off = {"rotation_degrees": 0, "shear_degrees": 0, "zoom": 0, "channel_shift": 0}
     same, _ = augmentation.affine(*batch, SEED, **off, flips=False)

@@ -200,3 +200,9 @@ def test_the_modules_hold_no_chart_that_is_not_registered():
 def test_epochs_are_counted_in_whole_numbers():
     table = pd.DataFrame({"epoch": [1, 2], "loss": [2.0, 1.0]})
     assert all(tick == round(tick) for tick in axes_of("curves", table, x="epoch", y="loss").get_xticks())
+
+
+def test_of_sizes_whose_labels_would_touch_the_larger_one_is_written():
+    table = pd.DataFrame({"size": [1000, 2500, 9000, 10_000], "accuracy": [0.3, 0.4, 0.5, 0.6]})
+    ticks = axes_of("curves", table, x="size", y="accuracy", x_log=True).get_xticks()
+    assert ticks.tolist() == [1000, 2500, 10_000]

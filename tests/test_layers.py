@@ -27,7 +27,7 @@ LAYERS = {
         "training train_config training_data evaluation checkpoints initial_weights keras_files "
         "machine cluster progress optimizers "
         "schedules snapshots rate_range runs studies study_arms baselines network_tables search "
-        "validation_leak training_cost"
+        "validation_leak training_cost lookahead image_views fast_recipe"
     ),
     "reading": (
         "analysis accuracies intervals predictions prediction_files lines robustness agreement_line model_pairs "
@@ -38,7 +38,7 @@ LAYERS = {
     ),
     "on top": (
         "__main__ commands runner plans profiles steps stamps notebooks execution jupyter_kernel lock "
-        "benchmarks bench_worker "
+        "benchmarks bench_worker machine_speed "
         "evaluate evaluation_sets model_files leakage image_sources "
         "review review_server review_widget review_sheets review_labelling review_pairs review_disagreements"
     ),

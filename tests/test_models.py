@@ -188,3 +188,25 @@ def test_logits_stay_float32_under_mixed_precision():
 def test_loading_a_missing_model_names_the_file(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"gone\.keras"):
         models.load(tmp_path / "gone.keras")
+
+
+def test_filters_of_a_prepared_fast_network_pass_their_channel_on(rng):
+    model = models.build("fast_cnn")
+    before = model.get_layer("block2_conv1").get_weights()[0]
+    fast_networks.prepare(model, rng.normal(size=(64, 32, 32, 3)).astype(np.float32))
+    kernel = model.get_layer("block2_conv1").get_weights()[0]
+    x = rng.normal(size=(1, 9, 9, 64)).astype(np.float32)
+    passed = tf.nn.conv2d(x, kernel, 1, "SAME").numpy()[..., :64]
+    np.testing.assert_allclose(passed, x, atol=1e-5)
+    np.testing.assert_array_equal(kernel[..., 64:], before[..., 64:])
+
+
+def test_a_scaled_bias_learns_at_the_square_of_its_factor():
+    layer = layers.ScaledBias(8.0)
+    x = tf.zeros((1, 2, 2, 3))
+    layer(x)
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(layer(x))
+    (gradient,) = tape.gradient(loss, layer.trainable_weights)
+    layer.trainable_weights[0].assign(-0.1 * gradient)
+    np.testing.assert_allclose(layer(x), -0.1 * 64 * 4 * np.ones((1, 2, 2, 3)), rtol=1e-6)  # 4 pixels share the bias

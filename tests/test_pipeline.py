@@ -116,6 +116,21 @@ def test_augmented_batches_equal_the_augmentation_called_eagerly(images, labels)
     np.testing.assert_array_equal(found[1], shares)
 
 
+def test_alternate_flip_mirrors_each_image_in_every_other_epoch(labels):
+    lines = np.arange(40, dtype=np.uint8)[:, None, None, None] + np.zeros((32, 32, 3), np.uint8)
+    lines[:, :, 0] += 100  # marks the left edge
+    unit = pipeline.Normalization("unit")
+    arguments = {"augmentation": "alternate_flip", "seed": 3}
+    batches = iter(pipeline.training_batches(lines, np.arange(40) % 10, 10, 8, unit, **arguments))
+    left = np.zeros((4, 40), bool)
+    for epoch, _ in itertools.product(range(4), range(5)):
+        pixels = np.round(next(batches)[0].numpy()[:, 0] * 255).astype(int)
+        left[epoch, pixels[:, 16, 0]] = pixels[:, 0, 0] >= 100
+    assert 5 < left[0].sum() < 35
+    for epoch in range(3):
+        np.testing.assert_array_equal(left[epoch], ~left[epoch + 1])
+
+
 def test_seeds_give_other_orders_and_the_remainder_can_be_dropped(images, labels):
     first, other = (_take(pipeline.training_batches(images, labels, 10, 23, UNIT, seed=s), 1)[0][0] for s in (0, 1))
     assert _rows(first, images) != _rows(other, images)

@@ -19,9 +19,12 @@ from cifar102 import (
     checkpoints,
     cluster,
     datasets,
+    evaluation,
+    fast_recipe,
     initial_weights,
     machine,
     models,
+    pipeline,
     rate_range,
     runs,
     snapshots,
@@ -142,6 +145,13 @@ def test_a_config_survives_json_and_its_hash_ignores_only_where_the_run_stands()
     assert hash_config(CONFIG, "other data") != hash_config(CONFIG, "data")
 
 
+def test_fields_that_came_later_leave_the_hashes_of_earlier_runs_as_they_were():
+    before = "13c6702097b87d4a6de23ca23d5274b4137e58d530e2f5a72590e7c436016035"
+    assert hash_config(TrainConfig(), "data") == before
+    assert hash_config(TrainConfig(lookahead=0.9), "data") != before
+    assert hash_config(TrainConfig(test_views="mirror"), "data") != before
+
+
 def test_a_run_leaves_its_files_with_predictions_in_file_order(whole, shared):
     predictions, metrics = whole.predictions(), whole.metrics
     assert set(predictions) == {"validation", "cifar10", "cifar102"}
@@ -190,6 +200,24 @@ def test_a_run_killed_after_its_last_epoch_still_tells_its_speed(whole, workspac
     resumed = training.fit(CONFIG, workspace)
     assert_same_run(resumed, whole)
     assert resumed.metrics["images_per_second"] == pytest.approx(3 * 60 / resumed.metrics["seconds"])
+
+
+def test_the_fast_recipe_is_resumed_too_and_averages_the_views_of_test_images(workspace):
+    config = fast_recipe.config(3, batch_size=10, num_train=60, model_options={"filters": [4, 8, 8]})
+    assert (config.learning_rate, config.test_views, config.dataset) == (1.5 * 10 / 1024, "mirror_shift", "cifar10")
+    straight = training.fit(config, workspace)
+    other = Workspace(workspace.root / "broken")
+    with pytest.MonkeyPatch.context() as patch:
+        interrupt_after(patch, epoch=1, is_saved=True)
+        with pytest.raises(KeyboardInterrupt):
+            training.fit(config, other)
+    assert_same_run(training.fit(config, other), straight)
+    model = models.load(straight.folder / "model.keras")
+    settings = pipeline.Normalization(**read_json(straight.folder / "normalization.json"))
+    images, found = SETS["cifar10"]["test"].images, straight.predictions()["cifar10"]["probabilities"].astype(float)
+    averaged, plain = (evaluation.predictor(model, settings, views=views)(images) for views in ("mirror_shift", "one"))
+    assert averaged == pytest.approx(found, abs=1e-3)
+    assert plain != pytest.approx(found, abs=1e-3)
 
 
 def test_early_stopping_ends_with_the_best_weights_also_when_it_was_interrupted(workspace):

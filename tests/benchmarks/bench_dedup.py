@@ -16,10 +16,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from scipy.linalg import blas
 from scipy.ndimage import gaussian_filter
 
-from cifar102 import cifar, dedup, kernels
+from cifar102 import cifar, dedup, kernels, machine_speed
 
 NUM_QUERIES, NUM_REFERENCES, NUM_CANDIDATES = 10_000, 50_000, 466_009
 TIMES = (1, 2, 4, 8)
@@ -27,12 +26,12 @@ FEW = 4  # queries of the slowest peer
 
 
 def benchmarks() -> list[dict]:
-    """Rows of name, ours, peer, unit, ratio, peer_name; both sides' peak memory and GFLOP/s, and the machine's sgemm.
+    """Rows of name, ours, peer, unit, ratio, peer_name; both sides' peak memory and GFLOP/s, and which images.
 
     GFLOP/s are those of the brute-force product (2 x queries x references x 3,072) over the time taken. Where column
     `extrapolated` says from how many the peer's figure was scaled up, it was not run in full.
     """
-    base = _run("machine")
+    base = {"images": _images()[2]}
     rows = [*_l2_rows(), *_ssim_rows(), _exact_row(), *_growth_rows()]
     return [row | {"ratio": row["peer"] / row["ours"]} | base for row in rows]
 
@@ -85,18 +84,10 @@ def _row(name: str, ours: dict, peer: dict, unit: str, peer_name: str) -> dict:
 
 def _run(way: str) -> dict | None:
     """Run one of WAYS in a process of its own; None where it lacks its library."""
-    held_back = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
-    environment = {name: value for name, value in os.environ.items() if name not in held_back}
+    environment = {name: value for name, value in os.environ.items() if name not in machine_speed.HELD_BACK}
     command = [sys.executable, __file__, way]
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])
-
-
-def machine() -> dict:
-    """Which images are compared, and float32 matrix products of this machine, the best of five, in GFLOP/s."""
-    square, size = np.random.default_rng(0).random((3000, 3000), np.float32), 3000
-    seconds = min(_seconds(lambda: blas.sgemm(1, square.T, square.T)) for _ in range(5))
-    return {"images": _images()[2], "sgemm_gflops": round(2e-9 * size**3 / seconds, 1)}
 
 
 def nearest() -> dict:
@@ -202,7 +193,6 @@ def growth() -> dict:
 
 
 WAYS: dict[str, Callable[[], dict | None]] = {
-    "machine": machine,
     "nearest": nearest,
     "blas": brute_force,
     "faiss": faiss_index,
