@@ -13,10 +13,22 @@ POOLINGS = {"max": keras.layers.MaxPooling2D, "average": keras.layers.AveragePoo
 
 @keras.utils.register_keras_serializable(package="cifar102")
 class Mish(keras.layers.Layer):
-    """x * tanh(softplus(x)) (Misra 2019), from TensorFlow Addons where it is installed."""
+    """x * tanh(softplus(x)) (Misra 2019)."""
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         return addons.mish(inputs)
+
+
+@keras.utils.register_keras_serializable(package="cifar102")
+class Tanh(keras.layers.Layer):
+    """tanh that TensorFlow cannot fuse with what stands before it.
+
+    In inference TensorFlow with oneDNN fuses a convolution, its batch norm and tanh into an operation that it has no
+    kernel for: "Fusion is not implemented: [FusedBatchNorm,Tanh]". The check of a shape between them costs nothing.
+    """
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        return tf.tanh(tf.ensure_shape(inputs, inputs.shape))
 
 
 @keras.utils.register_keras_serializable(package="cifar102")
@@ -111,6 +123,8 @@ def activate(x: tf.Tensor, activation: str, name: str | None = None) -> tf.Tenso
         raise ValueError(f"activation {activation!r}: expected one of {', '.join(ACTIVATIONS)}")
     if activation == "mish":
         return Mish(name=name)(x)
+    if activation == "tanh":
+        return Tanh(name=name)(x)
     if activation == "leaky_relu":
         return keras.layers.LeakyReLU(name=name)(x)
     return keras.layers.Activation(activation, name=name)(x)

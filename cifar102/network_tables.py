@@ -3,8 +3,8 @@
 import pandas as pd
 from tensorflow import keras
 
-SMALL = ("Activation", "LeakyReLU", "Mish", "BatchNormalization", "ScaledBias", "CountedDropout", "Flatten", "Add")
-SMALL += ("PaddedShortcut",)
+SMALL = ("Activation", "LeakyReLU", "Mish", "Tanh", "BatchNormalization", "ScaledBias", "CountedDropout", "Flatten")
+SMALL += ("Add", "PaddedShortcut")
 SHORT = {"Conv2D": "conv", "MaxPooling2D": "max pool", "AveragePooling2D": "average pool", "Dense": "dense"}
 
 

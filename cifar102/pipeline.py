@@ -105,16 +105,8 @@ def training_batches(
 
     def batches_of(epoch: tf.Tensor) -> tf.data.Dataset:
         epoch_seed = tf.stack([tf.constant(seed, tf.int64), epoch])
-        order = tf.argsort(
-            tf.random.stateless_uniform([len(images)], tf.random.fold_in(epoch_seed, ORDER), dtype=tf.float64)
-        )
         mirrored = tf.not_equal(mirrored_first, epoch % 2 == 1)
-
-        def rows_of(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-            rows = order[step * batch_size : (step + 1) * batch_size]
-            return rows, tf.gather(mirrored, rows), tf.random.fold_in(epoch_seed, step)
-
-        return tf.data.Dataset.range(steps).map(rows_of)
+        return _rows_of_batches(epoch_seed, mirrored, steps, batch_size)
 
     @tf.autograph.experimental.do_not_convert  # no control flow depends on tensors; tracing takes a third of the time
     def batch_of(rows: tf.Tensor, mirrored: tf.Tensor, step_seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -123,6 +115,19 @@ def training_batches(
 
     epochs = tf.data.Dataset.range(first_epoch, tf.int64.max).flat_map(batches_of)
     return epochs.map(batch_of, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(tf.data.AUTOTUNE)
+
+
+def _rows_of_batches(epoch_seed: tf.Tensor, mirrored: tf.Tensor, steps: int, batch_size: int) -> tf.data.Dataset:
+    """The batches of an epoch in its own order: rows, whether each is mirrored, and the seed of the step."""
+    order = tf.argsort(
+        tf.random.stateless_uniform(tf.shape(mirrored), tf.random.fold_in(epoch_seed, ORDER), dtype=tf.float64)
+    )
+
+    def batch(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        rows = order[step * batch_size : (step + 1) * batch_size]
+        return rows, tf.gather(mirrored, rows), tf.random.fold_in(epoch_seed, step)
+
+    return tf.data.Dataset.range(steps).map(batch)
 
 
 def evaluation_batches(images: np.ndarray, batch_size: int, normalization: Normalization) -> tf.data.Dataset:

@@ -33,8 +33,18 @@ def _weights_after(optimizer: object, steps: int = 7) -> np.ndarray:
 def test_mish_is_x_times_tanh_of_softplus_and_equals_keras(rng):
     x = rng.normal(scale=5, size=1000).astype(np.float32)
     np.testing.assert_allclose(addons.mish(x), x * np.tanh(np.logaddexp(0, x.astype(np.float64))), rtol=2e-6, atol=1e-6)
-    np.testing.assert_allclose(addons_fallback.mish(x), addons.mish(x), atol=1e-6)
-    np.testing.assert_allclose(addons_fallback.mish(x), keras.activations.mish(x), rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(addons.mish(x), keras.activations.mish(x), rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
+def test_mish_and_its_slope_stay_finite_far_from_zero_in_every_precision(dtype):
+    x = tf.cast([-1000.0, -30.0, -4.0, 0.0, 4.0, 30.0, 1000.0], dtype)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = addons.mish(x)
+    slope = tf.cast(tape.gradient(y, x), tf.float32)
+    np.testing.assert_allclose(tf.cast(y, tf.float32), [0, 0, -0.0726, 0, 3.9974, 30, 1000], rtol=5e-3, atol=1e-3)
+    np.testing.assert_allclose(slope, [0, 0, -0.0517, 0.6, 1.0064, 1, 1], rtol=1e-2, atol=2e-3)
 
 
 @pytest.mark.parametrize("scale", addons.SCALES)

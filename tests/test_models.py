@@ -60,6 +60,13 @@ def test_a_saved_and_loaded_network_gives_equal_logits(name, tmp_path, rng):
     np.testing.assert_array_equal(models.load(tmp_path / "model.keras")(images).numpy(), logits)
 
 
+@pytest.mark.parametrize("activation", layers.ACTIVATIONS)
+def test_a_graph_whose_operations_are_fused_predicts_what_the_layers_give_one_by_one(activation, rng):
+    model = models.build("wide_resnet", depth=10, width=1, activation=activation)
+    images = rng.random((3, 32, 32, 3), np.float32)
+    np.testing.assert_allclose(model.predict(images, verbose=0), model(images), rtol=1e-3, atol=1e-4)
+
+
 @pytest.mark.parametrize("name", ["cnn_four_conv", "resnet8", "fast_cnn"])
 def test_the_same_seed_gives_the_same_initial_weights_and_another_seed_others(name):
     def first_weights(seed: int) -> list[np.ndarray]:
