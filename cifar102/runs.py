@@ -46,7 +46,12 @@ class Run:
 
     @cached_property
     def history(self) -> pd.DataFrame:
-        """One row per epoch: epoch (from 0), accuracy, learning_rate, loss, val_accuracy, val_loss."""
+        """One row per epoch: epoch (from 0), accuracy, learning_rate, loss, val_accuracy, val_loss.
+
+        Without rows for random_features, which are fitted in closed form.
+        """
+        if self.config.model == "random_features":
+            return pd.DataFrame(columns=["epoch", "loss"])
         return files.read_table(self.folder / "history.csv", ("epoch", "loss"))
 
     def predictions(self) -> dict[str, dict[str, np.ndarray]]:

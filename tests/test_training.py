@@ -319,6 +319,7 @@ def test_random_features_are_a_run_like_any_other(workspace):
     run = training.fit(config, workspace)
     assert run.metrics["train_accuracy"] > 0.5
     assert run.predictions()["cifar10"]["probabilities"].shape == (30, 10)
+    assert len(run.history) == 0  # no epochs, and no error where curves of several networks are drawn
 
 
 def test_a_sweep_reports_a_failed_run_and_goes_on(whole, shared, capsys):
