@@ -35,12 +35,8 @@ HAS_ADDONS = _addons is not None
 
 
 def mish(x: tf.Tensor) -> tf.Tensor:
-    """x * tanh(softplus(x)), of any float dtype. Source: Misra 2019, arXiv 1908.08681.
-
-    Always our own: in inference TensorFlow 2.15 with oneDNN fuses a convolution, its batch norm and the operations of
-    Addons' mish (and Keras's) into one that it has no kernel for: "Fusion is not implemented: [FusedBatchNorm,Mish]".
-    """
-    return addons_fallback.mish(x)
+    """x * tanh(softplus(x)), of any float dtype. Source: Misra 2019, arXiv 1908.08681."""
+    return (_addons.activations if HAS_ADDONS else addons_fallback).mish(x)
 
 
 def cyclical_rate(

@@ -9,11 +9,9 @@ from tqdm.auto import tqdm
 
 
 def mish(x: tf.Tensor) -> tf.Tensor:
-    """x * tanh(softplus(x)) as x * n / (n + 2) with n = e^x (e^x + 2): one exponential for three functions."""
+    """x * tanh(softplus(x))."""
     x = tf.convert_to_tensor(x)
-    growth = tf.exp(tf.minimum(x, 5 if x.dtype == tf.float16 else 20))  # beyond, n / (n + 2) is 1 to the last digit
-    n = growth * (growth + 2)
-    return x * (n / (n + 2))
+    return x * tf.math.tanh(tf.math.softplus(x))
 
 
 @keras.utils.register_keras_serializable(package="cifar102")

@@ -88,6 +88,12 @@ def bench_python() -> Path | None:
     return python
 
 
+def environment() -> dict[str, str]:
+    """The environment of a benchmark's process: this package to be found, oneDNN on, no messages of TensorFlow's."""
+    settings = {"TF_ENABLE_ONEDNN_OPTS": "1", "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": str(REPOSITORY)}
+    return {**os.environ, **settings}
+
+
 class Worker:
     """A script in a process of its own that calls bench_worker.serve, and works only while it is asked.
 
@@ -95,10 +101,8 @@ class Worker:
     """
 
     def __init__(self, python: Path | str, script: Path) -> None:
-        environment = {**os.environ, "TF_ENABLE_ONEDNN_OPTS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
-        environment["PYTHONPATH"] = str(REPOSITORY)
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-        self.process = subprocess.Popen([python, script, "--work"], text=True, env=environment, **pipes)
+        self.process = subprocess.Popen([python, script, "--work"], text=True, env=environment(), **pipes)
         self.name = str(self.ask("versions"))
 
     def __enter__(self) -> "Worker":

@@ -24,10 +24,9 @@ def fast_cnn(
     """A fixed whitening convolution, three blocks of two 3x3 convolutions, max pooling, scaled logits.
 
     1,971,328 trainable parameters. downsampling: "stride" lets the first convolution of a block step by 2; "max" pools
-    after it, as published, at 1.3 times the cost. ReLU stands for the published GELU, which costs as much as the
-    convolutions on a processor. bias_factor: the biases after a normalisation learn at its square times the rate, as
-    published. `prepare` sets the first layers from training images. Source: Jordan 2024, 94 % on CIFAR-10 in 3.29
-    seconds, arXiv 2404.00498, section 3.
+    after it, as published, at 1.3 to 1.4 times the cost. ReLU stands for the published GELU. bias_factor: the biases
+    after a normalisation learn at its square times the rate, as published. `prepare` sets the first layers from
+    training images. Source: Jordan 2024, 94 % on CIFAR-10 in 3.29 seconds, arXiv 2404.00498, section 3.
     """
     if downsampling not in ("stride", "max"):
         raise ValueError(f"downsampling {downsampling!r}: expected 'stride' or 'max'")

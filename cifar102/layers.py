@@ -11,24 +11,29 @@ ACTIVATIONS = ("relu", "selu", "elu", "tanh", "leaky_relu", "mish")
 POOLINGS = {"max": keras.layers.MaxPooling2D, "average": keras.layers.AveragePooling2D}
 
 
+def _unfused(x: tf.Tensor) -> tf.Tensor:
+    """The same tensor, which TensorFlow cannot fuse with what comes after; the check of a shape costs nothing.
+
+    In inference TensorFlow with oneDNN fuses a convolution, its batch norm and tanh or Mish into an operation that it
+    has no kernel for: "Fusion is not implemented: [FusedBatchNorm,Tanh]".
+    """
+    return tf.ensure_shape(x, x.shape)
+
+
 @keras.utils.register_keras_serializable(package="cifar102")
 class Mish(keras.layers.Layer):
-    """x * tanh(softplus(x)) (Misra 2019)."""
+    """x * tanh(softplus(x)) (Misra 2019), from TensorFlow Addons where it is installed."""
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        return addons.mish(inputs)
+        return addons.mish(_unfused(inputs))
 
 
 @keras.utils.register_keras_serializable(package="cifar102")
 class Tanh(keras.layers.Layer):
-    """tanh that TensorFlow cannot fuse with what stands before it.
-
-    In inference TensorFlow with oneDNN fuses a convolution, its batch norm and tanh into an operation that it has no
-    kernel for: "Fusion is not implemented: [FusedBatchNorm,Tanh]". The check of a shape between them costs nothing.
-    """
+    """tanh, also after batch norm."""
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        return tf.tanh(tf.ensure_shape(inputs, inputs.shape))
+        return tf.tanh(_unfused(inputs))
 
 
 @keras.utils.register_keras_serializable(package="cifar102")
@@ -36,7 +41,7 @@ class PaddedShortcut(keras.layers.Layer):
     """The identity shortcut over a change of size: every `stride`-th pixel, new channels filled with zeros.
 
     Source: He et al. 2015, Deep residual learning, section 3.3, option A; it has no parameters. Pooling over one pixel
-    takes the same pixels as a slice, whose operation and gradient are a tenth of a step of ResNet-20 on a processor.
+    takes the same pixels as a slice, whose operation and gradient are 8 % of a step of ResNet-20 on a processor.
     """
 
     def __init__(self, filters: int, stride: int, **kwargs: object) -> None:

@@ -26,15 +26,15 @@ class Lookahead(keras.callbacks.Callback):
         self._blend = tf.function(self._move)  # traced for this model's variables
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        self.epoch, self.moved = epoch, 0
+        self.epoch = epoch
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         done, steps = batch + 1, self.params["steps"]
         if done % EVERY and done < steps:
             return
         share_done = (self.epoch * steps + done) / (self.params["epochs"] * steps)
-        self._blend(tf.constant(1 - self.decay ** (done - self.moved) * share_done**3, tf.float32))
-        self.moved = done
+        since = done % EVERY or EVERY  # steps after the last move
+        self._blend(tf.constant(1 - self.decay**since * share_done**3, tf.float32))
 
     def _move(self, share: tf.Tensor) -> None:
         for average, weight in zip(self.average, self.weights, strict=True):

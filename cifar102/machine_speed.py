@@ -11,6 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from scipy.linalg import blas
 
+from cifar102 import kernels
+
 SIZE = 3000  # rows of the square matrices
 COPIED_BYTES = 2**29  # far more than a cache holds
 ROUNDS = 5
@@ -21,7 +23,7 @@ def measure() -> dict[str, float]:
     """sgemm_gflops and memory_gb_per_s (bytes read and written by a copy) of this process, the best of ROUNDS."""
     square = np.random.default_rng(0).random((SIZE, SIZE), np.float32)
     product = _fastest(lambda: blas.sgemm(1, square.T, square.T))
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = kernels.num_threads()
     sources = np.array_split(np.ones(COPIED_BYTES, np.uint8), cores)
     targets = [np.zeros_like(source) for source in sources]
     with ThreadPoolExecutor(cores) as threads:  # numpy copies without holding the interpreter

@@ -7,10 +7,11 @@ import math
 import re
 from dataclasses import dataclass, field
 
+from cifar102 import image_views
+
 SPLITS = ("permutation", "with_replacement")
 NORMALIZATIONS = ("unit", "per_channel", "per_image")
 OPTIMIZERS = ("sgd", "adam", "adamax", "nadam", "rmsprop", "adagrad", "adadelta", "sgdw", "adamw")
-TEST_VIEWS = ("one", "mirror", "mirror_shift")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 CYCLIC_SCHEDULES = ("cosine_restarts", "triangular", "triangular2", "exp_range")
 # What each schedule takes in `schedule_options`; lengths are in epochs, whole or not.
@@ -163,7 +164,7 @@ def _check_values(config: TrainConfig) -> None:
         if not FOLDER_NAME.fullmatch(getattr(config, name)):
             raise ValueError(f"{name} {getattr(config, name)!r}: a folder name has letters, digits and _ . + = -")
     choices = {"split": SPLITS, "normalization": NORMALIZATIONS, "optimizer": OPTIMIZERS, "schedule": SCHEDULES}
-    for name, allowed in {**choices, "precision": PRECISIONS, "test_views": TEST_VIEWS}.items():
+    for name, allowed in {**choices, "precision": PRECISIONS, "test_views": tuple(image_views.SHIFTS)}.items():
         if getattr(config, name) not in allowed:
             raise ValueError(f"{name}: {getattr(config, name)!r} is none of {', '.join(allowed)}")
     lowest = {"seed": 0, "num_train": 1, "num_validation": 0, "epochs": 1, "batch_size": 1, "patience": 1}

@@ -58,9 +58,10 @@ def write_arrays(batches: Path, path: Path) -> Path:
 
 def _run(*command: object) -> dict[str, float]:
     """What a training says in its last line, JSON with seconds and accuracy; all lines are shown as they come."""
-    environment = {**os.environ, "PYTHONPATH": str(common.REPOSITORY), "TF_CPP_MIN_LOG_LEVEL": "3"}
     last = ""
-    with subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, text=True, env=environment) as process:
+    with subprocess.Popen(
+        list(map(str, command)), stdout=subprocess.PIPE, text=True, env=common.environment()
+    ) as process:
         for last in process.stdout:
             print(last, end="", flush=True)
     if process.returncode:
