@@ -97,7 +97,7 @@ def curves(
         ax.set_xscale("log")
         marks.plain_ticks(ax.xaxis, table[x])
     elif pd.api.types.is_integer_dtype(table[x]):
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True))  # there is no epoch 1.2
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))  # there is no epoch 1.2
     if y_limits is not None:
         ax.set_ylim(*y_limits)
     marks.finish(ax, "y", names=(x, y), **frame)
