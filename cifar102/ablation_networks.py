@@ -28,10 +28,9 @@ def ablation_cnn(
 
     pooling: "max", "average" or "max_then_average" (max in all stages but the last, which averages).
     padding: of the convolutions. With "valid" and too many of them a ValueError names the layer that does not fit.
-    batch_norm: after each convolution and the dense layer, before the activation (with none at the dense layer its ReLU
-    units all die on 2,000 images under dropout .5). dropout: after each pooling and after the dense layer.
-    l2: penalty on the kernel of the dense layer, where most parameters are; on every kernel, the published range (to
-    .2) leaves nothing but zeros. filters: one entry a stage. width: a factor on them and on dense_units.
+    batch_norm: before each activation, that of the dense layer too, whose units else die under dropout. dropout: after
+    each pooling and the dense layer. l2: penalty on the kernel of the dense layer, where most parameters are; on every
+    kernel, the published range (to .2) leaves only zeros. filters: one a stage. width: factor on them and dense_units.
     """
     if pooling not in POOLINGS:
         raise ValueError(f"pooling {pooling!r}: expected one of {', '.join(POOLINGS)}")
