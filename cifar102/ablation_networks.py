@@ -45,7 +45,10 @@ def ablation_cnn(
         averages = pooling == "average" or (pooling == "max_then_average" and stage == len(filters))
         x = layers.pool(x, f"stage{stage}_pool", "average" if averages else "max")
         x = layers.drop(x, dropout, f"stage{stage}_dropout")
-    x = _dense(keras.layers.Flatten(name="flatten")(x), max(1, round(width * dense_units)), l2, batch_norm, activation)
+    x = keras.layers.Flatten(name="flatten")(x)
+    penalty = keras.regularizers.L2(l2) if l2 else None
+    x = keras.layers.Dense(max(1, round(width * dense_units)), kernel_regularizer=penalty, name="dense")(x)
+    x = _activate(x, "dense", batch_norm, activation)
     return layers.classify(layers.drop(x, dropout, "dense_dropout"), num_classes)
 
 
@@ -92,11 +95,9 @@ def cifar100_first_cnn(
 
 def _unit(x: tf.Tensor, filters: int, name: str, padding: str, batch_norm: bool, activation: str) -> tf.Tensor:
     x = layers.convolve(x, filters, 3, name, padding=padding, use_bias=not batch_norm)
+    return _activate(x, name, batch_norm, activation)
+
+
+def _activate(x: tf.Tensor, name: str, batch_norm: bool, activation: str) -> tf.Tensor:
     x = layers.normalize(x, f"{name}_norm") if batch_norm else x
     return layers.activate(x, activation, f"{name}_{activation}")
-
-
-def _dense(x: tf.Tensor, units: int, l2: float, batch_norm: bool, activation: str) -> tf.Tensor:
-    x = keras.layers.Dense(units, kernel_regularizer=keras.regularizers.L2(l2) if l2 else None, name="dense")(x)
-    x = layers.normalize(x, "dense_norm") if batch_norm else x
-    return layers.activate(x, activation, f"dense_{activation}")

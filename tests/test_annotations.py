@@ -313,8 +313,8 @@ REFUSED = {
 
 
 def test_labelimg_takes_either_slash_and_refuses_the_rest_by_name(tmp_path):
-    (tmp_path / "slash.xml").write_text(xml("/home/me/cat/tabby/a.png", thing("cat")))
-    (tmp_path / "backslash.xml").write_text(xml("C:\\Users\\me\\cat\\tabby\\b.png", thing("tabby")))
+    (tmp_path / "slash.xml").write_text(xml("/pictures/cat/tabby/a.png", thing("cat")))
+    (tmp_path / "backslash.xml").write_text(xml("C:\\pictures\\cat\\tabby\\b.png", thing("tabby")))
     (tmp_path / "other.xml").write_text(xml("cat/tabby/c.png", thing("dog")))
     for name, (text, _) in REFUSED.items():
         (tmp_path / f"bad_{name}.xml").write_text(text)
