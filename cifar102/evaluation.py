@@ -27,12 +27,21 @@ def predictor(model: object, normalization: object, batch_size: int = 500, views
     return lambda images: special.softmax(image_views.average_logits(logits, images, views), axis=1)
 
 
-def predict_sets(predict: Predict, data: TrainingData) -> dict[str, np.ndarray]:
-    """Set name -> probabilities float32 (n, classes) for "train" (its first rows), "validation", evaluation sets."""
+def predict_sets(model: object, data: TrainingData, views: str = "one") -> dict[str, np.ndarray]:
+    """Set name -> probabilities float32 (n, classes) for "train" (its first rows), "validation", evaluation sets.
+
+    views: as in `predictor`; training images, which test nothing, are seen once whatever it says.
+    """
     sets = data.sets()
-    together = predict(np.concatenate([images for images, _ in sets.values()]))  # one call, one trace
-    ends = np.cumsum([len(labels) for _, labels in sets.values()])
-    return dict(zip(sets, np.split(together, ends[:-1]), strict=True))
+    held_out = [name for name in sets if name != "train"]
+    found = {}
+    for names, own_views in [(list(sets), views)] if views == "one" else [(["train"], "one"), (held_out, views)]:
+        if names:
+            predict = predictor(model, data.normalization, views=own_views)
+            together = predict(np.concatenate([sets[name][0] for name in names]))  # one call, one trace
+            ends = np.cumsum([len(sets[name][1]) for name in names])
+            found |= dict(zip(names, np.split(together, ends[:-1]), strict=True))
+    return found
 
 
 def accuracies(probabilities: dict[str, np.ndarray], data: TrainingData) -> dict[str, float | None]:

@@ -171,6 +171,8 @@ def classify(x: tf.Tensor, num_classes: int, **options: object) -> tf.Tensor:
 
 
 def _check_size(x: tf.Tensor, window: int, stride: int, name: str) -> None:
+    if None in x.shape[1:3]:  # a network for images of any size: too small ones show when they come
+        return
     smallest = min(x.shape[1:3])
     if smallest < window or smallest < stride:
         raise ValueError(

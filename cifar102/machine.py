@@ -34,6 +34,16 @@ def strategy() -> tf.distribute.Strategy:
     )
 
 
+def fast_precision() -> str:
+    """The Keras policy that trains fastest here: "mixed_bfloat16" on x86 with bfloat16 products, else "float32".
+
+    Known on Linux alone; elsewhere it is float32.
+    """
+    processor = Path("/proc/cpuinfo")
+    flags = set(processor.read_text(encoding="utf-8").split()) if processor.is_file() else set()
+    return "mixed_bfloat16" if flags & {"avx512_bf16", "amx_bf16"} else "float32"
+
+
 def fix_randomness(seed: int) -> None:
     """Seed Python, numpy and Keras, and have TensorFlow use deterministic kernels: a seed gives the same digits.
 

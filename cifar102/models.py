@@ -35,10 +35,11 @@ RESNETS = ("resnet20", "resnet32", "resnet44", "resnet56", "resnet110")
 NAMES = (*BUILDERS, *RESNETS, "random_features")
 
 
-def build(name: str, num_classes: int = 10, image_size: int = 32, **options: object) -> object:
+def build(name: str, num_classes: int = 10, image_size: int | None = 32, **options: object) -> object:
     """Build one network, not compiled: a Functional Keras model with logits, or the random_features estimator.
 
-    name: one of NAMES, or `resnet` and a depth of the form 6n+2. image_size: height and width of the RGB images.
+    name: one of NAMES, or `resnet` and a depth of the form 6n+2. image_size: height and width of the RGB images; None
+    for images of any size, where the network pools over what is left of them.
     options: keyword arguments of the builder. Weights follow from `keras.utils.set_random_seed` called before.
     Raises ValueError for an unknown name or option (with near ones), a bad value, or a layer larger than its input.
     """

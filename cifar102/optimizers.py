@@ -3,6 +3,7 @@
 from tensorflow import keras
 
 from cifar102 import addons
+from cifar102.muon import Muon
 from cifar102.train_config import OPTIMIZERS, TrainConfig
 
 NOT_DECAYED = ("bias", "gamma", "beta")
@@ -12,7 +13,8 @@ def build(config: TrainConfig, learning_rate: object) -> keras.optimizers.Optimi
     """The optimizer of a config. learning_rate: a number or a Keras schedule.
 
     Weight decay is decoupled (Loshchilov & Hutter 2017): a step takes rate * weight_decay * kernel away, whatever
-    the optimizer; of "sgdw" weight_decay * kernel, as in TensorFlow Addons. Momentum is of sgd and sgdw.
+    the optimizer; of "sgdw" weight_decay * kernel, as in TensorFlow Addons. Momentum is of sgd, sgdw and
+    muon (its kernels have their own).
     """
     name = config.optimizer
     if name not in OPTIMIZERS:
@@ -41,6 +43,9 @@ def _make(config: TrainConfig, common: dict) -> keras.optimizers.Optimizer:
         "adadelta": keras.optimizers.Adadelta,
         "adamw": keras.optimizers.AdamW,
     }
+    if config.optimizer == "muon":
+        options = {"momentum": config.momentum, "nesterov": config.nesterov, **common}
+        return Muon(kernel_rate=config.kernel_rate / config.learning_rate, **options)
     if config.optimizer == "sgd":
         return keras.optimizers.SGD(momentum=config.momentum, nesterov=config.nesterov, **common)
     if config.optimizer == "adamw":

@@ -56,7 +56,7 @@ def rate_range_test(
         copy.set_weights(model.get_weights())
     recorder = RisingRate(np.geomspace(low, high, num_steps))
     # One "epoch" of one step each, so that the logged loss is that of the step and not a running mean.
-    batches = training.training_batches(config, data)
+    batches = training_data.training_batches(config, data)
     copy.fit(batches, epochs=num_steps, steps_per_epoch=1, callbacks=[recorder], shuffle=False, verbose=0)
     count = len(recorder.losses)
     columns = {"step": np.arange(count), "learning_rate": recorder.rates[:count], "loss": recorder.losses}

@@ -68,12 +68,11 @@ def measure(
     epochs = epochs_of(config)
     members = [read(folder / "snapshots" / f"epoch-{epoch}.npz") for epoch in epochs]
     outcomes = []
-    predict = evaluation.predictor(model, data.normalization, views=config.test_views)
     for weights in members:
         model.set_weights(weights)
-        outcomes.append(evaluation.predict_sets(predict, data))
+        outcomes.append(evaluation.predict_sets(model, data, config.test_views))
     average_weights(model, members, batches())
-    average = evaluation.accuracies(evaluation.predict_sets(predict, data), data)
+    average = evaluation.accuracies(evaluation.predict_sets(model, data, config.test_views), data)
     model.set_weights(own)
     ensemble = {name: np.mean([outcome[name] for outcome in outcomes], axis=0) for name in outcomes[0]}
     parts = [{"epoch": e, **evaluation.accuracies(o, data)} for e, o in zip(epochs, outcomes, strict=True)]

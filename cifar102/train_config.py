@@ -11,7 +11,7 @@ from cifar102 import image_views
 
 SPLITS = ("permutation", "with_replacement")
 NORMALIZATIONS = ("unit", "per_channel", "per_image")
-OPTIMIZERS = ("sgd", "adam", "adamax", "nadam", "rmsprop", "adagrad", "adadelta", "sgdw", "adamw")
+OPTIMIZERS = ("sgd", "adam", "adamax", "nadam", "rmsprop", "adagrad", "adadelta", "sgdw", "adamw", "muon")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 CYCLIC_SCHEDULES = ("cosine_restarts", "triangular", "triangular2", "exp_range")
 # What each schedule takes in `schedule_options`; lengths are in epochs, whole or not.
@@ -25,10 +25,12 @@ SCHEDULE_OPTIONS = {
     "one_cycle": ("start_fraction", "final_fraction", "warmup_share"),
 }
 SCHEDULES = tuple(SCHEDULE_OPTIONS)
+SIZELESS_MODELS = ("fast_cnn",)  # that take images of another size with the same weights
 # Where a run stands, not what it computes: these do not count for config_hash.
 UNHASHED = ("study", "arm", "tensorboard")
 # Fields that came later: where they have their default, a run is the one of a config without them.
-ADDED = ("lookahead", "test_views")
+ADDED = ("lookahead", "test_views", "kernel_rate", "early_size", "early_epochs", "norm_batches")
+OPTIONAL = ("num_train", "patience", "ema_momentum", "lookahead", "kernel_rate", "early_size")  # may be None
 FOLDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+=-]*")
 
 
@@ -41,11 +43,14 @@ class TrainConfig:
     model, model_options: for models.build. dataset: for datasets.load; num_train: stratified subset of the training
     part (None: all that validation leaves); num_validation: rows kept out of it; 0 trains without validation.
     split: "with_replacement" only shows the leak. weight_decay: decoupled, a share of each kernel that one step at
-    learning rate 1 takes away (Keras); of "sgdw" absolute, not times the rate. patience: epochs without a better
-    val_accuracy before stopping, the best weights are restored then (None: no early stopping).
+    learning rate 1 takes away (Keras); of "sgdw" absolute, not times the rate. kernel_rate: of "muon", the highest rate
+    of the convolutions' kernels; learning_rate is that of all other weights. early_size, early_epochs: so many epochs
+    begin with images scaled down to early_size pixels a side (None, 0: none). norm_batches: training batches over
+    which batch norm's statistics are taken anew at the end (0: its moving averages stay). patience: epochs without a
+    better val_accuracy before stopping, the best weights are restored then (None: no early stopping).
     ema_momentum: keep a moving average of the weights and end with it (None: none). lookahead: draw the weights back
     to their moving average every few steps, by this decay (lookahead.Lookahead; None: no). test_views: whose
-    predictions are averaged (image_views; validation during training sees one). num_snapshots: weights kept at
+    predictions are averaged (image_views; training and validation during it see one). num_snapshots: weights kept at
     the ends of the last cycles; the predictions are then those of their ensemble. evaluate_on: data sets whose test
     part the run predicts. start_from: run folder, relative to the workspace, whose model.keras holds the first weights.
     """
@@ -80,6 +85,10 @@ class TrainConfig:
     ema_momentum: float | None = None
     lookahead: float | None = None
     test_views: str = "one"
+    kernel_rate: float | None = None
+    early_size: int | None = None
+    early_epochs: int = 0
+    norm_batches: int = 0
     tensorboard: bool = False
 
     def __post_init__(self) -> None:
@@ -134,8 +143,9 @@ def _check_types(config: TrainConfig) -> None:
         str: "study arm model dataset split augmentation normalization optimizer schedule precision test_views",
         dict: "model_options augmentation_options schedule_options",
         bool: "nesterov tensorboard",
-        int: "seed num_train num_validation epochs batch_size patience num_snapshots",
-        float: "learning_rate momentum weight_decay label_smoothing ema_momentum lookahead",
+        int: "seed num_train num_validation epochs batch_size patience num_snapshots early_size early_epochs "
+        "norm_batches",
+        float: "learning_rate momentum weight_decay label_smoothing ema_momentum lookahead kernel_rate",
     }
     for kind, names in expected.items():
         for name in names.split():
@@ -150,7 +160,7 @@ def _check_types(config: TrainConfig) -> None:
 
 
 def _check_type(name: str, value: object, kind: type) -> None:
-    if value is None and name in ("num_train", "patience", "ema_momentum", "lookahead"):
+    if value is None and name in OPTIONAL:
         return
     kinds = (int, float) if kind is float else kind
     if not isinstance(value, kinds) or (isinstance(value, bool) and kind is not bool):
@@ -168,14 +178,16 @@ def _check_values(config: TrainConfig) -> None:
         if getattr(config, name) not in allowed:
             raise ValueError(f"{name}: {getattr(config, name)!r} is none of {', '.join(allowed)}")
     lowest = {"seed": 0, "num_train": 1, "num_validation": 0, "epochs": 1, "batch_size": 1, "patience": 1}
-    for name, low in {**lowest, "num_snapshots": 0, "weight_decay": 0}.items():
+    lowest |= {"num_snapshots": 0, "weight_decay": 0, "early_size": 1, "early_epochs": 0, "norm_batches": 0}
+    for name, low in lowest.items():
         if getattr(config, name) is not None and getattr(config, name) < low:
             raise ValueError(f"{name}: expected at least {low}, found {getattr(config, name)}")
     for name in ("momentum", "label_smoothing", "ema_momentum", "lookahead"):
         if getattr(config, name) is not None and not 0 <= getattr(config, name) < 1:
             raise ValueError(f"{name}: expected 0 up to but not 1, found {getattr(config, name)}")
-    if config.learning_rate <= 0:
-        raise ValueError(f"learning_rate: expected a number above 0, found {config.learning_rate}")
+    for name in ("learning_rate", "kernel_rate"):
+        if getattr(config, name) is not None and getattr(config, name) <= 0:
+            raise ValueError(f"{name}: expected a number above 0, found {getattr(config, name)}")
 
 
 def _check_combinations(config: TrainConfig) -> None:
@@ -192,5 +204,18 @@ def _check_combinations(config: TrainConfig) -> None:
         raise ValueError(f"num_snapshots: needs a schedule with cycles ({', '.join(CYCLIC_SCHEDULES)})")
     if config.num_snapshots and config.patience is not None:
         raise ValueError("num_snapshots: snapshots are taken at the end of every cycle, so patience has to be None")
+    _check_fast(config)
     if "validation" in config.evaluate_on or len(set(config.evaluate_on)) < len(config.evaluate_on):
         raise ValueError(f"evaluate_on: names each data set once, 'validation' is always there: {config.evaluate_on}")
+
+
+def _check_fast(config: TrainConfig) -> None:
+    if (config.optimizer == "muon") != (config.kernel_rate is not None):
+        raise ValueError(f"kernel_rate {config.kernel_rate}: optimizer muon needs one, and no other takes one")
+    if (config.early_size is None) != (config.early_epochs == 0) or config.early_epochs > config.epochs:
+        raise ValueError(
+            f"early_epochs {config.early_epochs} with early_size {config.early_size}: expected both or neither, and at "
+            f"most the {config.epochs} epochs of the run"
+        )
+    if config.early_size is not None and config.model not in SIZELESS_MODELS:
+        raise ValueError(f"early_size: {config.model} takes images of one size; {', '.join(SIZELESS_MODELS)} any")

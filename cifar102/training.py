@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import tensorflow as tf
 from tensorflow import keras
 
 from cifar102 import (
@@ -23,7 +22,6 @@ from cifar102 import (
     machine,
     models,
     optimizers,
-    pipeline,
     progress,
     runs,
     schedules,
@@ -138,18 +136,31 @@ def _train(config: TrainConfig, workspace: Workspace, data: TrainingData, hashes
     numbers["images_per_second"] = lines.images_per_second or seen / keeper.state["seconds"]
     if stopper:
         numbers["best_epoch"] = keeper.state["best"]["best_epoch"] + 1
-    return _finish(config, folder, data, model, {**numbers, **hashes})
+    return _finish(config, folder, data, _after_training(model, config, data), {**numbers, **hashes})
+
+
+def _after_training(model: keras.Model, config: TrainConfig, data: TrainingData) -> keras.Model:
+    """The trained model for images of the set's own size, with batch norm's statistics taken anew where wanted."""
+    if config.norm_batches:
+        batches = training_data.training_batches(config, data, first_epoch=config.epochs).take(config.norm_batches)
+        snapshots.average_weights(model, [model.get_weights()], batches)
+    if config.early_size is None:
+        return model
+    final = models.build(config.model, data.num_classes, **config.model_options)
+    final.set_weights(model.get_weights())
+    return final
 
 
 def build_model(config: TrainConfig, workspace: Workspace, data: TrainingData) -> keras.Model:
     """The compiled model of a config with its first weights: drawn by the seed, or those of `start_from`."""
-    model = models.build(config.model, data.num_classes, **config.model_options)
+    size = {"image_size": None} if config.early_size else {}
+    model = models.build(config.model, data.num_classes, **size, **config.model_options)
     initial_weights.draw(model, config.seed)
     if config.model == "fast_cnn":
         fast_networks.prepare(model, data.normalization.apply(data.images[data.train_rows[:5000]]))
     if config.start_from:
         initial_weights.copy(model, workspace.root / config.start_from / "model.keras")
-    steps = pipeline.steps_per_epoch(len(data.train_rows), config.batch_size)
+    steps = training_data.num_steps(config, data)
     rate = schedules.build(config.schedule, config.learning_rate, steps, config.epochs, config.schedule_options)
     model.compile(
         optimizers.build(config, rate),
@@ -162,29 +173,14 @@ def build_model(config: TrainConfig, workspace: Workspace, data: TrainingData) -
 
 def _fit_model(model: keras.Model, config: TrainConfig, data: TrainingData, first_epoch: int, callbacks: list) -> None:
     model.fit(
-        training_batches(config, data, first_epoch),
+        training_data.training_batches(config, data, first_epoch),
         epochs=config.epochs,
         initial_epoch=first_epoch,
-        steps_per_epoch=pipeline.steps_per_epoch(len(data.train_rows), config.batch_size),
+        steps_per_epoch=training_data.num_steps(config, data),
         validation_data=training_data.validation_batches(data, 500) if config.num_validation else None,
         callbacks=callbacks,
         shuffle=False,  # the batches have their order; Keras 3 warns where this is left unsaid
         verbose=0,
-    )
-
-
-def training_batches(config: TrainConfig, data: TrainingData, first_epoch: int = 0) -> tf.data.Dataset:
-    """The run's endless (normalized images, label shares) batches from an epoch (counted from 0) on."""
-    return pipeline.training_batches(
-        data.train_images,
-        data.train_labels,
-        data.num_classes,
-        config.batch_size,
-        data.normalization,
-        augmentation=config.augmentation,
-        seed=config.seed,
-        first_epoch=first_epoch,
-        augmentation_options=config.augmentation_options,
     )
 
 
@@ -211,14 +207,13 @@ def _train_estimator(config: TrainConfig, folder: Path, data: TrainingData, hash
 def _finish(config: TrainConfig, folder: Path, data: TrainingData, model: object, numbers: dict) -> Run:
     """Measure, write model, predictions and at last metrics.json, then drop the checkpoints."""
     parts: dict = {}
-    predict = evaluation.predictor(model, data.normalization, views=config.test_views)
     if config.num_snapshots:
-        steps = pipeline.steps_per_epoch(len(data.train_rows), config.batch_size)
+        steps = training_data.num_steps(config, data)
         probabilities, parts = snapshots.measure(
-            model, folder, config, data, lambda: training_batches(config, data).take(steps)
+            model, folder, config, data, lambda: training_data.training_batches(config, data).take(steps)
         )
     else:
-        probabilities = evaluation.predict_sets(predict, data)
+        probabilities = evaluation.predict_sets(model, data, config.test_views)
     machine.save_model(model, folder / "model.keras")
     write_json(folder / "normalization.json", machine.to_json(data.normalization))
     runs.write_predictions(folder, evaluation.to_predictions(probabilities, data))

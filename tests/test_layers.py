@@ -27,7 +27,7 @@ LAYERS = {
         "training train_config training_data evaluation checkpoints initial_weights keras_files "
         "machine cluster progress optimizers "
         "schedules snapshots rate_range runs studies study_arms baselines network_tables search "
-        "validation_leak training_cost lookahead image_views fast_recipe"
+        "validation_leak training_cost lookahead image_views fast_recipe muon"
     ),
     "reading": (
         "analysis accuracies intervals predictions prediction_files lines robustness agreement_line model_pairs "

@@ -183,6 +183,14 @@ def test_whitening_makes_the_first_responses_of_a_fast_network_uncorrelated(rng)
         fast_networks.whiten(models.build("fully_connected"), images)
 
 
+def test_a_fast_network_of_any_size_has_the_weights_of_one_of_a_fixed_size(rng):
+    fixed, free = models.build("fast_cnn"), models.build("fast_cnn", image_size=None)
+    free.set_weights(fixed.get_weights())
+    images = rng.normal(size=(4, 32, 32, 3)).astype(np.float32)
+    np.testing.assert_array_equal(free(images), fixed(images))
+    assert free(images[:, :25, :25]).shape == (4, 10)
+
+
 def test_logits_stay_float32_under_mixed_precision():
     keras.mixed_precision.set_global_policy("mixed_bfloat16")
     try:

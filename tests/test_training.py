@@ -131,6 +131,13 @@ def leave_a_part_of_a_checkpoint(workspace: Workspace) -> None:
         ({"model_options": {"a": object()}}, "JSON"),
         ({"evaluate_on": ("cifar10", "cifar10")}, "evaluate_on"),
         ({"nonsense": 1}, "nonsense"),
+        ({"optimizer": "muon"}, "kernel_rate"),
+        ({"kernel_rate": 0.2}, "kernel_rate"),
+        ({"optimizer": "muon", "kernel_rate": -1.0}, "kernel_rate"),
+        ({"early_size": 24, "early_epochs": 1}, "early_size: .* takes images of one size"),
+        ({"model": "fast_cnn", "early_size": 24}, "early_epochs 0 with early_size 24"),
+        ({"model": "fast_cnn", "early_size": 24, "early_epochs": 99}, "early_epochs 99"),
+        ({"norm_batches": -1}, "norm_batches"),
     ],
 )
 def test_a_wrong_setting_is_an_error_that_names_it(change, name):
@@ -150,6 +157,7 @@ def test_fields_that_came_later_leave_the_hashes_of_earlier_runs_as_they_were():
     assert hash_config(TrainConfig(), "data") == before
     assert hash_config(TrainConfig(lookahead=0.9), "data") != before
     assert hash_config(TrainConfig(test_views="mirror"), "data") != before
+    assert hash_config(TrainConfig(norm_batches=3), "data") != before
 
 
 def test_a_run_leaves_its_files_with_predictions_in_file_order(whole, shared):
@@ -203,8 +211,8 @@ def test_a_run_killed_after_its_last_epoch_still_tells_its_speed(whole, workspac
 
 
 def test_the_fast_recipe_is_resumed_too_and_averages_the_views_of_test_images(workspace):
-    config = fast_recipe.config(3, batch_size=10, num_train=60, model_options={"filters": [4, 8, 8]})
-    assert (config.learning_rate, config.test_views, config.dataset) == (1.5 * 10 / 1024, "mirror_shift", "cifar10")
+    config = fast_recipe.config(3, batch_size=10, num_train=60, model_options={"filters": [4, 8, 8]}, lookahead=0.9)
+    assert (config.early_epochs, config.test_views, config.dataset) == (1, "mirror_shift", "cifar10")
     straight = training.fit(config, workspace)
     other = Workspace(workspace.root / "broken")
     with pytest.MonkeyPatch.context() as patch:
@@ -213,11 +221,45 @@ def test_the_fast_recipe_is_resumed_too_and_averages_the_views_of_test_images(wo
             training.fit(config, other)
     assert_same_run(training.fit(config, other), straight)
     model = models.load(straight.folder / "model.keras")
+    assert model.input_shape == (None, 32, 32, 3)
     settings = pipeline.Normalization(**read_json(straight.folder / "normalization.json"))
     images, found = SETS["cifar10"]["test"].images, straight.predictions()["cifar10"]["probabilities"].astype(float)
     averaged, plain = (evaluation.predictor(model, settings, views=views)(images) for views in ("mirror_shift", "one"))
     assert averaged == pytest.approx(found, abs=1e-3)
     assert plain != pytest.approx(found, abs=1e-3)
+
+
+def test_the_first_epochs_have_small_images_also_where_they_are_resumed(workspace):
+    config = CONFIG.replace(model="fast_cnn", model_options={}, early_size=12, early_epochs=2)
+    data = training.training_data.load(config, lambda name: SETS[name])
+    steps = training.training_data.num_steps(config, data)
+    whole, resumed, later = (
+        [images for images, _ in training.training_data.training_batches(config, data, first).take(count)]
+        for first, count in ((0, 3 * steps), (1, 2 * steps), (2, steps))
+    )
+    assert [images.shape[1:3] for images in whole] == [(12, 12)] * 2 * steps + [(32, 32)] * steps
+    assert all(np.array_equal(a, b) for a, b in zip(whole[steps:], resumed, strict=True))
+    assert all(np.array_equal(a, b) for a, b in zip(whole[2 * steps :], later, strict=True))
+    plain = next(iter(training.training_data.training_batches(config.replace(early_size=None, early_epochs=0), data)))
+    smaller = tensorflow.image.resize(plain[0], (12, 12), antialias=True)
+    np.testing.assert_allclose(whole[0].numpy(), smaller.numpy(), atol=1e-5)
+
+
+def test_norm_batches_take_batch_norms_statistics_anew_and_leave_the_other_weights(workspace):
+    options = {"model_options": {"filters": [4, 8, 8]}, "num_train": 60, "precision": "float32"}
+    config = fast_recipe.config(1, batch_size=10, **options)
+    kept, anew = (training.fit(config.replace(arm=f"norm-{count}", norm_batches=count), workspace) for count in (0, 60))
+    model, other = (models.load(run.folder / "model.keras") for run in (kept, anew))
+    for layer, same in zip(model.layers, other.layers, strict=True):
+        is_norm = layer.name.endswith("_norm")
+        for before, after in zip(layer.get_weights(), same.get_weights(), strict=True):
+            assert np.array_equal(before, after) is not is_norm
+    images = pipeline.Normalization(**read_json(anew.folder / "normalization.json")).apply(
+        SETS["cifar10"]["train"].images
+    )
+    inputs = training.keras.Model(other.inputs, other.get_layer("block1_conv1_norm").input)(images).numpy()
+    found = other.get_layer("block1_conv1_norm").moving_mean.numpy()
+    assert found == pytest.approx(inputs.mean(axis=(0, 1, 2)), abs=0.1 * inputs.std())
 
 
 def test_early_stopping_ends_with_the_best_weights_also_when_it_was_interrupted(workspace):
@@ -376,7 +418,7 @@ def test_the_range_test_leaves_the_weights_as_they_were_and_starts_from_them(wor
     before = model.get_weights()
     table = rate_range.rate_range_test(config, workspace, num_steps=12, model=model)
     assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
-    first = model.evaluate(training.training_batches(config, data), steps=1, verbose=0)[0]
+    first = model.evaluate(training.training_data.training_batches(config, data), steps=1, verbose=0)[0]
     assert table["loss"][0] == pytest.approx(first, rel=1e-3)
     assert table["learning_rate"].tolist() == pytest.approx(np.geomspace(1e-5, 1, 12)[: len(table)])
 
