@@ -1,8 +1,9 @@
 """fast_cnn by its recipe against the published recipe in PyTorch, on CIFAR-10 and the same cores: seconds and accuracy.
 
 Long trainings, so only under `bench --long`, with the data in the folder that CIFAR102_DATA names. Each training has a
-process of its own. Both sides compute in bfloat16 where the processor has it (the published one in half precision). The seconds are of everything from the images in memory to the accuracy on the test images: first
-weights, augmentation, training, checkpoints, the six views of each test image.
+process of its own. Both sides compute in bfloat16 where the processor has it (the published one in half precision). The
+seconds are of everything from the images in memory to the accuracy on the test images: first weights, augmentation,
+training, checkpoints, the six views of each test image.
 """
 
 import json
