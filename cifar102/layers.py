@@ -1,6 +1,7 @@
 """The pieces our networks are made of: layers Keras lacks, and calls that refuse an input too small for them."""
 
 import random
+from collections.abc import Callable
 
 import tensorflow as tf
 from tensorflow import keras
@@ -103,6 +104,19 @@ class CountedDropout(keras.layers.Layer):
         return super().get_config() | {"rate": self.rate, "seed": self.seed}
 
 
+@tf.custom_gradient
+def _add_bias(x: tf.Tensor, bias: tf.Tensor) -> tuple[tf.Tensor, Callable]:
+    """x (..., c) + bias (c,), float32, whose gradient is summed in float32 whatever the dtype of x.
+
+    TensorFlow sums it in the dtype of x: in bfloat16, over 100,000 pixels, it was twice as long and pointed elsewhere.
+    """
+
+    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return upstream, tf.reduce_sum(tf.cast(upstream, tf.float32), axis=list(range(len(x.shape) - 1)))
+
+    return tf.nn.bias_add(x, tf.cast(bias, x.dtype)), gradient
+
+
 @keras.utils.register_keras_serializable(package="cifar102")
 class ScaledBias(keras.layers.Layer):
     """Adds `factor` times a bias per channel, which so learns at factor^2 times the rate of the other weights."""
@@ -116,7 +130,7 @@ class ScaledBias(keras.layers.Layer):
         super().build(shape)
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        return tf.nn.bias_add(inputs, self.factor * tf.cast(self.bias, inputs.dtype))
+        return _add_bias(inputs, self.factor * tf.cast(self.bias, tf.float32))
 
     def get_config(self) -> dict:
         return super().get_config() | {"factor": self.factor}

@@ -225,3 +225,16 @@ def test_a_scaled_bias_learns_at_the_square_of_its_factor():
     (gradient,) = tape.gradient(loss, layer.trainable_weights)
     layer.trainable_weights[0].assign(-0.1 * gradient)
     np.testing.assert_allclose(layer(x), -0.1 * 64 * 4 * np.ones((1, 2, 2, 3)), rtol=1e-6)  # 4 pixels share the bias
+
+
+def test_a_scaled_bias_learns_alike_in_bfloat16_however_many_pixels_there_are(rng):
+    x = rng.normal(size=(64, 32, 32, 4)).astype(np.float32)
+    target = tf.constant(rng.normal(size=x.shape).astype(np.float32) + 0.05)
+    found = []
+    for dtype in ("float32", "mixed_bfloat16"):
+        layer = layers.ScaledBias(8.0, dtype=keras.mixed_precision.Policy(dtype))
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(target * tf.cast(layer(tf.constant(x)), tf.float32))
+        found.append(tf.convert_to_tensor(tape.gradient(loss, layer.trainable_variables)[0]).numpy())
+    np.testing.assert_allclose(found[0], 8 * target.numpy().sum(axis=(0, 1, 2)), rtol=1e-4)
+    np.testing.assert_allclose(found[1], found[0], rtol=0.02)
