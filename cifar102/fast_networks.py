@@ -24,10 +24,9 @@ def fast_cnn(
     """A fixed whitening convolution, three blocks of two 3x3 convolutions, max pooling, scaled logits.
 
     1,971,328 trainable parameters. downsampling: "max" pools after the first convolution of a block, as published;
-    "stride" lets it step by 2 instead, which is cheaper by about a quarter and learns less in the same time. ReLU
-    stands for the published GELU. bias_factor: the biases after a normalisation learn at its square times the rate, as
-    published. `prepare` sets the first layers from training images. Source: Jordan 2024, 94 % on CIFAR-10 in 3.29
-    seconds, arXiv 2404.00498, section 3.
+    "stride" lets it step by 2 instead, which is cheaper. ReLU stands for the published GELU. bias_factor: the biases
+    after a normalisation learn at its square times the rate, as published. `prepare` sets the first layers from
+    training images. Source: Jordan 2024, 94 % on CIFAR-10 in 3.29 seconds, arXiv 2404.00498, section 3.
     """
     if downsampling not in ("stride", "max"):
         raise ValueError(f"downsampling {downsampling!r}: expected 'stride' or 'max'")

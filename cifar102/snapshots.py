@@ -82,9 +82,14 @@ def measure(
 def average_weights(model: keras.Model, members: list[list[np.ndarray]], batches: tf.data.Dataset) -> None:
     """Set the model to the mean of several weights, then refresh its batch norm statistics on `batches`.
 
-    batches: finite (images, labels) batches. Each statistic becomes the plain mean over the batches.
+    batches: finite (images, labels) batches.
     """
     model.set_weights([np.mean(parts, axis=0).astype(parts[0].dtype) for parts in zip(*members, strict=True)])
+    refresh_norms(model, batches)
+
+
+def refresh_norms(model: keras.Model, batches: tf.data.Dataset) -> None:
+    """Take the statistics of a model's batch norms anew: each becomes the plain mean over finite `batches`."""
     norms = [layer for layer in model._flatten_layers() if isinstance(layer, keras.layers.BatchNormalization)]
     if not norms:
         return

@@ -143,7 +143,7 @@ def _after_training(model: keras.Model, config: TrainConfig, data: TrainingData)
     """The trained model for images of the set's own size, with batch norm's statistics taken anew where wanted."""
     if config.norm_batches:
         batches = training_data.training_batches(config, data, first_epoch=config.epochs).take(config.norm_batches)
-        snapshots.average_weights(model, [model.get_weights()], batches)
+        snapshots.refresh_norms(model, batches)
     if config.early_size is None:
         return model
     final = models.build(config.model, data.num_classes, **config.model_options)
