@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from cifar102 import fast_recipe
 from cifar102.train_config import TrainConfig
 from cifar102.workspace import read_table
 
@@ -25,16 +26,22 @@ RECIPES: dict[str, dict] = {
     "resnet20": {"model": "resnet20", "learning_rate": 0.1},
     "vgg10": {"model": "vgg10", "learning_rate": 0.05},
     "wrn16-1": {"model": "wide_resnet", "model_options": {"depth": 16, "width": 1}, "learning_rate": 0.1},
+    "fast_cnn": fast_recipe.FIELDS,
 }
+OF_FAST_CNN = ("batch_size", "augmentation")  # its recipe's own, whatever the other networks have
 
 
 def recipe(name: str, common: Mapping[str, object]) -> dict[str, object]:
     """The fields of a baseline's TrainConfig: one-cycle SGD with decay, unless `common` says otherwise.
 
-    name: of RECIPES. Raises ValueError for another name.
+    name: of RECIPES; fast_cnn has its own (fast_recipe), batch size and augmentation included. Raises ValueError for
+    another name.
     """
     if name not in RECIPES:
         raise ValueError(f"baseline {name!r}: expected one of {', '.join(RECIPES)}")
+    if name == "fast_cnn":
+        own = fast_recipe.fields(common.get("epochs", fast_recipe.EPOCHS))
+        return own | {field: value for field, value in common.items() if field not in OF_FAST_CNN}
     fields: dict[str, object] = {"schedule": "one_cycle", "weight_decay": 5e-4, **RECIPES[name], **common}
     options = {**RECIPES[name].get("model_options", {}), **common.get("model_options", {})}
     return fields | {"model_options": options}
@@ -46,13 +53,13 @@ def training_set_configs(
     """Each network on both training sets, model by model in the order of `epochs`, each seed on both sets.
 
     epochs: baseline -> passes. num_filters: of random_features, which are fitted in closed form and not augmented.
-    common: further TrainConfig fields. Networks trained on the reference are evaluated on the uniform arm too, which
-    overlaps the new training set.
+    common: further TrainConfig fields. All networks see one view of a test image. Those trained on the reference are
+    evaluated on the uniform arm too, which overlaps the new training set.
     """
     found = []
     for name, count in epochs.items():
         own = {"model_options": {"num_filters": num_filters}} if name == "random_features" else {}
-        fields = recipe(name, {**common, **own, "epochs": count, "study": STUDY})
+        fields = recipe(name, {**common, **own, "epochs": count, "study": STUDY, "test_views": "one"})
         for seed in range(seeds):
             for dataset in TRAINING_SETS:
                 tests = (*TESTS, "cifar102-uniform") if dataset == TRAINING_SETS[0] else TESTS
@@ -66,12 +73,13 @@ def augmentation_configs(
 ) -> list[TrainConfig]:
     """The partners with augmentation of training_set_configs' first seeds on the reference set, tested on CIFAR-10.
 
-    epochs: as there. networks: which of them; ValueError for one that is not, or that is fitted in closed form.
+    epochs: as there. networks: which of them; ValueError for one that is not, that is fitted in closed form or whose
+    recipe has an augmentation of its own.
     """
-    wrong = [name for name in networks if name not in epochs or name == "random_features"]
-    if wrong:
+    possible = [name for name in epochs if name not in ("random_features", "fast_cnn")]
+    if wrong := [name for name in networks if name not in possible]:
         raise ValueError(
-            f"networks with augmentation: {wrong}: expected some of {list(epochs)} that are trained by steps"
+            f"networks with augmentation: {wrong}: expected some of {possible}, trained by steps and without one so far"
         )
     return [
         TrainConfig(
@@ -100,23 +108,16 @@ def augmentation_table(plain: pd.DataFrame, augmented: pd.DataFrame) -> pd.DataF
     return both.loc[kept, columns].reset_index(drop=True)
 
 
-def whole_configs(epochs: int, num_filters: int, **common: object) -> list[TrainConfig]:
+def whole_configs(epochs: Mapping[str, int], num_filters: int, **common: object) -> list[TrainConfig]:
     """Trainings on all of CIFAR-10's images, tested on its test images alone: a placebo's new ones are among these.
 
-    cnn_four_conv for `epochs` passes, random features with `num_filters`; 0 leaves one out.
+    epochs: baseline -> passes. num_filters: of random features; 0 leaves them out.
     """
-    place = {"study": WHOLE, "dataset": "cifar10-whole", "evaluate_on": ("cifar10",)}
-    found = []
+    place = {**common, "study": WHOLE, "dataset": "cifar10-whole", "evaluate_on": ("cifar10",)}
+    options = {name: {"epochs": count} for name, count in epochs.items()}
     if num_filters:
-        options = {"model_options": {"num_filters": num_filters}, "epochs": 1}
-        found.append(
-            TrainConfig(**recipe("random_features", {**common, **place, **options}), arm="random_features-whole")
-        )
-    if epochs:
-        found.append(
-            TrainConfig(**recipe("cnn_four_conv", {**common, **place, "epochs": epochs}), arm="cnn_four_conv-whole")
-        )
-    return found
+        options = {"random_features": {"model_options": {"num_filters": num_filters}, "epochs": 1}, **options}
+    return [TrainConfig(**recipe(name, {**place, **own}), arm=f"{name}-whole") for name, own in options.items()]
 
 
 def cyclical_configs(

@@ -8,7 +8,7 @@ from tensorflow import keras
 
 from cifar102 import addons
 
-ACTIVATIONS = ("relu", "selu", "elu", "tanh", "leaky_relu", "mish")
+ACTIVATIONS = ("relu", "selu", "elu", "tanh", "leaky_relu", "mish", "gelu")
 POOLINGS = {"max": keras.layers.MaxPooling2D, "average": keras.layers.AveragePooling2D}
 
 

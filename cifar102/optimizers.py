@@ -13,8 +13,8 @@ def build(config: TrainConfig, learning_rate: object) -> keras.optimizers.Optimi
     """The optimizer of a config. learning_rate: a number or a Keras schedule.
 
     Weight decay is decoupled (Loshchilov & Hutter 2017): a step takes rate * weight_decay * kernel away, whatever
-    the optimizer; of "sgdw" weight_decay * kernel, as in TensorFlow Addons. Momentum is of sgd, sgdw and
-    muon (its kernels have their own).
+    the optimizer; of "sgdw" weight_decay * kernel, as in TensorFlow Addons. Muon's decays biases too, as published.
+    Momentum is of sgd, sgdw and muon (its kernels have their own).
     """
     name = config.optimizer
     if name not in OPTIMIZERS:
@@ -27,7 +27,7 @@ def build(config: TrainConfig, learning_rate: object) -> keras.optimizers.Optimi
     if config.ema_momentum is not None:
         common |= {"use_ema": True, "ema_momentum": config.ema_momentum}
     optimizer = _make(config, common)
-    if config.weight_decay:
+    if config.weight_decay and config.optimizer != "muon":
         optimizer.exclude_from_weight_decay(var_names=list(NOT_DECAYED))
     return optimizer
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cifar102 import accuracies, baselines, cifar, published_files
+from cifar102 import accuracies, baselines, cifar, fast_recipe, published_files
 
 
 def test_each_network_trains_on_both_sets_with_the_same_recipe_and_seed():
@@ -24,10 +24,22 @@ def test_random_features_get_their_filters_and_other_networks_do_not():
 
 
 def test_networks_on_all_images_are_not_tested_on_what_they_have_seen():
-    fitted, trained = baselines.whole_configs(3, 64, num_validation=10)
+    fitted, trained = baselines.whole_configs({"cnn_four_conv": 3}, 64, num_validation=10)
     assert fitted.evaluate_on == trained.evaluate_on == ("cifar10",)
     assert (fitted.model_options, trained.epochs) == ({"num_filters": 64}, 3)
-    assert baselines.whole_configs(0, 0) == []
+    assert baselines.whole_configs({}, 0) == []
+
+
+def test_fast_cnn_keeps_the_batches_and_the_augmentation_of_its_recipe():
+    epochs = {"fast_cnn": 6}
+    small = baselines.training_set_configs(epochs, seeds=1, num_validation=10, batch_size=64)[0]
+    (whole,) = baselines.whole_configs(epochs, 0, num_validation=10, batch_size=64)
+    recipe = fast_recipe.config(6, num_validation=10)
+    same = {"study": "x", "arm": "x", "dataset": "cifar10", "evaluate_on": ()}
+    assert whole.replace(**same) == recipe.replace(**same)
+    assert small.replace(**same) == recipe.replace(**same, test_views="one")
+    with pytest.raises(ValueError, match="fast_cnn"):
+        baselines.augmentation_configs(epochs, ["fast_cnn"], seeds=1)
 
 
 def test_an_arm_with_augmentation_differs_from_its_partner_in_augmentation_alone():
