@@ -76,10 +76,10 @@ def augmentation_configs(
     epochs: as there. networks: which of them; ValueError for one that is not, that is fitted in closed form or whose
     recipe has an augmentation of its own.
     """
-    possible = [name for name in epochs if name not in ("random_features", "fast_cnn")]
+    possible = [name for name in epochs if name != "random_features" and "augmentation" not in recipe(name, {})]
     if wrong := [name for name in networks if name not in possible]:
         raise ValueError(
-            f"networks with augmentation: {wrong}: expected some of {possible}, trained by steps and without one so far"
+            f"networks with augmentation: {wrong}: expected some of {possible}: trained by steps, none in their recipe"
         )
     return [
         TrainConfig(

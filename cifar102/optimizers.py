@@ -1,4 +1,4 @@
-"""Optimizers by name, with decoupled weight decay that spares biases and normalisation."""
+"""Optimizers by name, with decoupled weight decay that, but for Muon's, spares biases and normalisation."""
 
 from tensorflow import keras
 

@@ -43,11 +43,12 @@ class TrainConfig:
     model, model_options: for models.build. dataset: for datasets.load; num_train: stratified subset of the training
     part (None: all that validation leaves); num_validation: rows kept out of it; 0 trains without validation.
     split: "with_replacement" only shows the leak. weight_decay: decoupled, a share of each kernel that one step at
-    learning rate 1 takes away (Keras); of "sgdw" absolute, not times the rate. kernel_rate: of "muon", the highest rate
-    of the convolutions' kernels; learning_rate is that of all other weights. early_size, early_epochs: so many epochs
-    begin with images scaled down to early_size pixels a side (None, 0: none). norm_batches: training batches over
-    which batch norm's statistics are taken anew at the end (0: its moving averages stay). patience: epochs without a
-    better val_accuracy before stopping, the best weights are restored then (None: no early stopping).
+    learning rate 1 takes away (Keras), of "muon" also of each bias; of "sgdw" absolute, not times the rate.
+    kernel_rate: of "muon", the highest rate of the convolutions' kernels; learning_rate is that of all other weights.
+    early_size, early_epochs: so many epochs begin with images scaled down to early_size pixels a side (None, 0: none).
+    norm_batches: training batches over which batch norm's statistics are taken anew at the end (0: its moving averages
+    stay). patience: epochs without a better val_accuracy before stopping, the best weights are restored then (None: no
+    early stopping).
     ema_momentum: keep a moving average of the weights and end with it (None: none). lookahead: draw the weights back
     to their moving average every few steps, by this decay (lookahead.Lookahead; None: no). test_views: whose
     predictions are averaged (image_views; training and validation during it see one). num_snapshots: weights kept at

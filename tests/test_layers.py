@@ -182,6 +182,6 @@ def _stored_files() -> list[Path]:
 
 
 def test_no_file_names_a_folder_of_one_machine() -> None:
-    machine = re.compile(r"[\"'(= ](/home/\w|/Users/\w|/root/|/tmp/\w|/work/|[A-Z]:\\+Users\\+\w)")
+    machine = re.compile(r"[\"'(= ](/(home/\w|Users/\w|root/|tmp/\w|work/)|[A-Z]:\\+Users\\+\w)")
     found = [path.name for path in _stored_files() if machine.search(path.read_text(encoding="utf-8"))]
     assert found == []
