@@ -4,7 +4,7 @@ from cifar102 import machine
 from cifar102.train_config import TrainConfig
 
 STUDY = "fast_cnn"
-EPOCHS, EARLY_SHARE = 9, 1 / 3  # of the epochs see small images
+EPOCHS, EARLY_SHARE = 10, 1 / 3  # of the epochs see small images
 FIELDS: dict[str, object] = {
     "model": "fast_cnn",
     "batch_size": 500,

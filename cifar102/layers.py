@@ -6,7 +6,7 @@ from collections.abc import Callable
 import tensorflow as tf
 from tensorflow import keras
 
-from cifar102 import addons
+from cifar102 import addons, fast_layers
 
 ACTIVATIONS = ("relu", "selu", "elu", "tanh", "leaky_relu", "mish", "gelu")
 POOLINGS = {"max": keras.layers.MaxPooling2D, "average": keras.layers.AveragePooling2D}
@@ -136,27 +136,33 @@ class ScaledBias(keras.layers.Layer):
         return super().get_config() | {"factor": self.factor}
 
 
+OWN_ACTIVATIONS = {"mish": Mish, "tanh": Tanh, "gelu": fast_layers.Gelu, "leaky_relu": keras.layers.LeakyReLU}
+
+
 def activate(x: tf.Tensor, activation: str, name: str | None = None) -> tf.Tensor:
     """Apply one of ACTIVATIONS as a layer of its own; ValueError for another name."""
     if activation not in ACTIVATIONS:
         raise ValueError(f"activation {activation!r}: expected one of {', '.join(ACTIVATIONS)}")
-    if activation == "mish":
-        return Mish(name=name)(x)
-    if activation == "tanh":
-        return Tanh(name=name)(x)
-    if activation == "leaky_relu":
-        return keras.layers.LeakyReLU(name=name)(x)
+    if activation in OWN_ACTIVATIONS:
+        return OWN_ACTIVATIONS[activation](name=name)(x)
     return keras.layers.Activation(activation, name=name)(x)
 
 
 def convolve(
-    x: tf.Tensor, filters: int, size: int, name: str, stride: int = 1, padding: str = "same", **options: object
+    x: tf.Tensor,
+    filters: int,
+    size: int,
+    name: str,
+    stride: int = 1,
+    padding: str = "same",
+    kind: type = keras.layers.Conv2D,
+    **options: object,
 ) -> tf.Tensor:
-    """Apply Conv2D `name`; ValueError where its input is too small for it. `options` go to Conv2D."""
+    """Apply Conv2D `name`, or another `kind` of it; ValueError where its input is too small. `options` go to it."""
     if padding not in ("same", "valid"):
         raise ValueError(f"padding {padding!r}: expected 'same' or 'valid'")
     _check_size(x, size if padding == "valid" else 1, stride, name)
-    return keras.layers.Conv2D(filters, size, stride, padding, name=name, **options)(x)
+    return kind(filters, size, stride, padding, name=name, **options)(x)
 
 
 def pool(

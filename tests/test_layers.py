@@ -22,9 +22,9 @@ LAYERS = {
         "release_sets companions sources downloads archives pools demo demo_drawing placebo whole_cifar10"
     ),
     "learning": (
-        "models plain_networks ablation_networks residual_networks fast_networks layers random_features patch_filters "
-        "ridge addons addons_fallback pipeline augmentation autoaugment geometry pixel_operations previews splits "
-        "training train_config training_data evaluation checkpoints initial_weights keras_files "
+        "models plain_networks ablation_networks residual_networks fast_networks layers fast_layers random_features "
+        "patch_filters ridge addons addons_fallback pipeline augmentation autoaugment geometry pixel_operations "
+        "previews splits training train_config training_data evaluation checkpoints initial_weights keras_files "
         "machine cluster progress optimizers "
         "schedules snapshots rate_range runs studies study_arms baselines network_tables search "
         "validation_leak training_cost lookahead image_views fast_recipe muon"
