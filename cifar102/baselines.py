@@ -60,6 +60,7 @@ def training_set_configs(
     for name, count in epochs.items():
         own = {"model_options": {"num_filters": num_filters}} if name == "random_features" else {}
         fields = recipe(name, {**common, **own, "epochs": count, "study": STUDY, "test_views": "one"})
+        fields |= fast_recipe.FEW_IMAGES if name == "fast_cnn" else {}
         for seed in range(seeds):
             for dataset in TRAINING_SETS:
                 tests = (*TESTS, "cifar102-uniform") if dataset == TRAINING_SETS[0] else TESTS

@@ -10,6 +10,7 @@ from cifar102 import fast_layers, layers
 
 WHITENING = "whitening"  # name of the fixed first layer
 NUM_PATCH_VALUES = 12  # 2x2 pixels of 3 channels
+WHITENING_BIAS = 0.6  # trained ones end between -1.7 and 1.2; without any, training accuracy is lower from epoch 1 on
 
 
 def fast_cnn(
@@ -24,14 +25,15 @@ def fast_cnn(
     """A fixed whitening convolution, three blocks of two 3x3 convolutions, max pooling, scaled logits.
 
     1,971,328 trainable parameters. downsampling: "max" pools after the first convolution of a block, as published;
-    "stride" lets it step by 2 instead, which is cheaper. The whitening has no bias, unlike the published one, whose
-    gradient would be the only one to need the images' side of the first trained convolution. bias_factor: the biases
-    learn at its square times the rate, as published. `prepare` sets the first layers from training images. Source:
-    Jordan 2024, 94 % on CIFAR-10 in 3.29 seconds, arXiv 2404.00498, section 3.
+    "stride" lets it step by 2 instead, which is cheaper. The bias of the whitening is fixed; for the published
+    one, which is trained, the first trained convolution would need its gradient by its input, 5 % of a step.
+    bias_factor: the other biases learn at its square times the rate, as published. `prepare` sets the first layers
+    from training images. Source: Jordan 2024, 94 % on CIFAR-10 in 3.29 seconds, arXiv 2404.00498, section 3.
     """
     if downsampling not in ("stride", "max"):
         raise ValueError(f"downsampling {downsampling!r}: expected 'stride' or 'max'")
-    fixed = {"trainable": False, "use_bias": False, "kernel_initializer": "orthogonal"}
+    bias = keras.initializers.Constant(WHITENING_BIAS)
+    fixed = {"trainable": False, "kernel_initializer": "orthogonal", "bias_initializer": bias}
     x = layers.convolve(inputs, 2 * NUM_PATCH_VALUES, 2, WHITENING, padding="valid", **fixed)
     x = layers.activate(x, activation, f"{WHITENING}_{activation}")
     for block, width in enumerate(filters, 1):
@@ -81,4 +83,5 @@ def whiten(model: keras.Model, images: np.ndarray, epsilon: float = 5e-4) -> Non
     patches = windows.transpose(0, 1, 2, 4, 5, 3).reshape(-1, NUM_PATCH_VALUES).astype(np.float64)
     values, vectors = np.linalg.eigh(patches.T @ patches / len(patches))
     scaled = (vectors / np.sqrt(values + epsilon)).reshape(2, 2, 3, NUM_PATCH_VALUES)
-    model.get_layer(WHITENING).set_weights([np.concatenate([scaled, -scaled], axis=3).astype(np.float32)])
+    _, bias = model.get_layer(WHITENING).get_weights()
+    model.get_layer(WHITENING).set_weights([np.concatenate([scaled, -scaled], axis=3).astype(np.float32), bias])

@@ -37,7 +37,7 @@ def test_fast_cnn_keeps_the_batches_and_the_augmentation_of_its_recipe():
     recipe = fast_recipe.config(6, num_validation=10)
     same = {"study": "x", "arm": "x", "dataset": "cifar10", "evaluate_on": ()}
     assert whole.replace(**same) == recipe.replace(**same)
-    assert small.replace(**same) == recipe.replace(**same, test_views="one")
+    assert small.replace(**same) == recipe.replace(**same, **fast_recipe.FEW_IMAGES, test_views="one")
     with pytest.raises(ValueError, match="fast_cnn"):
         baselines.augmentation_configs(epochs, ["fast_cnn"], seeds=1)
 

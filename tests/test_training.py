@@ -211,8 +211,9 @@ def test_a_run_killed_after_its_last_epoch_still_tells_its_speed(whole, workspac
 
 
 def test_the_fast_recipe_is_resumed_too_and_averages_the_views_of_test_images(workspace):
-    config = fast_recipe.config(3, batch_size=10, num_train=60, model_options={"filters": [4, 8, 8]}, lookahead=0.9)
-    assert (config.early_epochs, config.test_views, config.dataset) == (1, "mirror_shift", "cifar10")
+    changes = {"batch_size": 10, "model_options": {"filters": [4, 8, 8]}, "lookahead": 0.9}
+    config = fast_recipe.config(3, num_train=60, early_size=25, early_epochs=1, **changes)
+    assert (config.test_views, config.dataset) == ("mirror_shift", "cifar10")
     straight = training.fit(config, workspace)
     other = Workspace(workspace.root / "broken")
     with pytest.MonkeyPatch.context() as patch:
