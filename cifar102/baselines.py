@@ -40,8 +40,7 @@ def recipe(name: str, common: Mapping[str, object]) -> dict[str, object]:
     if name not in RECIPES:
         raise ValueError(f"baseline {name!r}: expected one of {', '.join(RECIPES)}")
     if name == "fast_cnn":
-        own = fast_recipe.fields(common.get("epochs", fast_recipe.EPOCHS))
-        return own | {field: value for field, value in common.items() if field not in OF_FAST_CNN}
+        return fast_recipe.fields() | {field: value for field, value in common.items() if field not in OF_FAST_CNN}
     fields: dict[str, object] = {"schedule": "one_cycle", "weight_decay": 5e-4, **RECIPES[name], **common}
     options = {**RECIPES[name].get("model_options", {}), **common.get("model_options", {})}
     return fields | {"model_options": options}
@@ -57,10 +56,9 @@ def training_set_configs(
     evaluated on the uniform arm too, which overlaps the new training set.
     """
     found = []
+    own = {"random_features": {"model_options": {"num_filters": num_filters}}, "fast_cnn": fast_recipe.FEW_IMAGES}
     for name, count in epochs.items():
-        own = {"model_options": {"num_filters": num_filters}} if name == "random_features" else {}
-        fields = recipe(name, {**common, **own, "epochs": count, "study": STUDY, "test_views": "one"})
-        fields |= fast_recipe.FEW_IMAGES if name == "fast_cnn" else {}
+        fields = recipe(name, {**common, "epochs": count, "study": STUDY, "test_views": "one"}) | own.get(name, {})
         for seed in range(seeds):
             for dataset in TRAINING_SETS:
                 tests = (*TESTS, "cifar102-uniform") if dataset == TRAINING_SETS[0] else TESTS

@@ -83,5 +83,4 @@ def whiten(model: keras.Model, images: np.ndarray, epsilon: float = 5e-4) -> Non
     patches = windows.transpose(0, 1, 2, 4, 5, 3).reshape(-1, NUM_PATCH_VALUES).astype(np.float64)
     values, vectors = np.linalg.eigh(patches.T @ patches / len(patches))
     scaled = (vectors / np.sqrt(values + epsilon)).reshape(2, 2, 3, NUM_PATCH_VALUES)
-    _, bias = model.get_layer(WHITENING).get_weights()
-    model.get_layer(WHITENING).set_weights([np.concatenate([scaled, -scaled], axis=3).astype(np.float32), bias])
+    model.get_layer(WHITENING).kernel.assign(np.concatenate([scaled, -scaled], axis=3).astype(np.float32))

@@ -136,15 +136,15 @@ class ScaledBias(keras.layers.Layer):
         return super().get_config() | {"factor": self.factor}
 
 
-OWN_ACTIVATIONS = {"mish": Mish, "tanh": Tanh, "gelu": fast_layers.Gelu, "leaky_relu": keras.layers.LeakyReLU}
+ACTIVATION_LAYERS = {"mish": Mish, "tanh": Tanh, "gelu": fast_layers.Gelu, "leaky_relu": keras.layers.LeakyReLU}
 
 
 def activate(x: tf.Tensor, activation: str, name: str | None = None) -> tf.Tensor:
     """Apply one of ACTIVATIONS as a layer of its own; ValueError for another name."""
     if activation not in ACTIVATIONS:
         raise ValueError(f"activation {activation!r}: expected one of {', '.join(ACTIVATIONS)}")
-    if activation in OWN_ACTIVATIONS:
-        return OWN_ACTIVATIONS[activation](name=name)(x)
+    if activation in ACTIVATION_LAYERS:
+        return ACTIVATION_LAYERS[activation](name=name)(x)
     return keras.layers.Activation(activation, name=name)(x)
 
 

@@ -92,7 +92,7 @@ def test_a_convolution_of_small_maps_learns_like_keras_own(shape, options, rng):
         assert np.abs(near - expected).max() <= 0.03 * np.abs(expected).max()
 
 
-def test_in_bfloat16_the_kernel_gradient_of_small_maps_is_made_of_products(monkeypatch, rng):
+def test_in_bfloat16_the_kernel_gradient_of_small_maps_is_made_of_products(monkeypatch):
     called = []
     monkeypatch.setattr(fast_layers, "convolve_small", lambda x, kernel: called.append(x.dtype) or x[..., :1])
     for policy in ("float32", "mixed_bfloat16"):
