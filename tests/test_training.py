@@ -211,7 +211,8 @@ def test_a_run_killed_after_its_last_epoch_still_tells_its_speed(whole, workspac
 
 
 def test_the_fast_recipe_is_resumed_too_and_averages_the_views_of_test_images(workspace):
-    changes = {"batch_size": 10, "model_options": {"filters": [4, 8, 8]}, "lookahead": 0.9}
+    rates = {"kernel_rate": 0.05, "learning_rate": 0.02, "norm_batches": 6}  # of 10 images a batch
+    changes = {"batch_size": 10, "model_options": {"filters": [4, 8, 8]}, "lookahead": 0.9, **rates}
     config = fast_recipe.config(3, num_train=60, early_size=25, early_epochs=1, **changes)
     assert (config.test_views, config.dataset) == ("mirror_shift", "cifar10")
     straight = training.fit(config, workspace)
