@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 import venv
 from pathlib import Path
 
@@ -28,7 +29,9 @@ def run(folder: Path, long: bool = False) -> list[dict]:
     rows: list[dict] = []
     machine = machine_speed.measure_apart()
     print(f"this machine: {machine['sgemm_gflops']} GFLOP/s, {machine['memory_gb_per_s']} GB/s", flush=True)
-    for path in sorted(folder.glob("*.py")):
+    started, modules = time.monotonic(), sorted(folder.glob("*.py"))
+    for k, path in enumerate(modules, 1):
+        print(f"{path.name} ({k} of {len(modules)}), {time.monotonic() - started:.0f} s so far", flush=True)
         module = _load(path)
         for function in ("benchmarks", "long_benchmarks")[: 2 if long else 1]:
             for row in getattr(module, function, list)():
