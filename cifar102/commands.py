@@ -102,8 +102,9 @@ def bench(options: argparse.Namespace) -> int:
     """Run tests/benchmarks and print the table that goes to data/bench.json."""
     from cifar102 import benchmarks
 
-    rows = benchmarks.run(REPOSITORY / "tests" / "benchmarks", options.long)
-    print(f"{benchmarks.write(rows, REPOSITORY / 'data' / 'bench.json')} holds {len(rows)} rows")
+    path = REPOSITORY / "data" / "bench.json"
+    rows = benchmarks.run(REPOSITORY / "tests" / "benchmarks", path, options.long)
+    print(f"{benchmarks.table(rows)}\n{path} holds these {len(rows)} rows")
     return 0
 
 

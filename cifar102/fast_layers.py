@@ -88,10 +88,11 @@ def convolve_small(x: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Callable
 
 @keras.utils.register_keras_serializable(package="cifar102")
 class SmallMapConv2D(keras.layers.Conv2D):
-    """Conv2D for maps of a few pixels: in bfloat16, where it steps by 1 and pads the edges, by `convolve_small`."""
+    """Conv2D for maps of a few pixels: in bfloat16, by 1 and with padded edges, odd kernels go by `convolve_small`."""
 
     def convolution_op(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-        steps = {*self.strides, *self.dilation_rate, self.groups}
-        if self.compute_dtype == "bfloat16" and self.padding == "same" and steps == {1}:
+        ones = {*self.strides, *self.dilation_rate, self.groups, *(size % 2 for size in self.kernel_size)}
+        layout = (self.compute_dtype, self.padding, self.data_format)
+        if layout == ("bfloat16", "same", "channels_last") and ones == {1}:
             return convolve_small(inputs, tf.convert_to_tensor(kernel))
         return super().convolution_op(inputs, kernel)

@@ -1,4 +1,4 @@
-"""Optimizers by name, with decoupled weight decay that, but for Muon's, spares biases and normalisation."""
+"""Optimizers by name, with decoupled weight decay that spares normalisation and, but for Muon's, biases."""
 
 from tensorflow import keras
 
@@ -6,14 +6,14 @@ from cifar102 import addons
 from cifar102.muon import Muon
 from cifar102.train_config import OPTIMIZERS, TrainConfig
 
-NOT_DECAYED = ("bias", "gamma", "beta")
+NORMALISATION = ("gamma", "beta")  # names of weights that are not decayed
 
 
 def build(config: TrainConfig, learning_rate: object) -> keras.optimizers.Optimizer:
     """The optimizer of a config. learning_rate: a number or a Keras schedule.
 
     Weight decay is decoupled (Loshchilov & Hutter 2017): a step takes rate * weight_decay * kernel away, whatever
-    the optimizer; of "sgdw" weight_decay * kernel, as in TensorFlow Addons. Muon's decays biases too, as published.
+    the optimizer; of "sgdw" weight_decay * kernel, as in TensorFlow Addons. Muon decays biases too, as published.
     Momentum is of sgd, sgdw and muon (its kernels have their own).
     """
     name = config.optimizer
@@ -27,8 +27,9 @@ def build(config: TrainConfig, learning_rate: object) -> keras.optimizers.Optimi
     if config.ema_momentum is not None:
         common |= {"use_ema": True, "ema_momentum": config.ema_momentum}
     optimizer = _make(config, common)
-    if config.weight_decay and config.optimizer != "muon":
-        optimizer.exclude_from_weight_decay(var_names=list(NOT_DECAYED))
+    if config.weight_decay:
+        biases = () if config.optimizer == "muon" else ("bias",)
+        optimizer.exclude_from_weight_decay(var_names=[*NORMALISATION, *biases])
     return optimizer
 
 

@@ -25,12 +25,11 @@ SCHEDULE_OPTIONS = {
     "one_cycle": ("start_fraction", "final_fraction", "warmup_share"),
 }
 SCHEDULES = tuple(SCHEDULE_OPTIONS)
-SIZELESS_MODELS = ("fast_cnn",)  # that take images of another size with the same weights
 # Where a run stands, not what it computes: these do not count for config_hash.
 UNHASHED = ("study", "arm", "tensorboard")
 # Fields that came later: where they have their default, a run is the one of a config without them.
-ADDED = ("lookahead", "test_views", "kernel_rate", "early_size", "early_epochs", "norm_batches")
-OPTIONAL = ("num_train", "patience", "ema_momentum", "lookahead", "kernel_rate", "early_size")  # may be None
+ADDED = ("lookahead", "test_views", "kernel_rate", "norm_batches")
+OPTIONAL = ("num_train", "patience", "ema_momentum", "lookahead", "kernel_rate")  # may be None
 FOLDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+=-]*")
 
 
@@ -44,8 +43,8 @@ class TrainConfig:
     part (None: all that validation leaves); num_validation: rows kept out of it; 0 trains without validation.
     split: "with_replacement" only shows the leak. weight_decay: decoupled, a share of each kernel that one step at
     learning rate 1 takes away (Keras), of "muon" also of each bias; of "sgdw" absolute, not times the rate.
-    kernel_rate: of "muon", the highest rate of the convolutions' kernels; learning_rate is that of all other weights.
-    early_size, early_epochs: so many epochs begin with images scaled down to early_size pixels a side (None, 0: none).
+    kernel_rate: of "muon", the highest rate of the convolutions' kernels, whose steps are always Nesterov's;
+    learning_rate, momentum and nesterov are those of all other weights.
     norm_batches: training batches over which batch norm's statistics are taken anew at the end (0: its moving averages
     stay). patience: epochs without a better val_accuracy before stopping, the best weights are restored then (None: no
     early stopping).
@@ -87,8 +86,6 @@ class TrainConfig:
     lookahead: float | None = None
     test_views: str = "one"
     kernel_rate: float | None = None
-    early_size: int | None = None
-    early_epochs: int = 0
     norm_batches: int = 0
     tensorboard: bool = False
 
@@ -144,8 +141,7 @@ def _check_types(config: TrainConfig) -> None:
         str: "study arm model dataset split augmentation normalization optimizer schedule precision test_views",
         dict: "model_options augmentation_options schedule_options",
         bool: "nesterov tensorboard",
-        int: "seed num_train num_validation epochs batch_size patience num_snapshots early_size early_epochs "
-        "norm_batches",
+        int: "seed num_train num_validation epochs batch_size patience num_snapshots norm_batches",
         float: "learning_rate momentum weight_decay label_smoothing ema_momentum lookahead kernel_rate",
     }
     for kind, names in expected.items():
@@ -179,7 +175,7 @@ def _check_values(config: TrainConfig) -> None:
         if getattr(config, name) not in allowed:
             raise ValueError(f"{name}: {getattr(config, name)!r} is none of {', '.join(allowed)}")
     lowest = {"seed": 0, "num_train": 1, "num_validation": 0, "epochs": 1, "batch_size": 1, "patience": 1}
-    lowest |= {"num_snapshots": 0, "weight_decay": 0, "early_size": 1, "early_epochs": 0, "norm_batches": 0}
+    lowest |= {"num_snapshots": 0, "weight_decay": 0, "norm_batches": 0}
     for name, low in lowest.items():
         if getattr(config, name) is not None and getattr(config, name) < low:
             raise ValueError(f"{name}: expected at least {low}, found {getattr(config, name)}")
@@ -213,10 +209,5 @@ def _check_combinations(config: TrainConfig) -> None:
 def _check_fast(config: TrainConfig) -> None:
     if (config.optimizer == "muon") != (config.kernel_rate is not None):
         raise ValueError(f"kernel_rate {config.kernel_rate}: optimizer muon needs one, and no other takes one")
-    if (config.early_size is None) != (config.early_epochs == 0) or config.early_epochs > config.epochs:
-        raise ValueError(
-            f"early_epochs {config.early_epochs} with early_size {config.early_size}: expected both or neither, and at "
-            f"most the {config.epochs} epochs of the run"
-        )
-    if config.early_size is not None and config.model not in SIZELESS_MODELS:
-        raise ValueError(f"early_size: {config.model} takes images of one size; {', '.join(SIZELESS_MODELS)} any")
+    if config.norm_batches and (config.num_snapshots or config.model == "random_features"):
+        raise ValueError("norm_batches: are for one network; snapshots and random_features have no use for them")

@@ -140,21 +140,16 @@ def _train(config: TrainConfig, workspace: Workspace, data: TrainingData, hashes
 
 
 def _after_training(model: keras.Model, config: TrainConfig, data: TrainingData) -> keras.Model:
-    """The trained model for images of the set's own size, with batch norm's statistics taken anew where wanted."""
+    """The trained model, with batch norm's statistics taken anew where wanted."""
     if config.norm_batches:
         batches = training_data.training_batches(config, data, first_epoch=config.epochs).take(config.norm_batches)
         snapshots.refresh_norms(model, batches)
-    if config.early_size is None:
-        return model
-    final = models.build(config.model, data.num_classes, **config.model_options)
-    final.set_weights(model.get_weights())
-    return final
+    return model
 
 
 def build_model(config: TrainConfig, workspace: Workspace, data: TrainingData) -> keras.Model:
     """The compiled model of a config with its first weights: drawn by the seed, or those of `start_from`."""
-    size = {"image_size": None} if config.early_size else {}
-    model = models.build(config.model, data.num_classes, **size, **config.model_options)
+    model = models.build(config.model, data.num_classes, **config.model_options)
     initial_weights.draw(model, config.seed)
     if config.model == "fast_cnn":
         fast_networks.prepare(model, data.normalization.apply(data.images[data.train_rows[:5000]]))

@@ -1,6 +1,5 @@
 """What one run trains on, is validated on and is evaluated on, with the hash of its bytes."""
 
-import functools
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -131,12 +130,8 @@ def validation_batches(data: TrainingData, batch_size: int) -> tf.data.Dataset:
 
 
 def training_batches(config: TrainConfig, data: TrainingData, first_epoch: int = 0) -> tf.data.Dataset:
-    """The run's endless (normalized images, label shares) batches from an epoch (counted from 0) on.
-
-    In the first early_epochs of a config with early_size the images are that small.
-    """
-    batches = functools.partial(
-        pipeline.training_batches,
+    """The run's endless (normalized images, label shares) batches from an epoch (counted from 0) on."""
+    return pipeline.training_batches(
         data.train_images,
         data.train_labels,
         data.num_classes,
@@ -144,20 +139,11 @@ def training_batches(config: TrainConfig, data: TrainingData, first_epoch: int =
         data.normalization,
         augmentation=config.augmentation,
         seed=config.seed,
+        first_epoch=first_epoch,
         augmentation_options=config.augmentation_options,
     )
-    if config.early_size is None:
-        return batches(first_epoch=first_epoch)
-    num_early = max(0, config.early_epochs - first_epoch) * num_steps(config, data)
-    early = batches(first_epoch=first_epoch).take(num_early).map(functools.partial(_scale_down, config.early_size))
-    later = batches(first_epoch=max(first_epoch, config.early_epochs))
-    return early.prefetch(tf.data.AUTOTUNE).concatenate(later)  # of unknown height and width, wherever it begins
 
 
 def num_steps(config: TrainConfig, data: TrainingData) -> int:
     """The steps of an epoch."""
     return pipeline.steps_per_epoch(len(data.train_rows), config.batch_size)
-
-
-def _scale_down(size: int, images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    return tf.image.resize(images, (size, size), antialias=True), labels

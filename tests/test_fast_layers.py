@@ -68,17 +68,22 @@ def test_a_network_with_it_learns_and_is_saved(tmp_path, rng):
         ((6, 5, 6, 4), {"padding": "valid"}),
         ((6, 3, 5, 4), {"dilation_rate": 2}),
         ((6, 3, 5, 4), {"groups": 2}),
+        ((6, 3, 5, 4), {"kernel_size": (2, 2)}),
+        ((6, 3, 5, 4), {"kernel_size": (3, 2)}),
+        ((6, 3, 5, 4), {"kernel_size": (1, 5)}),
     ],
 )
 def test_a_convolution_of_small_maps_learns_like_keras_own(shape, options, rng):
     x = tf.constant(rng.normal(size=shape).astype(np.float32))
-    found, weights = [], rng.normal(size=(3, 3, 4 // options.get("groups", 1), 8)).astype(np.float32)
+    options = {"kernel_size": (3, 3), "padding": "same", **options}
+    weights = rng.normal(size=(*options["kernel_size"], 4 // options.get("groups", 1), 8)).astype(np.float32)
+    found = []
     for kind, policy in (
         (keras.layers.Conv2D, "float32"),
         (fast_layers.SmallMapConv2D, "float32"),
         (fast_layers.SmallMapConv2D, "mixed_bfloat16"),
     ):
-        layer = kind(8, 3, dtype=keras.mixed_precision.Policy(policy), **{"padding": "same", **options})
+        layer = kind(8, dtype=keras.mixed_precision.Policy(policy), **options)
         layer.build(x.shape)
         layer.set_weights([weights, np.ones(8, np.float32)])
         with tf.GradientTape() as tape:

@@ -64,11 +64,12 @@ def test_the_optimizer_of_a_config_has_its_rates_and_survives_its_config():
         assert (found.kernel_rate, found.kernel_momentum, found.momentum) == (0.4, 0.6, 0.8)
 
 
-def test_biases_are_decayed_too():
+def test_biases_are_decayed_too_and_normalisation_is_not():
     optimizer = optimizers.build(TrainConfig(optimizer="muon", kernel_rate=0.2, weight_decay=0.5), 0.1)
-    bias = tf.Variable([2.0], name="dense/bias")
-    optimizer.apply_gradients([(tf.zeros(1), bias)])
+    bias, gamma = (tf.Variable([2.0], name=name) for name in ("dense/bias", "norm/gamma"))
+    optimizer.apply_gradients([(tf.zeros(1), bias), (tf.zeros(1), gamma)])
     assert float(bias[0]) == pytest.approx(2.0 * (1 - 0.05))
+    assert float(gamma[0]) == 2.0
 
 
 def test_without_momentum_there_is_no_muon():

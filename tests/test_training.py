@@ -134,10 +134,9 @@ def leave_a_part_of_a_checkpoint(workspace: Workspace) -> None:
         ({"optimizer": "muon"}, "kernel_rate"),
         ({"kernel_rate": 0.2}, "kernel_rate"),
         ({"optimizer": "muon", "kernel_rate": -1.0}, "kernel_rate"),
-        ({"early_size": 24, "early_epochs": 1}, "early_size: .* takes images of one size"),
-        ({"model": "fast_cnn", "early_size": 24}, "early_epochs 0 with early_size 24"),
-        ({"model": "fast_cnn", "early_size": 24, "early_epochs": 99}, "early_epochs 99"),
         ({"norm_batches": -1}, "norm_batches"),
+        ({"norm_batches": 3, "model": "random_features"}, "norm_batches"),
+        ({"norm_batches": 3, "schedule": "cosine_restarts", "num_snapshots": 2, "patience": None}, "norm_batches"),
     ],
 )
 def test_a_wrong_setting_is_an_error_that_names_it(change, name):
@@ -210,10 +209,11 @@ def test_a_run_killed_after_its_last_epoch_still_tells_its_speed(whole, workspac
     assert resumed.metrics["images_per_second"] == pytest.approx(3 * 60 / resumed.metrics["seconds"])
 
 
-def test_the_fast_recipe_is_resumed_too_and_averages_the_views_of_test_images(workspace):
+@pytest.mark.parametrize("own", [{"precision": "mixed_bfloat16"}, {"precision": "float32", "lookahead": 0.9}])
+def test_the_fast_recipe_is_resumed_too_and_averages_the_views_of_test_images(workspace, own):
     rates = {"kernel_rate": 0.05, "learning_rate": 0.02, "norm_batches": 6}  # of 10 images a batch
-    changes = {"batch_size": 10, "model_options": {"filters": [4, 8, 8]}, "lookahead": 0.9, **rates}
-    config = fast_recipe.config(3, num_train=60, early_size=25, early_epochs=1, **changes)
+    changes = {"batch_size": 10, "model_options": {"filters": [4, 8, 8]}, **rates, **own}
+    config = fast_recipe.config(3, num_train=60, **changes)
     assert (config.test_views, config.dataset) == ("mirror_shift", "cifar10")
     straight = training.fit(config, workspace)
     other = Workspace(workspace.root / "broken")
@@ -223,28 +223,11 @@ def test_the_fast_recipe_is_resumed_too_and_averages_the_views_of_test_images(wo
             training.fit(config, other)
     assert_same_run(training.fit(config, other), straight)
     model = models.load(straight.folder / "model.keras")
-    assert model.input_shape == (None, 32, 32, 3)
     settings = pipeline.Normalization(**read_json(straight.folder / "normalization.json"))
     images, found = SETS["cifar10"]["test"].images, straight.predictions()["cifar10"]["probabilities"].astype(float)
     averaged, plain = (evaluation.predictor(model, settings, views=views)(images) for views in ("mirror_shift", "one"))
     assert averaged == pytest.approx(found, abs=1e-3)
     assert plain != pytest.approx(found, abs=1e-3)
-
-
-def test_the_first_epochs_have_small_images_also_where_they_are_resumed(workspace):
-    config = CONFIG.replace(model="fast_cnn", model_options={}, early_size=12, early_epochs=2)
-    data = training.training_data.load(config, lambda name: SETS[name])
-    steps = training.training_data.num_steps(config, data)
-    whole, resumed, later = (
-        [images for images, _ in training.training_data.training_batches(config, data, first).take(count)]
-        for first, count in ((0, 3 * steps), (1, 2 * steps), (2, steps))
-    )
-    assert [images.shape[1:3] for images in whole] == [(12, 12)] * 2 * steps + [(32, 32)] * steps
-    assert all(np.array_equal(a, b) for a, b in zip(whole[steps:], resumed, strict=True))
-    assert all(np.array_equal(a, b) for a, b in zip(whole[2 * steps :], later, strict=True))
-    plain = next(iter(training.training_data.training_batches(config.replace(early_size=None, early_epochs=0), data)))
-    smaller = tensorflow.image.resize(plain[0], (12, 12), antialias=True)
-    np.testing.assert_allclose(whole[0].numpy(), smaller.numpy(), atol=1e-5)
 
 
 def test_norm_batches_take_batch_norms_statistics_anew_and_leave_the_other_weights(workspace):

@@ -8,13 +8,15 @@ import numpy as np
 import tensorflow as tf
 from tensorflow import keras
 
-from cifar102 import augmentation, bench_worker, models, pipeline, training_cost
+from cifar102 import augmentation, bench_worker, fast_recipe, models, pipeline, training_cost
 
 NUM_IMAGES = 12_800
 SECONDS = 0.7  # a measurement; the rates are medians of ROUNDS of them, steps and pipelines in turn
 ROUNDS = 3
-CHAINS = ("flip_crop+cutmix", "flip_crop+autoaugment+cutout")  # as the published trainings have them
-NAMES = [*(name for name in augmentation.NAMES if name != "none"), *CHAINS, "none"]
+NAMES = [name for name in augmentation.NAMES if name != "none"]
+CHAINS = ["flip_crop+cutmix", "flip_crop+autoaugment+cutout"]  # as the published trainings have them
+OWN = {"fast_recipe": (fast_recipe.FIELDS["augmentation"], fast_recipe.FIELDS["augmentation_options"])}
+TIMED = {name: (name, {}) for name in (*NAMES, *CHAINS)} | OWN | {"none": ("none", {})}  # in rows -> name, options
 
 
 def step_rate(step: Callable[[], object]) -> float:
@@ -50,8 +52,16 @@ def benchmarks() -> list[dict[str, object]]:
     for _ in range(3):
         step()
     rows = []
-    for name in NAMES:
-        dataset = pipeline.training_batches(images, labels, 10, bench_worker.BATCH_SIZE, normalization, name)
+    for name, (augmentation_name, options) in TIMED.items():
+        dataset = pipeline.training_batches(
+            images,
+            labels,
+            10,
+            bench_worker.BATCH_SIZE,
+            normalization,
+            augmentation=augmentation_name,
+            augmentation_options=options,
+        )
         pairs = [(pipeline_rate(dataset), step_rate(step)) for _ in range(ROUNDS)]
         ours, peer = np.median(pairs, axis=0)
         rows.append(

@@ -1,0 +1,29 @@
+"""What is told of the machine: which precision trains fastest on it."""
+
+import pytest
+
+from cifar102 import machine
+
+BF16 = "flags : fpu avx512f avx512_bf16"
+
+
+@pytest.mark.parametrize(
+    ("gpus", "flags", "expected"),
+    [
+        ([], BF16, "mixed_bfloat16"),
+        ([], "flags : fpu avx512f", "float32"),
+        ([], None, "float32"),
+        ([(8, 0)], "flags : fpu", "mixed_bfloat16"),
+        ([(7, 5)], BF16, "float32"),
+        ([(9, 0), (7, 0)], BF16, "float32"),
+        ([None], BF16, "float32"),
+    ],
+)
+def test_the_fast_precision_is_that_of_the_gpus_else_of_the_processor(gpus, flags, expected, monkeypatch, tmp_path):
+    details = {f"GPU:{k}": {"compute_capability": found} if found else {} for k, found in enumerate(gpus)}
+    monkeypatch.setattr(machine.tf.config, "list_physical_devices", lambda kind: list(details))
+    monkeypatch.setattr(machine.tf.config.experimental, "get_device_details", details.get)
+    if flags is not None:
+        (tmp_path / "cpuinfo").write_text(flags, encoding="utf-8")
+    monkeypatch.setattr(machine, "Path", lambda path: tmp_path / "cpuinfo")
+    assert machine.fast_precision() == expected
