@@ -68,17 +68,16 @@ def set_whitening(layer: nn.Conv2d, images: torch.Tensor) -> None:
     layer.bias.data.zero_()
 
 
-def epoch_images(images: torch.Tensor, number: int, mirrored: torch.Tensor, shifts: torch.Generator) -> torch.Tensor:
+def epoch_images(padded: torch.Tensor, number: int, mirrored: torch.Tensor, shifts: torch.Generator) -> torch.Tensor:
     """All images of an epoch: each mirrored in every other one, half of them first, and moved by up to SHIFT pixels."""
     flip = mirrored if number % 2 == 0 else ~mirrored
-    flipped = torch.where(flip[:, None, None, None], images.flip(3), images)
-    padded = functional.pad(flipped, (SHIFT,) * 4, "reflect")
-    moved = torch.empty_like(images)
-    places = torch.randint(0, 2 * SHIFT + 1, (len(images), 2), generator=shifts)
+    flipped = torch.where(flip[:, None, None, None], padded.flip(3), padded)
+    moved = torch.empty(len(padded), 3, 32, 32)
+    places = torch.randint(0, 2 * SHIFT + 1, (len(padded), 2), generator=shifts)
     for down in range(2 * SHIFT + 1):
         for right in range(2 * SHIFT + 1):
             rows = (places[:, 0] == down) & (places[:, 1] == right)
-            moved[rows] = padded[rows, :, down : down + 32, right : right + 32]
+            moved[rows] = flipped[rows, :, down : down + 32, right : right + 32]
     return moved
 
 
@@ -115,11 +114,12 @@ def train(
     average = {name: value.clone() for name, value in model.state_dict().items()}
     chance = torch.Generator().manual_seed(seed)
     mirrored = torch.rand(len(images), generator=chance) < 0.5
+    padded = functional.pad(images, (SHIFT,) * 4, "reflect")
     for step in range(steps):
         epoch, k = divmod(step, per_epoch)
         if k == 0:
             model.whitening.bias.requires_grad = epoch < WHITENING_BIAS_EPOCHS
-            inputs, order = epoch_images(images, epoch, mirrored, chance), torch.randperm(len(images), generator=chance)
+            inputs, order = epoch_images(padded, epoch, mirrored, chance), torch.randperm(len(images), generator=chance)
         rows = order[k * BATCH_SIZE : (k + 1) * BATCH_SIZE]
         batch = inputs[rows].contiguous(memory_format=torch.channels_last)
         with autocast():
