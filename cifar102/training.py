@@ -136,15 +136,10 @@ def _train(config: TrainConfig, workspace: Workspace, data: TrainingData, hashes
     numbers["images_per_second"] = lines.images_per_second or seen / keeper.state["seconds"]
     if stopper:
         numbers["best_epoch"] = keeper.state["best"]["best_epoch"] + 1
-    return _finish(config, folder, data, _after_training(model, config, data), {**numbers, **hashes})
-
-
-def _after_training(model: keras.Model, config: TrainConfig, data: TrainingData) -> keras.Model:
-    """The trained model, with batch norm's statistics taken anew where wanted."""
     if config.norm_batches:
         batches = training_data.training_batches(config, data, first_epoch=config.epochs).take(config.norm_batches)
         snapshots.refresh_norms(model, batches)
-    return model
+    return _finish(config, folder, data, model, {**numbers, **hashes})
 
 
 def build_model(config: TrainConfig, workspace: Workspace, data: TrainingData) -> keras.Model:
