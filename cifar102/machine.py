@@ -15,6 +15,7 @@ from tensorflow import keras
 
 from cifar102.workspace import plain, replacing
 
+PACKAGE = Path(__file__).resolve().parent
 PACKAGES = ("tensorflow", "keras", "numpy", "tensorflow-addons", "cifar102")
 
 
@@ -84,8 +85,8 @@ def _version(package: str) -> str | None:
 def code_hash() -> str:
     """SHA-256 over the sources of this package, line ends apart."""
     digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(path.name.encode() + path.read_bytes().replace(b"\r\n", b"\n"))
+    for path in sorted(PACKAGE.rglob("*.py")):
+        digest.update(path.relative_to(PACKAGE).as_posix().encode() + path.read_bytes().replace(b"\r\n", b"\n"))
     return digest.hexdigest()
 
 

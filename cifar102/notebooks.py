@@ -114,46 +114,89 @@ def parse(source: str, path: Path) -> ast.Module:
         raise ValueError(f"{path}: expected Python code, found {error or type(error).__name__}") from error
 
 
-def imported_modules(tree: ast.AST, package: Path = PACKAGE) -> set[str]:
-    """Name the modules of the package that `tree` imports anywhere, also inside functions."""
+def imported_rooms(tree: ast.AST, package: Path = PACKAGE) -> set[str]:
+    """Name the rooms of the package that `tree` imports anywhere, also inside functions: `dedup.pair_table`, `cifar`.
+
+    A name that comes from a wing's face counts as the room that the face takes it from; a face that is handed on whole
+    counts as all rooms it names.
+    """
     found: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            start = f"{package.name}.{node.module or ''}".rstrip(".") if node.level else node.module
-            names = [f"{start}.{alias.name}" for alias in node.names] + [start]
-        else:
-            continue
-        parts = [name.split(".") for name in names if name.split(".")[0] == package.name]
-        found |= {part[1] for part in parts if len(part) > 1 and (package / f"{part[1]}.py").is_file()}
+            found |= _rooms_named([alias.name for alias in node.names], package)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            for alias in node.names:
+                name, bound = f"{node.module}.{alias.name}", alias.asname or alias.name
+                face = package.parent / Path(*name.split(".")) / "__init__.py"
+                if name.startswith(f"{package.name}.") and face.is_file():
+                    found |= _rooms_behind(face, _uses(tree, bound))
+                else:
+                    found |= _rooms_named([name, node.module], package)
+                    found |= _rooms_behind(package.parent / Path(*node.module.split(".")) / "__init__.py", {alias.name})
     return found
 
 
+def _rooms_named(names: list[str], package: Path) -> set[str]:
+    """Keep the names that are files of the package, less the package's own name."""
+    inside = [name.removeprefix(f"{package.name}.") for name in names if name.startswith(f"{package.name}.")]
+    return {name for name in inside if _path_of(name, package).is_file()}
+
+
+def _path_of(room: str, package: Path) -> Path:
+    return package.joinpath(*room.split(".")).with_suffix(".py")
+
+
+def _uses(tree: ast.AST, face: str) -> set[str] | None:
+    """Name what `tree` takes from a face by attribute; None where it hands the face itself on."""
+    nodes = list(ast.walk(tree))
+    taken = [node for node in nodes if isinstance(node, ast.Attribute) and _is_name(node.value, face)]
+    handed_on = sum(_is_name(node, face) for node in nodes) > len(taken)
+    return None if handed_on else {node.attr for node in taken}
+
+
+def _is_name(node: ast.AST, name: str) -> bool:
+    return isinstance(node, ast.Name) and node.id == name
+
+
+def _rooms_behind(face: Path, names: set[str] | None) -> set[str]:
+    """Name the rooms that a face takes `names` from, all of its rooms for None; none where there is no such face."""
+    rooms = _face(face, face.stat().st_mtime_ns) if face.is_file() else {}
+    return {f"{face.parent.name}.{room}" for room, offered in rooms.items() if names is None or names & set(offered)}
+
+
+@lru_cache(maxsize=64)
+def _face(path: Path, changed: int) -> dict[str, list[str]]:
+    """Read the literal that a face gives `lazy_loader.attach`: room -> the names it offers."""
+    for node in ast.walk(parse(path.read_text(encoding="utf-8"), path)):
+        if isinstance(node, ast.keyword) and node.arg == "submod_attrs":
+            return ast.literal_eval(node.value)
+    return {}
+
+
 def hash_modules(tree: ast.AST, package: Path = PACKAGE) -> dict[str, str]:
-    """Hash each package module that `tree` reaches through imports, and the decisions/ files where one reads them.
+    """Hash each room of the package that `tree` reaches through imports, and the decision tables where one reads them.
 
     What is hashed is the syntax tree without docstrings, so comments and formatting do not make a step run again.
     Returns name -> SHA-256, sorted by name.
     """
     hashes: dict[str, str] = {}
-    waiting = imported_modules(tree, package)
+    waiting = imported_rooms(tree, package)
     while waiting:
         name = waiting.pop()
-        path = package / f"{name}.py"
-        imports, hashes[name], reads_decisions = _module(path, path.stat().st_mtime_ns)
+        path = _path_of(name, package)
+        imports, hashes[name], reads_decisions = _module(path, package, path.stat().st_mtime_ns)
         waiting |= imports - hashes.keys()
         if reads_decisions:
-            files = sorted(path for path in (package / "decisions").glob("*") if path.is_file())
-            hashes |= {f"decisions/{path.name}": hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+            tables = [path for path in (package / "decisions").iterdir() if path.is_file() and path.suffix != ".py"]
+            hashes |= {f"decisions/{path.name}": hashlib.sha256(path.read_bytes()).hexdigest() for path in tables}
     return dict(sorted(hashes.items()))
 
 
 @lru_cache(maxsize=1024)
-def _module(path: Path, changed: int) -> tuple[frozenset[str], str, bool]:
-    """What `hash_modules` needs of one module: its imports, its hash, and whether it reads decisions/."""
+def _module(path: Path, package: Path, changed: int) -> tuple[frozenset[str], str, bool]:
+    """What `hash_modules` needs of one room: its imports, its hash, and whether it reads decisions/."""
     module = parse(path.read_text(encoding="utf-8"), path)
-    imports = frozenset(imported_modules(module, path.parent))
+    imports = frozenset(imported_rooms(module, package))
     reads = any(isinstance(node, ast.Constant) and node.value == "decisions" for node in ast.walk(module))
     return imports, hashlib.sha256(ast.dump(_without_docstrings(module)).encode()).hexdigest(), reads
 

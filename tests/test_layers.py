@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cifar102.notebooks import imported_modules
+from cifar102.notebooks import imported_rooms
 from cifar102.workspace import REPOSITORY
 
 PACKAGE = REPOSITORY / "cifar102"
@@ -69,7 +69,7 @@ def outside_imports(tree: ast.AST) -> set[str]:
     return found
 
 
-IMPORTS = {name: imported_modules(tree) - {name} for name, tree in MODULES.items()}
+IMPORTS = {name: imported_rooms(tree) - {name} for name, tree in MODULES.items()}
 OUTSIDE = {name: outside_imports(tree) for name, tree in MODULES.items()}
 
 
@@ -128,7 +128,7 @@ def test_only_addons_imports_tensorflow_addons() -> None:
 
 
 def test_the_commands_start_without_tensorflow() -> None:
-    at_start = {name: imported_modules(_top_level(tree)) for name, tree in MODULES.items()}
+    at_start = {name: imported_rooms(_top_level(tree)) for name, tree in MODULES.items()}
     found, waiting = set(), {"__main__"}
     while waiting:
         name = waiting.pop()
@@ -142,7 +142,7 @@ def _top_level(tree: ast.Module) -> ast.Module:
 
 
 def test_no_ring_of_imports() -> None:
-    above = {name: imported_modules(_top_level(tree)) - {name} for name, tree in MODULES.items()}
+    above = {name: imported_rooms(_top_level(tree)) - {name} for name, tree in MODULES.items()}
     order = graphlib.TopologicalSorter(above)
     order.prepare()  # raises CycleError, which names the ring
 

@@ -18,7 +18,7 @@ from test_execution import write_notebook
 from cifar102 import notebooks, plans, profiles, runner, stamps, steps
 from cifar102.profiles import Profile, parse_override
 from cifar102.steps import Files, Step
-from cifar102.workspace import Workspace, write_text
+from cifar102.workspace import REPOSITORY, Workspace, write_text
 
 PARAMETERS = """
     workspace: str = "data/demo"  # where
@@ -146,12 +146,27 @@ def test_a_misspelt_profile_step_or_profile_parameter_is_an_error_with_the_near_
 
 
 SQUARE = """
-    from numberbox import doubled
+    from numberbox import numbers
     from pathlib import Path
     root = Path(workspace)
     number = int((root / "raw" / "number.txt").read_text())
     (root / "built").mkdir(exist_ok=True)
-    (root / "built" / "double.txt").write_text(str(doubled.double(number) + epochs))
+    (root / "built" / "double.txt").write_text(str(numbers.double(number) + epochs))
+"""
+
+
+FACE = """
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__, submod_attrs={"doubled": ["double"], "unused": ["ONE"]}
+)
+"""
+DOUBLED = """
+def double(x):
+    from numberbox.numbers import factors
+
+    return factors.TWO * x
 """
 
 
@@ -160,9 +175,10 @@ def step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Step:
     """A step that reads a number, doubles it with a package of its own and adds its parameter."""
     package = tmp_path / "numberbox"
     write_text(package / "__init__.py", "")
-    write_text(package / "doubled.py", "from numberbox import factors\n\ndef double(x):\n    return factors.TWO * x\n")
-    write_text(package / "factors.py", '"""Factors."""\nTWO = 2\n')
-    write_text(package / "unused.py", "ONE = 1\n")
+    write_text(package / "numbers" / "__init__.py", FACE)
+    write_text(package / "numbers" / "doubled.py", DOUBLED)
+    write_text(package / "numbers" / "factors.py", '"""Factors."""\nTWO = 2\n')
+    write_text(package / "numbers" / "unused.py", "ONE = 1\n")
     write_text(tmp_path / "workspace" / "raw" / "number.txt", "20")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setattr(stamps, "PACKAGE", package)
@@ -248,11 +264,33 @@ def test_a_changed_or_missing_file_is_named(finished: Step, path: str, text: str
 
 def test_changed_code_behind_an_import_is_named_and_a_comment_is_no_change(finished: Step) -> None:
     package = stamps.PACKAGE
-    write_text(package / "factors.py", '"""Other words."""\n\nTWO = 2  # the even prime\n')
-    write_text(package / "unused.py", "ONE = 11\n")
+    write_text(package / "numbers" / "factors.py", '"""Other words."""\n\nTWO = 2  # the even prime\n')
+    write_text(package / "numbers" / "unused.py", "ONE = 11\n")
     assert reasons(finished) == []
-    write_text(package / "factors.py", "TWO = 3\n")
-    assert reasons(finished) == ["module factors changed"]
+    write_text(package / "numbers" / "factors.py", "TWO = 3\n")
+    assert reasons(finished) == ["module numbers.factors changed"]
+
+
+@pytest.mark.parametrize(
+    ("code", "rooms"),
+    [
+        ("import numberbox.numbers.unused", {"numbers.unused"}),
+        ("from numberbox.numbers import doubled as d", {"numbers.doubled"}),
+        ("from numberbox.numbers.doubled import double", {"numbers.doubled"}),
+        ("from numberbox import numbers\nnumbers.double(1)", {"numbers.doubled"}),
+        ("from numberbox import numbers as n\nn.double(n.ONE)", {"numbers.doubled", "numbers.unused"}),
+        ("from numberbox import numbers\nvars(numbers)", {"numbers.doubled", "numbers.unused"}),
+        ("from numberbox.numbers import double", {"numbers.doubled"}),
+        ("import numpy\nfrom numpy import numbers", set()),
+    ],
+)
+def test_the_rooms_behind_every_form_of_import_are_found(step: Step, code: str, rooms: set[str]) -> None:
+    assert notebooks.imported_rooms(ast.parse(code), stamps.PACKAGE) == rooms
+
+
+def test_every_room_that_a_stored_notebook_names_is_a_room_it_stands_on() -> None:
+    for path in sorted((REPOSITORY / "notebooks").glob("*.ipynb")):
+        assert len(notebooks.hash_modules(notebooks.code_of(path))) > 10, path.name
 
 
 def test_a_changed_notebook_is_a_reason_and_its_outputs_are_none(finished: Step) -> None:
