@@ -7,10 +7,11 @@ import re
 import sys
 from pathlib import Path
 
-from cifar102 import commands, profiles
-from cifar102.plans import Plan, plan
-from cifar102.steps import REPORT
-from cifar102.workspace import Workspace
+from cifar102.commands import dispatch
+from cifar102.workflow import profiles
+from cifar102.workflow.plans import Plan, plan
+from cifar102.workflow.steps import REPORT
+from cifar102.workspace.files import Workspace
 
 SCHEDULER = re.compile(r"(tcp|tls)://[^\s/]+:\d{1,5}")
 
@@ -50,21 +51,21 @@ def parser() -> argparse.ArgumentParser:
         _add_plan_options(command)
     run.add_argument("--dry-run", action="store_true", help="say what would run and why, and run nothing")
     run.add_argument("--jobs", type=int, metavar="N", help="notebooks side by side (default: the profile's)")
-    _command(words, "lab", commands.lab, "JupyterLab on the notebooks; further arguments go to it", passes_on=True)
-    _command(words, "review", commands.review, "the labelling and duplicate-review pages", passes_on=True)
-    figures = _command(words, "figures", commands.figures, "redraw the figures from their tables, without training")
+    _command(words, "lab", dispatch.lab, "JupyterLab on the notebooks; further arguments go to it", passes_on=True)
+    _command(words, "review", dispatch.review, "the labelling and duplicate-review pages", passes_on=True)
+    figures = _command(words, "figures", dispatch.figures, "redraw the figures from their tables, without training")
     figures.add_argument("profile", nargs="?", default="", metavar="PROFILE")
     figures.add_argument("--workspace", metavar="DIR")
-    bench = _command(words, "bench", commands.bench, "the benchmarks, as ratios against peers")
+    bench = _command(words, "bench", dispatch.bench, "the benchmarks, as ratios against peers")
     bench.add_argument("--long", action="store_true", help="also those that train")
-    test = _command(words, "test", commands.test, "the test suite; further arguments go to pytest", passes_on=True)
+    test = _command(words, "test", dispatch.test, "the test suite; further arguments go to pytest", passes_on=True)
     test.add_argument("--faults", action="store_true", help="the fault suite instead; leaves data/faults.json")
-    shared = _command(words, "duplicates", commands.duplicates, "what two sets of images share")
+    shared = _command(words, "duplicates", dispatch.duplicates, "what two sets of images share")
     shared.add_argument("sets", nargs=2, metavar="SET", help="a data set name, or a file or folder of images")
     shared.add_argument("--workspace", metavar="DIR", help="where data set names are looked up (default: the last run)")
     shared.add_argument("--scheduler", default="", metavar="tcp://HOST:PORT", help="a Dask scheduler for the search")
     _add_data_commands(words)
-    judged = _command(words, "evaluate", commands.evaluate, "a model of your own beside the published line")
+    judged = _command(words, "evaluate", dispatch.evaluate, "a model of your own beside the published line")
     judged.add_argument("model", metavar="MODEL_OR_PREDICTIONS")
     judged.add_argument("--sets", nargs="+", metavar="SET", help="evaluation sets (default: all that are there)")
     judged.add_argument("--workspace", metavar="DIR", help="where the sets are looked up (default: the last run)")
@@ -75,15 +76,15 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _add_data_commands(words) -> None:
-    fetched = _command(words, "fetch", commands.fetch, "download published data sets, checked and resumed")
+    fetched = _command(words, "fetch", dispatch.fetch, "download published data sets, checked and resumed")
     fetched.add_argument("sets", nargs="+", metavar="SET", help="names of datasets.load, such as cifar10.1-v6")
     fetched.add_argument("--data", metavar="DIR", help="where to (default: CIFAR102_DATA, else data/downloads)")
-    exported = _command(words, "export", commands.export, "candidates as class/keyword folders of PNG files")
+    exported = _command(words, "export", dispatch.export, "candidates as class/keyword folders of PNG files")
     exported.add_argument("folder", metavar="FOLDER")
     exported.add_argument("--classes", nargs="+", default=[], metavar="CLASS")
     exported.add_argument("--keywords", nargs="+", default=[], metavar="KEYWORD")
     exported.add_argument("--limit", type=int, default=0, metavar="N", help="at most N images a keyword")
-    shown = _command(words, "show", commands.show, "records of the pool by index: their fields and pictures")
+    shown = _command(words, "show", dispatch.show, "records of the pool by index: their fields and pictures")
     shown.add_argument("indices", nargs="+", type=int, metavar="INDEX", help="0-based record numbers")
     shown.add_argument("--output", metavar="FILE.png", help="default: results/records.png of the workspace")
     for command in (exported, shown):
@@ -119,7 +120,7 @@ def _add_plan_options(command: argparse.ArgumentParser, chooses_steps: bool = Tr
 
 
 def _check_stack(wanted: str) -> None:
-    from cifar102.keras_files import STACK
+    from cifar102.models.keras_files import STACK
 
     if wanted != STACK:
         again = f"python3 reproduce.py --stack {wanted} uses the other one"
@@ -146,7 +147,7 @@ def _plan(options: argparse.Namespace) -> Plan:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from cifar102 import runner
+    from cifar102.workflow import runner
 
     wanted = _plan(options)
     if options.dry_run:
@@ -161,15 +162,15 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _resample(options: argparse.Namespace) -> int:
-    from cifar102 import runner
+    from cifar102.workflow import runner
 
     wanted = _plan(options)
     code = runner.run(dataclasses.replace(wanted, needed=wanted.needed - {"04_sample", REPORT}), 1)
-    return code or commands.resample(wanted, options) or runner.run(wanted, 1)
+    return code or dispatch.resample(wanted, options) or runner.run(wanted, 1)
 
 
 def _list(options: argparse.Namespace) -> int:
-    print(commands.listing(_plan(options)))
+    print(dispatch.listing(_plan(options)))
     return 0
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from cifar102 import batch_pickle
-from cifar102.workspace import write_bytes
+from cifar102.workspace import batch_pickle
+from cifar102.workspace.files import write_bytes
 
 CLASS_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 # 123 images of CIFAR-100 were added by hand, as `manual-skunk021.png` or `manual2-skunk06.png`

@@ -19,8 +19,14 @@ import pytest
 from PIL import Image
 from scipy import stats
 
-from cifar102 import annotations, cifar, dedup, group_split, intervals, labelimg, pools, sampling, tiny_metadata
-from cifar102.tiny_images import TinyImages
+from cifar102 import cifar
+from cifar102.analysis import intervals
+from cifar102.annotations import accepted_images, labelimg
+from cifar102.datasets import pools
+from cifar102.dedup import exact_copies, neighbours, pair_table, similarity
+from cifar102.sampling import draws, group_split
+from cifar102.tiny_images import metadata
+from cifar102.tiny_images.pair import TinyImages
 
 HERE = Path(__file__).resolve().parent
 
@@ -41,22 +47,22 @@ def indices_from_one(patch: pytest.MonkeyPatch) -> None:
 
 
 def filename_105_wide(patch: pytest.MonkeyPatch) -> None:
-    names = list(tiny_metadata.WIDTHS)
-    widths = tiny_metadata.WIDTHS | {"filename": 105}
+    names = list(metadata.WIDTHS)
+    widths = metadata.WIDTHS | {"filename": 105}
     starts = np.cumsum([0, *(widths[name] for name in names)])
     offsets = [min(int(start), 768 - widths[name]) for name, start in zip(names, starts[:-1], strict=True)]
     layout = {"names": names, "formats": [f"S{widths[name]}" for name in names], "offsets": offsets, "itemsize": 768}
-    patch.setattr(tiny_metadata, "WIDTHS", widths)
-    patch.setattr(tiny_metadata, "RECORD", np.dtype(layout))
+    patch.setattr(metadata, "WIDTHS", widths)
+    patch.setattr(metadata, "RECORD", np.dtype(layout))
 
 
 def farthest_for_nearest(patch: pytest.MonkeyPatch) -> None:
-    nearest = dedup.nearest
+    nearest = neighbours.nearest
 
     def farthest(queries, references, k=10):
         return tuple(part[:, ::-1][:, :k] for part in nearest(queries, references, len(references)))
 
-    patch.setattr(dedup, "nearest", farthest)
+    patch.setattr(pair_table, "nearest", farthest)
 
 
 def verified_references_only(patch: pytest.MonkeyPatch) -> None:
@@ -76,27 +82,27 @@ def flattened_ssim(patch: pytest.MonkeyPatch) -> None:
         shape = (-1, 32, 32, 1)
         left, right = (np.repeat(part.reshape(shape), 3, axis=3) for part in (a[first], b[second]))
         none = np.zeros(len(first), np.int64)
-        return dedup.ssim_flat(left, right), none, none
+        return similarity.ssim_flat(left, right), none, none
 
-    patch.setattr(dedup, "pair_scores", scores)
-    patch.setattr(dedup, "ssim", lambda a, b, max_shift=2: dedup.ssim_flat(a, b))
+    patch.setattr(pair_table, "pair_scores", scores)
+    patch.setattr(pair_table, "ssim", lambda a, b, max_shift=2: similarity.ssim_flat(a, b))
 
 
 def threshold_never_applied(patch: pytest.MonkeyPatch) -> None:
-    found = dedup.near_duplicates
-    patch.setattr(dedup, "near_duplicates", lambda *given, **named: found(*given, **named).assign(verdict="different"))
+    found = pair_table.near_duplicates
+    patch.setattr(
+        pair_table, "near_duplicates", lambda *given, **named: found(*given, **named).assign(verdict="different")
+    )
 
 
 def test_images_fill_up_train(patch: pytest.MonkeyPatch) -> None:
-    prepare = sampling.prepare
-    patch.setattr(sampling, "prepare", lambda candidates, blacklist=(), seed=None: prepare(candidates, (), seed))
+    prepare = draws.prepare
+    patch.setattr(draws, "prepare", lambda candidates, blacklist=(), seed=None: prepare(candidates, (), seed))
 
 
 def first_rows_for_a_sample(patch: pytest.MonkeyPatch) -> None:
-    draw = sampling.draw
-    patch.setattr(
-        sampling, "draw", lambda c, q, seed, blacklist=(), strategy="": draw(c, q, seed, blacklist, "first_n")
-    )
+    draw = draws.draw
+    patch.setattr(draws, "draw", lambda c, q, seed, blacklist=(), strategy="": draw(c, q, seed, blacklist, "first_n"))
 
 
 def split_of_images(patch: pytest.MonkeyPatch) -> None:
@@ -104,18 +110,18 @@ def split_of_images(patch: pytest.MonkeyPatch) -> None:
 
 
 def jpeg_copies(patch: pytest.MonkeyPatch) -> None:
-    write = annotations._write_png
+    write = accepted_images._write_png
 
     def write_jpeg(path, image):
         file = io.BytesIO()
         Image.fromarray(image).save(file, format="JPEG", quality=75)
         write(path, np.asarray(Image.open(file)))
 
-    patch.setattr(annotations, "_write_png", write_jpeg)
+    patch.setattr(accepted_images, "_write_png", write_jpeg)
 
 
 def duplicates_inside_a_class_only(patch: pytest.MonkeyPatch) -> None:
-    every = dedup.exact_table
+    every = exact_copies.exact_table
 
     def per_class(sets):
         known = sorted({int(label) for _, labels in sets.values() for label in labels})
@@ -126,7 +132,7 @@ def duplicates_inside_a_class_only(patch: pytest.MonkeyPatch) -> None:
             tables.append(table.assign(row=[int(rows[s][r]) for s, r in zip(table["set"], table["row"], strict=True)]))
         return pd.concat(tables, ignore_index=True)
 
-    patch.setattr(dedup, "exact_table", per_class)
+    patch.setattr(pair_table, "exact_table", per_class)
 
 
 def turned_export(patch: pytest.MonkeyPatch) -> None:
@@ -146,7 +152,7 @@ def distances_by_expansion(patch: pytest.MonkeyPatch) -> None:
         order = np.argsort(found, axis=1, kind="stable")[:, :k]
         return np.take_along_axis(found, order, axis=1), order
 
-    patch.setattr(dedup, "nearest", expanded)
+    patch.setattr(pair_table, "nearest", expanded)
 
 
 def wrapping_differences(patch: pytest.MonkeyPatch) -> None:
@@ -155,18 +161,18 @@ def wrapping_differences(patch: pytest.MonkeyPatch) -> None:
         order = np.argsort(squares, axis=1, kind="stable")[:, :k]
         return np.sqrt(np.take_along_axis(squares, order, axis=1)), order
 
-    patch.setattr(dedup, "nearest", wrapped)
+    patch.setattr(pair_table, "nearest", wrapped)
 
 
 def unsorted_sampling(patch: pytest.MonkeyPatch) -> None:
-    prepare = sampling.prepare
+    prepare = draws.prepare
 
     def unsorted(candidates, blacklist=(), seed=None):
         pool = prepare(candidates, (), None).sort_values("_row")
         ranks = np.arange(len(pool)) if seed is None else np.random.default_rng(seed).permutation(len(pool))
         return pool.assign(_rank=ranks)[~pool["tiny_index"].isin(list(blacklist))]
 
-    patch.setattr(sampling, "prepare", unsorted)
+    patch.setattr(draws, "prepare", unsorted)
 
 
 def preview_over_the_data(patch: pytest.MonkeyPatch) -> None:

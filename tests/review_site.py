@@ -14,10 +14,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cifar102 import candidates, cifar, pools
-from cifar102.tiny_images import TinyImages
-from cifar102.votes import VoteLog
-from cifar102.workspace import REPOSITORY, Workspace, write_table
+from cifar102 import cifar
+from cifar102.annotations.votes import VoteLog
+from cifar102.datasets import pools
+from cifar102.tiny_images import candidates
+from cifar102.tiny_images.pair import TinyImages
+from cifar102.workspace.files import REPOSITORY, Workspace, write_table
 
 PATIENCE = 120  # seconds; the machine of the tests may be busy
 FLAGS = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync")

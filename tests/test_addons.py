@@ -9,8 +9,8 @@ import pytest
 import tensorflow as tf
 from tensorflow import keras
 
-from cifar102 import addons, addons_fallback
-from cifar102.workspace import REPOSITORY
+from cifar102.models import addons, addons_fallback
+from cifar102.workspace.files import REPOSITORY
 
 needs_addons = pytest.mark.skipif(not addons.HAS_ADDONS, reason="TensorFlow Addons is absent or switched off")
 
@@ -152,7 +152,7 @@ def test_both_progress_bars_take_part_in_a_training(capsys):
 @pytest.mark.slow
 def test_without_addons_the_fall_backs_take_their_place():
     code = (
-        "from cifar102 import addons, addons_fallback as own; import sys\n"
+        "from cifar102.models import addons, addons_fallback as own; import sys\n"
         "assert not addons.HAS_ADDONS and 'tensorflow_addons' not in sys.modules\n"
         "assert type(addons.cyclical_rate('triangular', 0, 1, 5)) is own.CyclicalRate\n"
         "assert type(addons.sgdw(.1, .1)) is own.SGDW and type(addons.adamw(.1, .1)) is own.AdamW\n"

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cifar102 import agreement_line
+from cifar102.analysis import agreement_line
 
 
 def simulated(rng: np.random.Generator, n: int, shift: float) -> tuple[dict[str, np.ndarray], np.ndarray]:

@@ -7,7 +7,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cifar102 import accuracies, analysis, cifar, image_difficulty, lines, model_pairs, published_files, robustness
+from cifar102 import analysis, cifar
+from cifar102.analysis import (
+    accuracies,
+    agreement_line,
+    drop_terms,
+    keyword_mixture,
+    lines,
+    model_pairs,
+    published_files,
+    robustness,
+    single_images,
+)
 
 pytestmark = pytest.mark.real_data
 
@@ -28,7 +39,7 @@ def models(published: Path) -> dict[str, dict[str, np.ndarray]]:
 
 @pytest.fixture(scope="module")
 def tables(models: dict, labels: dict) -> dict[str, pd.DataFrame]:
-    return {name: analysis.accuracy_table(models[name], labels[name]) for name in models}
+    return {name: accuracies.accuracy_table(models[name], labels[name]) for name in models}
 
 
 @pytest.fixture(scope="module")
@@ -53,14 +64,14 @@ def test_thirty_models_lose_8_1112_points_on_average(tables: dict) -> None:
 def test_lines_have_the_published_values(
     shares: list, axis: str, slope: float, intercept: float, r2: float, digits
 ) -> None:
-    fit = analysis.fit_line(*shares, axis=axis)
+    fit = lines.fit_line(*shares, axis=axis)
     assert (round(fit.slope, 4), round(fit.intercept, digits), round(fit.r2, 4)) == (slope, intercept, r2)
     assert fit.p_value < 1e-20
     assert (fit.n, fit.num_clipped, fit.warning) == (30, 0, "")
 
 
 def test_linear_slope_has_the_published_bootstrap_interval(shares: list) -> None:
-    fit = analysis.fit_line(*shares, axis="linear")
+    fit = lines.fit_line(*shares, axis="linear")
     assert (round(fit.slope_low, 2), round(fit.slope_high, 2)) == (1.53, 1.70)
 
 
@@ -91,12 +102,12 @@ def test_alexnet_falls_from_81_98_to_68_88(tables: dict) -> None:
 
 @pytest.mark.parametrize(("name", "none", "every"), [("original", 28, 6507), ("v4", 21, 872)])
 def test_images_that_none_and_all_get_right_are_as_published(models, labels, name: str, none: int, every: int) -> None:
-    found = image_difficulty.difficulty_table(models[name], labels[name])["num_right"]
+    found = single_images.difficulty_table(models[name], labels[name])["num_right"]
     assert ((found == 0).sum(), (found == 30).sum()) == (none, every)
 
 
 def test_robustness_on_the_models_own_line_is_zero_on_average_in_logits(shares: list) -> None:
-    table = analysis.effective_robustness(*shares, n_original=10_000, n_new=2_021)
+    table = robustness.effective_robustness(*shares, n_original=10_000, n_new=2_021)
     moved = lines.to_axis(table["new"], "logit") - lines.to_axis(table["predicted"], "logit")
     assert abs(moved.mean()) < 1e-12
     assert (table["low"] < table["effective_robustness"]).all()
@@ -104,7 +115,7 @@ def test_robustness_on_the_models_own_line_is_zero_on_average_in_logits(shares: 
 
 
 def test_agreement_foretells_v4_accuracy_within_two_points_without_labels(models: dict, labels: dict) -> None:
-    found = analysis.agreement_on_the_line(models["original"], models["v4"], labels["original"], labels["v4"])
+    found = agreement_line.agreement_on_the_line(models["original"], models["v4"], labels["original"], labels["v4"])
     assert (found.num_models, found.num_pairs) == (30, 435)
     assert found.r2 > 0.98
     assert found.mean_error_s < 0.02
@@ -119,14 +130,13 @@ def test_first_and_last_published_model_differ_for_certain_on_v4(models: dict, l
 
 
 def test_terms_of_every_drop_sum_to_the_drop(tables: dict) -> None:
-    terms = analysis.decompose(tables["original"], tables["v4"], models_tested=30)
+    terms = drop_terms.decompose(tables["original"], tables["v4"], models_tested=30)
     wide = terms.pivot_table(index="model", columns="term", values="value")
     assert np.allclose(wide["drop"], wide["adaptivity"] + wide["distribution"] + wide["generalization"])
     assert (terms["low"] <= terms["value"]).all() and (terms["value"] <= terms["high"]).all()
 
 
 def test_keyword_mix_explains_little_of_v4_drop(models: dict, labels: dict, published: Path, real_data: Path) -> None:
-    from cifar102 import keyword_mixture
 
     test = cifar.read_batch(real_data / "cifar-10-batches-py" / "test_batch")
     keywords = {"original": test.keywords, "v4": published_files.read_published_keywords(published, "cifar10.1-v4")}
@@ -134,7 +144,7 @@ def test_keyword_mix_explains_little_of_v4_drop(models: dict, labels: dict, publ
         keyword_mixture.image_table(models[name]["vgg16_keras"] == labels[name], labels[name], keywords[name])
         for name in ("original", "v4")
     ]
-    found = analysis.keyword_reweighted(*images, resamples=200)
+    found = keyword_mixture.keyword_reweighted(*images, resamples=200)
     assert round(found.gap, 4) == 0.0834
     assert found.covered > 0.9
     assert found.share_high < 0.2

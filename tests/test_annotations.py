@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score
 from statsmodels.stats.inter_rater import fleiss_kappa
 
-from cifar102 import agreement as agreement_module
-from cifar102 import annotations, good_indices, labelimg, votes
-from cifar102.annotations import VoteLog
+from cifar102.annotations import accepted_images, kappa, labelimg, votes
+from cifar102.annotations import kappa as agreement_module
+from cifar102.annotations.votes import VoteLog
+from cifar102.sampling import good_indices
 
 QUICK = settings(max_examples=40, deadline=None, derandomize=True)
 TIME = "2026-01-02T03:04:05+00:00"
@@ -86,7 +87,7 @@ def test_reading_and_opening_never_change_the_log(tmp_path):
     log.path.write_bytes(content)
     again = VoteLog(log.path)
     assert len(again.table()) == 1 and again.refused()["line"].tolist() == [2, 3, 4]
-    annotations.tallies(again.table()), annotations.agreement(again.table())
+    accepted_images.tallies(again.table()), kappa.agreement(again.table())
     assert log.path.read_bytes() == content
 
 
@@ -113,7 +114,7 @@ def test_wrong_vote_is_refused_and_nothing_of_its_batch_is_written(tmp_path, cha
 
 WRITER = """
 import sys
-from cifar102.votes import VoteLog
+from cifar102.annotations.votes import VoteLog
 path, rater, count = sys.argv[1:]
 for index in range(int(count)):
     VoteLog(path).append(index, "tabby", "cat", rater, "yes")
@@ -169,13 +170,13 @@ def test_accepted_needs_a_yes_from_everybody_and_two_raters():
     words = {"y": "yes", "n": "no", "u": "unsure"}
     given = [vote(i, f"r{k}", words[v]) for i, letters in verdicts.items() for k, v in enumerate(letters)]
     candidates = make_candidates(7)
-    found = annotations.accepted(table_of(*given), candidates)
-    assert tuple(found) == annotations.ACCEPTED_COLUMNS
+    found = accepted_images.accepted(table_of(*given), candidates)
+    assert tuple(found) == accepted_images.ACCEPTED_COLUMNS
     assert found[["candidate", "tiny_index", "num_raters"]].to_numpy().tolist() == [[0, 0, 2], [4, 40, 3]]
-    assert len(annotations.accepted(table_of(*given), candidates, minimum_raters=1)) == 3
-    tally = annotations.tallies(table_of(*given)).set_index("tiny_index")
+    assert len(accepted_images.accepted(table_of(*given), candidates, minimum_raters=1)) == 3
+    tally = accepted_images.tallies(table_of(*given)).set_index("tiny_index")
     assert tally["selection_frequency"].round(2).to_dict() == {0: 1, 10: 0.5, 20: 1, 30: 0.67, 40: 1, 50: 0.5, 60: 0}
-    yields = annotations.yields(table_of(*given))
+    yields = accepted_images.yields(table_of(*given))
     assert yields.to_numpy().tolist() == [["cat", "tabby", 6, 2, pytest.approx(1 / 3)]]
 
 
@@ -185,27 +186,27 @@ def test_a_settling_vote_decides_where_asked_for_and_is_no_agreement():
     blind += [vote(30, "ann"), vote(30, "bob"), vote(40, "ann")]
     settling = [vote(0, settler), vote(10, settler, "no"), vote(30, settler, "no"), vote(40, settler)]
     given, candidates = table_of(*blind, *settling), make_candidates(5)
-    assert annotations.accepted(given, candidates)["tiny_index"].tolist() == [30]
-    found = annotations.accepted(given, candidates, rule="settled")
+    assert accepted_images.accepted(given, candidates)["tiny_index"].tolist() == [30]
+    found = accepted_images.accepted(given, candidates, rule="settled")
     assert found[["tiny_index", "num_raters", "selection_frequency"]].to_numpy().tolist() == [[0, 2, 0.5], [30, 2, 1]]
-    assert annotations.yields(given, rule="settled")["num_accepted"].tolist() == [2]
-    assert annotations.agreement(given) == annotations.agreement(table_of(*blind))
-    assert annotations.disagreements(given)["tiny_index"].tolist() == [0, 10, 20]
+    assert accepted_images.yields(given, rule="settled")["num_accepted"].tolist() == [2]
+    assert kappa.agreement(given) == kappa.agreement(table_of(*blind))
+    assert accepted_images.disagreements(given)["tiny_index"].tolist() == [0, 10, 20]
     with pytest.raises(ValueError, match="majority"):
-        annotations.accepted(given, candidates, rule="majority")
+        accepted_images.accepted(given, candidates, rule="majority")
     twice = table_of(*blind, *settling, vote(0, "dan" + votes.SETTLING, "no"))
-    assert annotations.accepted(twice, candidates, rule="settled")["tiny_index"].tolist() == [30]
+    assert accepted_images.accepted(twice, candidates, rule="settled")["tiny_index"].tolist() == [30]
 
 
 def test_votes_of_another_pool_are_an_error():
     with pytest.raises(ValueError, match="999"):
-        annotations.accepted(table_of(vote(999)), make_candidates(3))
+        accepted_images.accepted(table_of(vote(999)), make_candidates(3))
 
 
 def test_empty_log_accepts_nothing():
     empty = table_of()
-    assert annotations.accepted(empty, make_candidates(3)).empty and annotations.yields(empty).empty
-    assert annotations.agreement(empty).kappa is None and annotations.disagreements(empty).empty
+    assert accepted_images.accepted(empty, make_candidates(3)).empty and accepted_images.yields(empty).empty
+    assert kappa.agreement(empty).kappa is None and accepted_images.disagreements(empty).empty
 
 
 def random_votes(rng, raters, count=60):
@@ -217,16 +218,16 @@ def random_votes(rng, raters, count=60):
 
 def test_agreement_of_two_raters_is_cohens_kappa_of_scikit_learn(rng):
     codes, table = random_votes(rng, ["ann", "bob"])
-    found = annotations.agreement(table)
+    found = kappa.agreement(table)
     assert (found.measure, found.n, found.num_raters) == ("cohen", 60, 2)
     assert found.kappa == pytest.approx(cohen_kappa_score(codes[:, 0], codes[:, 1]))
     assert found.low < found.kappa < found.high
-    assert found == annotations.agreement(table.sample(frac=1, random_state=0))
+    assert found == kappa.agreement(table.sample(frac=1, random_state=0))
 
 
 def test_bootstrap_interval_is_that_of_resampled_images(rng):
     codes, table = random_votes(rng, ["ann", "bob"])
-    found = annotations.agreement(table)
+    found = kappa.agreement(table)
     draws = [codes[rng.integers(0, 60, 60)] for _ in range(1000)]
     low, high = np.quantile([cohen_kappa_score(d[:, 0], d[:, 1]) for d in draws], [0.025, 0.975])
     assert (found.low, found.high) == (pytest.approx(low, abs=0.03), pytest.approx(high, abs=0.03))
@@ -235,7 +236,7 @@ def test_bootstrap_interval_is_that_of_resampled_images(rng):
 def test_agreement_of_three_raters_is_fleiss_kappa_of_statsmodels(rng):
     codes, table = random_votes(rng, ["ann", "bob", "eve"])
     counts = np.stack([(codes == code).sum(axis=1) for code in range(3)], axis=1)
-    found = annotations.agreement(table, resamples=50)
+    found = kappa.agreement(table, resamples=50)
     assert (found.measure, found.n) == ("fleiss", 60) and found.kappa == pytest.approx(fleiss_kappa(counts))
 
 
@@ -244,7 +245,7 @@ def test_krippendorff_alpha_of_a_hand_worked_example():
     # binary data, alpha = 0.095
     first, second = [0, 1, 0, 0, 0, 0, 0, 0, 1, 0], [1, 1, 1, 0, 0, 1, 0, 0, 0, 0]
     given = [vote(i, r, votes.VERDICTS[x]) for r, row in (("a", first), ("b", second)) for i, x in enumerate(row)]
-    found = annotations.agreement(table_of(*given), measure="krippendorff", resamples=0)
+    found = kappa.agreement(table_of(*given), measure="krippendorff", resamples=0)
     assert round(found.kappa, 3) == 0.095
 
 
@@ -258,7 +259,7 @@ def test_krippendorff_alpha_of_a_hand_worked_example():
     ],
 )
 def test_agreement_that_is_undefined_says_why(given, reason):
-    found = annotations.agreement(table_of(*given))
+    found = kappa.agreement(table_of(*given))
     assert found.kappa is None and reason in found.reason
 
 
@@ -271,14 +272,14 @@ def test_agreement_is_told_per_class_and_keyword():
 
 
 def test_disagreements_show_both_verdicts():
-    found = annotations.disagreements(table_of(vote(1, "a"), vote(1, "b", "no"), vote(2, "a"), vote(2, "b")))
+    found = accepted_images.disagreements(table_of(vote(1, "a"), vote(1, "b", "no"), vote(2, "a"), vote(2, "b")))
     assert found.to_dict("records") == [{"tiny_index": 1, "keyword": "tabby", "class": "cat", "a": "yes", "b": "no"}]
 
 
 def test_labelimg_files_round_trip(tmp_path):
     rows = make_candidates(3).assign(verdict=["yes", "no", "unsure"])
-    annotations.write_labelimg(tmp_path, rows)
-    read, refused = annotations.read_labelimg(tmp_path)
+    labelimg.write_labelimg(tmp_path, rows)
+    read, refused = labelimg.read_labelimg(tmp_path)
     names = ["class_name", "keyword", "filename", "verdict"]
     assert not refused
     assert read[names].to_numpy().tolist() == rows[names].to_numpy().tolist()
@@ -318,7 +319,7 @@ def test_labelimg_takes_either_slash_and_refuses_the_rest_by_name(tmp_path):
     (tmp_path / "other.xml").write_text(xml("cat/tabby/c.png", thing("dog")))
     for name, (text, _) in REFUSED.items():
         (tmp_path / f"bad_{name}.xml").write_text(text)
-    rows, refused = annotations.read_labelimg(tmp_path)
+    rows, refused = labelimg.read_labelimg(tmp_path)
     assert rows[["filename", "verdict"]].to_numpy().tolist() == [["b.png", "yes"], ["c.png", "no"], ["a.png", "yes"]]
     reasons = dict(refused)
     assert sorted(reasons) == sorted(f"bad_{name}.xml" for name in REFUSED)
@@ -331,7 +332,7 @@ def test_labelimg_takes_either_slash_and_refuses_the_rest_by_name(tmp_path):
 def test_no_bytes_whatever_stop_the_reader_of_labelimg(tmp_path_factory, content):
     folder = tmp_path_factory.mktemp("xml")
     (folder / "a.xml").write_bytes(content)
-    rows, refused = annotations.read_labelimg(folder)
+    rows, refused = labelimg.read_labelimg(folder)
     assert len(rows) + len(refused) == 1
 
 
@@ -343,33 +344,33 @@ def test_labelimg_link_to_outside_is_refused(tmp_path):
         (inside / "link.xml").symlink_to(tmp_path / "secret.xml")
     except OSError:
         pytest.skip("this system makes no links without privileges")
-    assert annotations.read_labelimg(inside)[1][0].file == "link.xml"
+    assert labelimg.read_labelimg(inside)[1][0].file == "link.xml"
 
 
 def test_names_that_leave_the_folder_are_not_written(tmp_path):
     for filename in ("../x.png", "a/b.png", "a\\b.png", ".."):
         with pytest.raises(ValueError, match=re.escape(repr(filename)[1:-1].split("/")[-1])):
-            annotations.write_labelimg(tmp_path, make_candidates(1).assign(filename=filename))
+            labelimg.write_labelimg(tmp_path, make_candidates(1).assign(filename=filename))
     assert not list(tmp_path.iterdir())
 
 
 def test_exported_pictures_have_the_very_pixels(tmp_path, rng):
     candidates, images = make_candidates(4), rng.integers(0, 256, (4, 32, 32, 3), dtype=np.uint8)
-    assert annotations.export_images(tmp_path, candidates, images) == 4
+    assert accepted_images.export_images(tmp_path, candidates, images) == 4
     assert {path.suffix for path in tmp_path.rglob("*.*")} == {".png"}
-    np.testing.assert_array_equal(annotations.read_images(tmp_path, candidates), images)
-    assert annotations.candidate_at(candidates, 20)["filename"] == "tabby_s_000002.png"
+    np.testing.assert_array_equal(accepted_images.read_images(tmp_path, candidates), images)
+    assert accepted_images.candidate_at(candidates, 20)["filename"] == "tabby_s_000002.png"
 
 
 def test_export_never_overwrites_another_picture(tmp_path, rng):
     candidates, images = make_candidates(1), rng.integers(0, 256, (1, 32, 32, 3), dtype=np.uint8)
-    annotations.export_images(tmp_path, candidates, images)
-    annotations.export_images(tmp_path, candidates, images)
+    accepted_images.export_images(tmp_path, candidates, images)
+    accepted_images.export_images(tmp_path, candidates, images)
     with pytest.raises(ValueError, match="another picture"):
-        annotations.export_images(tmp_path, candidates, 255 - images)
-    np.testing.assert_array_equal(annotations.read_images(tmp_path, candidates), images)
+        accepted_images.export_images(tmp_path, candidates, 255 - images)
+    np.testing.assert_array_equal(accepted_images.read_images(tmp_path, candidates), images)
     with pytest.raises(ValueError, match="jpg"):
-        annotations.export_images(tmp_path, candidates.assign(filename="a.jpg"), images)
+        accepted_images.export_images(tmp_path, candidates.assign(filename="a.jpg"), images)
 
 
 def test_published_good_indices_and_blacklists_round_trip(published, tmp_path):

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image, ImageEnhance, ImageOps
 
-from cifar102 import augmentation, autoaugment, geometry, pixel_operations
+from cifar102.training import augmentation, autoaugment, geometry, pixels
 
 SEED = tf.constant([7, 11], tf.int32)
 CHAINS = (*augmentation.NAMES, "flip_crop+cutmix")
@@ -160,15 +160,15 @@ def test_a_small_alpha_gives_no_nan(batch):
         assert np.isfinite(augmentation.mixup(*batch, tf.constant([k, k]), alpha=0.01)[0]).all()
 
 
-apply = tf.function(pixel_operations.apply, autograph=False)
+apply = tf.function(pixels.apply, autograph=False)
 
 
-@pytest.mark.parametrize("name", pixel_operations.NAMES)
+@pytest.mark.parametrize("name", pixels.NAMES)
 @pytest.mark.parametrize("sign", [-1.0, 1.0])
 def test_each_operation_is_that_of_pillow(name, sign, batch):
     images = batch[0].numpy()
     images[0] = 77  # one colour: nothing to stretch
-    which, levels = tf.fill([12], pixel_operations.NAMES.index(name)), np.linspace(0, 1, 12).astype(np.float32)
+    which, levels = tf.fill([12], pixels.NAMES.index(name)), np.linspace(0, 1, 12).astype(np.float32)
     ours = apply(tf.constant(images), which, tf.constant(levels), tf.fill([12], sign)).numpy()
     theirs = np.stack(
         [
@@ -191,9 +191,9 @@ def test_each_operation_is_that_of_pillow(name, sign, batch):
 
 
 def test_operations_in_one_batch_do_not_touch_each_other(batch):
-    names = [pixel_operations.NAMES.index(name) for name in pixel_operations.NAMES[:12]]
+    names = [pixels.NAMES.index(name) for name in pixels.NAMES[:12]]
     levels, signs = tf.fill([12], 0.6), tf.ones([12])
-    together = pixel_operations.apply(batch[0], tf.constant(names), levels, signs)
+    together = pixels.apply(batch[0], tf.constant(names), levels, signs)
     for k, name in enumerate(names):
         alone = apply(batch[0][k : k + 1], tf.constant([name]), levels[:1], signs[:1])
         np.testing.assert_array_equal(together[k], alone[0])
@@ -203,7 +203,7 @@ def test_the_policy_is_25_pairs_of_known_operations():
     assert len(autoaugment.POLICY) == 25
     for pair in autoaugment.POLICY:
         assert len(pair) == 2
-        assert all(name in pixel_operations.NAMES and 0 <= p <= 1 and 0 <= level <= 9 for name, p, level in pair)
+        assert all(name in pixels.NAMES and 0 <= p <= 1 and 0 <= level <= 9 for name, p, level in pair)
     assert len(autoaugment.RAND_OPERATIONS) == 14
 
 

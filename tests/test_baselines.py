@@ -4,7 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cifar102 import accuracies, baselines, cifar, fast_recipe, published_files
+from cifar102 import cifar
+from cifar102.analysis import accuracies, published_files
+from cifar102.studies import baselines, fast_recipe
 
 
 def test_each_network_trains_on_both_sets_with_the_same_recipe_and_seed():

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from cifar102 import bench_worker, benchmarks
+from cifar102.commands import bench_worker, benchmarks
 
 ROW = {"name": "a_vs_b", "ours": 1.0, "peer": 2.0, "unit": "s", "ratio": 2.0, "peer_name": "b"}
 STUB = """
@@ -81,7 +81,7 @@ def test_a_worker_that_ends_is_told_with_its_last_words(tmp_path):
 def test_a_worker_serves_the_rate_of_a_step_that_it_makes_once(tmp_path):
     script = tmp_path / "steps.py"
     script.write_text(
-        "import time\nfrom cifar102 import bench_worker\n"
+        "import time\nfrom cifar102.commands import bench_worker\n"
         "bench_worker.serve('it', lambda name: 7, lambda name: lambda: time.sleep(0.05))\n"
     )
     with benchmarks.Worker(sys.executable, script) as worker:

@@ -14,8 +14,8 @@ import pandas as pd
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from cifar102 import block_search, dedup
-from cifar102.workspace import REPOSITORY
+from cifar102.dedup import block_search, neighbours, pair_bound, pair_table
+from cifar102.workspace.files import REPOSITORY
 
 NUM_BLOCKS = 30
 
@@ -33,17 +33,17 @@ def images() -> np.ndarray:
 @pytest.mark.parametrize("within", [False, True])
 def test_blocks_give_the_table_of_the_undivided_search(images: np.ndarray, tmp_path: Path, within: bool) -> None:
     queries, references = (images, None) if within else (images[:250], images[100:])
-    whole = dedup.near_duplicates(queries, references)
+    whole = pair_table.near_duplicates(queries, references)
     found = block_search.search("near_duplicates", queries, references, tmp_path, block_size=70)
     pd.testing.assert_frame_equal(found, whole)
     above = block_search.search("pairs_above", queries, references, tmp_path / "above", block_size=70, threshold=0.5)
-    pd.testing.assert_frame_equal(above, dedup.pairs_above(queries, references, 0.5))
+    pd.testing.assert_frame_equal(above, pair_bound.pairs_above(queries, references, 0.5))
     assert len(above) > 50
 
 
 def test_neighbours_in_blocks_are_those_of_nearest(images: np.ndarray, tmp_path: Path) -> None:
     found = block_search.search("nearest", images[:90], images, tmp_path, block_size=40, k=3)
-    distances, indices = dedup.nearest(images[:90], images, k=3)
+    distances, indices = neighbours.nearest(images[:90], images, k=3)
     np.testing.assert_array_equal(found["distance"].to_numpy().reshape(-1, 3), distances)
     np.testing.assert_array_equal(found["reference"].to_numpy().reshape(-1, 3), indices)
     assert found["query"].tolist() == np.repeat(np.arange(90), 3).tolist()
@@ -129,5 +129,5 @@ def test_a_cluster_that_loses_a_worker_midway_gives_the_same_table(cluster, imag
     killer.join()
     assert workers[0].wait(10) == -signal.SIGKILL and workers[1].poll() is None
     assert 0 < left_when_killed[0] < NUM_BLOCKS
-    pd.testing.assert_frame_equal(found, dedup.near_duplicates(images))
+    pd.testing.assert_frame_equal(found, pair_table.near_duplicates(images))
     assert not (folder / "queries.npy").exists()

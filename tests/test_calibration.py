@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from cifar102 import calibration
+from cifar102.analysis import calibration
 
 
 def confident(share: float, n: int = 100) -> np.ndarray:

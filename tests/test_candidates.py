@@ -6,10 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cifar102 import candidates, figures, notebooks, quotas
 from cifar102.cifar import ImageSet, load_cifar10
-from cifar102.tiny_images import TinyImages, write_tiny_images
-from cifar102.workspace import REPOSITORY, read_table
+from cifar102.figures import drawing
+from cifar102.sampling import quotas
+from cifar102.tiny_images import candidates
+from cifar102.tiny_images.pair import TinyImages, write_tiny_images
+from cifar102.workflow import notebooks
+from cifar102.workspace.files import REPOSITORY, read_table
 
 
 def image_set(rng: np.random.Generator, names: list[tuple[str, int]]) -> ImageSet:
@@ -63,8 +66,8 @@ def test_an_image_is_unreached_when_its_keyword_is_of_another_class_or_none() ->
 def test_notebook_01_ends_only_when_all_it_collected_is_still_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(figures, "draw", lambda *given, **named: None)
-    monkeypatch.setattr(figures, "draw_sheet", lambda *given, **named: None)
+    monkeypatch.setattr(drawing, "draw", lambda *given, **named: None)
+    monkeypatch.setattr(drawing, "draw_sheet", lambda *given, **named: None)
     names: dict[str, object] = {}
     for cell in notebooks.read_cells(REPOSITORY / "notebooks" / "01_build_subset.ipynb"):
         if cell["cell_type"] == "code":

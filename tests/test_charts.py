@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from cifar102 import accuracy_charts, charts, figures
+from cifar102.figures import accuracy_charts, charts, drawing
 
 COUNTS = pd.DataFrame(
     {"class_name": ["cat", "dog", "cat", "dog"], "split": ["train"] * 2 + ["test"] * 2, "images": [5, 3, 2, 4]}
@@ -51,14 +51,14 @@ PANELS = {"image_sheet", "pictures", "network_diagram"}  # without axes: tested 
 
 
 def axes_of(name: str, table: pd.DataFrame, **options: object) -> mpl.axes.Axes:
-    with mpl.rc_context(figures.STYLE):
+    with mpl.rc_context(drawing.STYLE):
         ax = Figure(figsize=(6.4, 3.8)).subplots()
-        figures.PLOTS[name](ax, table, **options)
+        drawing.PLOTS[name](ax, table, **options)
     return ax
 
 
 def test_every_registered_chart_is_tried_here():
-    assert set(ALL) | PANELS == set(figures.PLOTS)
+    assert set(ALL) | PANELS == set(drawing.PLOTS)
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -182,7 +182,7 @@ def test_ten_classes_have_ten_colours():
 
 def test_colours_stay_when_the_style_is_gone():
     ax = axes_of("curves", COUNTS.assign(epoch=[1, 2, 1, 2]), x="epoch", y="images", hue="split")
-    assert [line.get_color() for line in ax.lines] == figures.PALETTE[:2]
+    assert [line.get_color() for line in ax.lines] == drawing.PALETTE[:2]
 
 
 def test_large_numbers_have_thousands_commas():
@@ -194,7 +194,7 @@ def test_the_modules_hold_no_chart_that_is_not_registered():
     for module in (charts, accuracy_charts):
         functions = inspect.getmembers(module, inspect.isfunction)
         public = {name for name, item in functions if item.__module__ == module.__name__ and name[0] != "_"}
-        assert public == set(figures.MODULES[module])
+        assert public == set(drawing.MODULES[module])
 
 
 def test_epochs_are_counted_in_whole_numbers():

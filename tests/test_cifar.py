@@ -7,7 +7,8 @@ import pickle
 import numpy as np
 import pytest
 
-from cifar102 import batch_pickle, cifar
+from cifar102 import cifar
+from cifar102.workspace import batch_pickle
 
 
 @pytest.fixture

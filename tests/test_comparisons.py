@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from cifar102 import comparisons
+from cifar102.studies import comparisons
 
 
 def make_runs(arms: dict[str, list[float]], study: str = "pooling", **columns: object) -> pd.DataFrame:

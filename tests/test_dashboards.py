@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cifar102 import dashboards, figures, image_sheets
 from cifar102.cifar import CLASS_NAMES, ImageSet
-from cifar102.workspace import Workspace
+from cifar102.figures import dashboards, drawing, sheets
+from cifar102.workspace.files import Workspace
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def test_the_mistakes_are_wrong_the_surest_first_and_show_their_image(judged) ->
     _, probabilities, truth = judged
     table = dashboards.mistakes(probabilities, truth, 12)
     assert (table["row"] % 2 == 0).all() and table["row"].is_monotonic_decreasing
-    np.testing.assert_array_equal(image_sheets.decode_pixels(list(table["pixels"])), truth.images[table["row"]])
+    np.testing.assert_array_equal(sheets.decode_pixels(list(table["pixels"])), truth.images[table["row"]])
     label = truth.labels[table["row"][0]]
     assert table["caption"][0] == f"{CLASS_NAMES[(label + 1) % 10]}\nis {CLASS_NAMES[label]}"
 
@@ -35,7 +35,7 @@ def test_a_page_is_drawn_and_drawn_again_from_its_files(judged, workspace: Works
     path = workspace.figures / "05-dashboard.png"
     before = path.read_bytes()
     path.unlink()
-    assert figures.redraw(workspace) == ["05-dashboard"]
+    assert drawing.redraw(workspace) == ["05-dashboard"]
     assert path.read_bytes() == before
 
 

@@ -7,8 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cifar102 import cifar, companions, datasets, sources
-from cifar102.workspace import write_array, write_bytes, write_table
+from cifar102 import cifar
+from cifar102.datasets import companions, sources
+from cifar102.datasets import sets as datasets
+from cifar102.workspace.files import write_array, write_bytes, write_table
 
 LABELS = np.repeat(np.arange(10), 6)
 

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from cifar102 import cifar, dedup
+from cifar102 import cifar
+from cifar102.dedup import pair_table
 
 
 def smooth_images(rng: np.random.Generator, count: int) -> np.ndarray:
@@ -24,7 +25,7 @@ def test_a_shifted_noisy_copy_is_a_duplicate_and_its_shift_is_told(rng: np.rando
     references = smooth_images(rng, 40)
     for shift in ((0, 0), (2, -1), (-2, 2)):
         query = moved(references[7], *shift).astype(int) + rng.integers(-4, 5, (32, 32, 3))
-        pairs = dedup.near_duplicates(np.clip(query, 0, 255).astype(np.uint8)[None], references)
+        pairs = pair_table.near_duplicates(np.clip(query, 0, 255).astype(np.uint8)[None], references)
         best = pairs.iloc[0]
         assert (best["reference"], best["shortlist_rank"], best["verdict"]) == (7, 1, "duplicate")
         assert (best["shift_row"], best["shift_column"]) == shift
@@ -32,8 +33,8 @@ def test_a_shifted_noisy_copy_is_a_duplicate_and_its_shift_is_told(rng: np.rando
 
 
 def test_the_pair_table_has_its_columns_and_ten_ranked_partners_a_query(rng: np.random.Generator) -> None:
-    pairs = dedup.near_duplicates(smooth_images(rng, 5), smooth_images(rng, 30))
-    assert list(pairs) == list(dedup.PAIR_COLUMNS)
+    pairs = pair_table.near_duplicates(smooth_images(rng, 5), smooth_images(rng, 30))
+    assert list(pairs) == list(pair_table.PAIR_COLUMNS)
     assert [str(kind) for kind in pairs.dtypes] == ["int64"] * 3 + ["float64"] * 2 + ["int64"] * 2 + ["object"]
     assert pairs["query"].tolist() == np.repeat(np.arange(5), 10).tolist()
     assert pairs["shortlist_rank"].tolist() == [*range(1, 11)] * 5
@@ -43,7 +44,7 @@ def test_the_pair_table_has_its_columns_and_ten_ranked_partners_a_query(rng: np.
 def test_within_a_set_no_image_is_its_own_partner_but_its_copy_is(rng: np.random.Generator) -> None:
     images = smooth_images(rng, 12)
     images[9] = images[3]
-    pairs = dedup.near_duplicates(images)
+    pairs = pair_table.near_duplicates(images)
     assert (pairs["query"] != pairs["reference"]).all()
     found = pairs[pairs["verdict"] == "duplicate"]
     assert found[["query", "reference", "ssim", "ncc"]].to_numpy().tolist() == [[3, 9, 1, 1], [9, 3, 1, 1]]
@@ -51,50 +52,52 @@ def test_within_a_set_no_image_is_its_own_partner_but_its_copy_is(rng: np.random
 
 def test_few_references_give_short_lists_and_one_image_alone_gives_none(rng: np.random.Generator) -> None:
     images = smooth_images(rng, 4)
-    assert len(dedup.near_duplicates(images, images[:2])) == 8
-    assert len(dedup.near_duplicates(images)) == 12
-    assert dedup.near_duplicates(images[:1]).empty
+    assert len(pair_table.near_duplicates(images, images[:2])) == 8
+    assert len(pair_table.near_duplicates(images)) == 12
+    assert pair_table.near_duplicates(images[:1]).empty
 
 
 def test_thresholds_decide_the_verdict_and_are_inclusive(rng: np.random.Generator) -> None:
     images = smooth_images(rng, 20)
-    scores = dedup.near_duplicates(images)["ssim"]
+    scores = pair_table.near_duplicates(images)["ssim"]
     high, low = scores.quantile(0.9, interpolation="higher"), scores.quantile(0.5, interpolation="higher")
-    verdicts = dedup.near_duplicates(images, duplicate=high, review=low)["verdict"]
+    verdicts = pair_table.near_duplicates(images, duplicate=high, review=low)["verdict"]
     assert (
         verdicts.tolist()
         == np.where(scores >= high, "duplicate", np.where(scores >= low, "review", "different")).tolist()
     )
     with pytest.raises(ValueError, match="review <= duplicate"):
-        dedup.near_duplicates(images, duplicate=0.5, review=0.6)
+        pair_table.near_duplicates(images, duplicate=0.5, review=0.6)
 
 
 def test_a_reviewed_verdict_overrides_the_score_and_the_last_one_counts(rng: np.random.Generator) -> None:
-    pairs = dedup.near_duplicates(smooth_images(rng, 3), smooth_images(rng, 3)).assign(reference_set="cifar10-test")
+    pairs = pair_table.near_duplicates(smooth_images(rng, 3), smooth_images(rng, 3)).assign(
+        reference_set="cifar10-test"
+    )
     said = pd.DataFrame({"query": [1, 1, 8], "reference_set": "cifar10-test", "reference": [2, 2, 0]})
-    judged = dedup.apply_verdicts(pairs, said.assign(verdict=["different", "duplicate", "duplicate"]))
+    judged = pair_table.apply_verdicts(pairs, said.assign(verdict=["different", "duplicate", "duplicate"]))
     is_said = (pairs["query"] == 1) & (pairs["reference"] == 2)
     assert judged.loc[is_said, "verdict"].tolist() == ["duplicate"]
     assert judged.loc[~is_said, "verdict"].tolist() == pairs.loc[~is_said, "verdict"].tolist()
     assert judged["is_reviewed"].tolist() == is_said.tolist()
     other_set = said.assign(verdict="duplicate", reference_set="cifar10-train")
-    assert not dedup.apply_verdicts(pairs, other_set)["is_reviewed"].any()
+    assert not pair_table.apply_verdicts(pairs, other_set)["is_reviewed"].any()
 
 
 def test_verdicts_with_unknown_words_or_without_columns_are_refused(rng: np.random.Generator) -> None:
-    pairs = dedup.near_duplicates(smooth_images(rng, 3))
+    pairs = pair_table.near_duplicates(smooth_images(rng, 3))
     with pytest.raises(ValueError, match="maybe"):
-        dedup.apply_verdicts(pairs, pd.DataFrame({"query": [0], "reference": [1], "verdict": ["maybe"]}))
+        pair_table.apply_verdicts(pairs, pd.DataFrame({"query": [0], "reference": [1], "verdict": ["maybe"]}))
     with pytest.raises(ValueError, match="reference"):
-        dedup.apply_verdicts(pairs, pd.DataFrame({"query": [0], "verdict": ["duplicate"]}))
+        pair_table.apply_verdicts(pairs, pd.DataFrame({"query": [0], "verdict": ["duplicate"]}))
 
 
 def test_components_join_what_hangs_together_through_others() -> None:
     pairs = pd.DataFrame({"query": [4, 1, 2], "reference": [1, 5, 3]})
-    assert dedup.components(pairs, 7).tolist() == [0, 1, 2, 2, 1, 1, 3]
-    assert dedup.components(pairs.iloc[:0], 3).tolist() == [0, 1, 2]
+    assert pair_table.components(pairs, 7).tolist() == [0, 1, 2, 2, 1, 1, 3]
+    assert pair_table.components(pairs.iloc[:0], 3).tolist() == [0, 1, 2]
     with pytest.raises(ValueError, match="0 to 4"):
-        dedup.components(pairs, 5)
+        pair_table.components(pairs, 5)
 
 
 @pytest.mark.real_data
@@ -102,7 +105,7 @@ def test_most_judged_pairs_of_the_real_test_set_are_flagged(real_data, judged_pa
     test = cifar.load_cifar10(real_data / "cifar-10-batches-py")["test"].images
     judged = pd.read_csv(judged_pairs)[["TestID", "TrainID"]].to_numpy()
     rows = np.unique(judged)
-    pairs = dedup.near_duplicates(test[rows], test, k=11)  # each finds itself, too
+    pairs = pair_table.near_duplicates(test[rows], test, k=11)  # each finds itself, too
     scores = {(rows[q], r): s for q, r, s in zip(pairs["query"], pairs["reference"], pairs["ssim"], strict=True)}
     best = np.array([max(scores.get((a, b), -1), scores.get((b, a), -1)) for a, b in judged])
     assert len(best) == 39

@@ -14,8 +14,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cifar102 import cifar, methods_text, profiles, steps
-from cifar102.workspace import REPOSITORY, Workspace, hash_file, read_json
+from cifar102 import cifar
+from cifar102.analysis import methods
+from cifar102.workflow import profiles, steps
+from cifar102.workspace.files import REPOSITORY, Workspace, hash_file, read_json
 
 pytestmark = pytest.mark.slow
 ALWAYS = [
@@ -157,8 +159,8 @@ def test_the_analysis_leaves_its_figures_and_a_methods_text_of_its_own_numbers(d
     figures = demo_run.workspace.figures
     assert [name for name in ANALYSIS_FIGURES if not (figures / f"08-{name}.svg").is_file()] == []
     section = json.loads(demo_run.workspace.summary.read_text())["08_generalization"]
-    facts = methods_text.MethodsFacts(**section["methods"]["facts"])
-    assert methods_text.methods_text(facts) == section["methods"]["text"]
+    facts = methods.MethodsFacts(**section["methods"]["facts"])
+    assert methods.methods_text(facts) == section["methods"]["text"]
     assert "simulated" in section["methods"]["text"] and "d9982ab" not in section["methods"]["text"]
     fits = pd.read_csv(demo_run.workspace.results / "published_fits.csv")
     assert set(fits["version"]) == {"cifar10.1-v4", "cifar10.1-v6"}

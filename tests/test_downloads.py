@@ -15,8 +15,8 @@ import zipfile
 
 import pytest
 
-from cifar102 import archives, downloads, sources
-from cifar102.sources import Source
+from cifar102.datasets import archives, downloads, sources
+from cifar102.datasets.sources import Source
 
 CONTENT = bytes(range(256)) * 800
 SHA = f"sha256:{hashlib.sha256(CONTENT).hexdigest()}"
@@ -198,7 +198,8 @@ def test_two_callers_fetch_once(home, opener, tmp_path):
 
 CHILD = """
 import sys, urllib.request
-from cifar102 import downloads, sources
+from cifar102.datasets import downloads
+from cifar102.datasets import sources
 name, url, folder, checksum = "small.bin", *sys.argv[1:]
 sources.SOURCES[name] = sources.Source(name, "https://home.test/small.bin", checksum)
 downloads.BLOCK_BYTES = 1000

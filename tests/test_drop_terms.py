@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from cifar102 import drop_terms, intervals
+from cifar102.analysis import drop_terms, intervals
 
 
 def table(correct: int, n: int) -> pd.DataFrame:

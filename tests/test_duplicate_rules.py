@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cifar102 import dedup, duplicate_rules, planted_copies
+from cifar102.dedup import duplicate_rules, pair_table, planted_copies
 from tests.test_dedup import smooth_images
 
 
@@ -43,7 +43,7 @@ def test_scores_are_those_of_the_search_and_a_copy_is_perfect_by_every_rule(rng:
     for rule in duplicate_rules.RULES:
         assert pair[rule.name] == (0 if rule.is_distance else 1)
     shifted = found[found["rule"] == duplicate_rules.SHIFTED.name]
-    assert shifted["score"].tolist() == dedup.near_duplicates(images, k=5)["ssim"].tolist()
+    assert shifted["score"].tolist() == pair_table.near_duplicates(images, k=5)["ssim"].tolist()
 
 
 def test_recall_counts_a_pair_from_either_side_and_one_never_looked_at_as_missed() -> None:

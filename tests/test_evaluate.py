@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cifar102 import cifar, evaluate, evaluation_sets
-from cifar102.workspace import Workspace
+from cifar102 import cifar
+from cifar102.evaluation import test_sets, verdict
+from cifar102.workspace.files import Workspace
 
 WORDS = ("jetliner", "cab", "wren", "tabby", "elk", "pug", "bullfrog", "pony", "ferry", "lorry")
 
@@ -56,7 +57,7 @@ def test_folder_of_predictions_gets_tables_line_figure_and_json(
     data: Path, workspace: Workspace, tmp_path: Path
 ) -> None:
     mine = write_predictions(tmp_path / "my model", np.arange(60) % 10)
-    found = evaluate.evaluate(mine, workspace=workspace, data=data)
+    found = verdict.evaluate(mine, workspace=workspace, data=data)
     gap = found.card.tables["gaps"].set_index("set").loc["cifar10.1-v4"]
     assert (gap["original"], gap["new"], gap["n_new"]) == (0.9, 0.775, 40)
     robust = found.card.tables["effective_robustness"].iloc[0]
@@ -79,7 +80,7 @@ def predict(images):
 """
     (tmp_path / "my_own_model.py").write_text(code)
     monkeypatch.chdir(tmp_path)
-    found = evaluate.evaluate("my_own_model:predict", workspace=workspace, data=data)
+    found = verdict.evaluate("my_own_model:predict", workspace=workspace, data=data)
     assert found.card.tables["accuracy"]["accuracy"].tolist() == [1, 1]
     assert list(found.card.tables["accuracy"]["set"]) == ["cifar10", "cifar10.1-v4"]
     assert str(tmp_path) not in sys.path[:1]
@@ -87,7 +88,7 @@ def predict(images):
 
 def test_one_published_file_brings_its_other_sets(data: Path, workspace: Workspace) -> None:
     path = data / "CIFAR-10.1" / "model_predictions" / "v4_predictions" / "vgg_predictions.json"
-    found = evaluate.evaluate(path, workspace=workspace, data=data)
+    found = verdict.evaluate(path, workspace=workspace, data=data)
     assert found.card.name == "vgg"
     assert found.card.tables["gaps"]["gap"].tolist() == pytest.approx([0.05])
 
@@ -106,25 +107,25 @@ def test_source_that_is_not_there_is_named(data: Path, workspace: Workspace, sou
     with pytest.raises(
         (ValueError, FileNotFoundError, TypeError), match=message if source != "json:dumps" else "ndarray"
     ):
-        evaluate.evaluate(source, workspace=workspace, data=data)
+        verdict.evaluate(source, workspace=workspace, data=data)
 
 
 def test_predictions_in_another_class_order_are_refused_and_nothing_is_written(data, workspace, tmp_path) -> None:
     (tmp_path / "cifar10.json").write_text(json.dumps(((np.arange(60) + 3) % 10).tolist()))
     with pytest.raises(ValueError, match=r"cifar10: 0.0% right as it stands, 100.0% with other class numbers"):
-        evaluate.evaluate(tmp_path / "cifar10.json", workspace=workspace, data=data)
+        verdict.evaluate(tmp_path / "cifar10.json", workspace=workspace, data=data)
     assert not workspace.results.exists()
 
 
 def test_unknown_set_and_unknown_data_folder_are_named(data: Path, workspace: Workspace) -> None:
     with pytest.raises(ValueError, match=r"\['cifar100'\] are no test sets"):
-        evaluate.evaluate("x.npy", ["cifar100"], workspace, data)
+        verdict.evaluate("x.npy", ["cifar100"], workspace, data)
     with pytest.raises(FileNotFoundError, match="--data"):
-        evaluate.evaluate("x.npy", None, workspace, data / "none")
+        verdict.evaluate("x.npy", None, workspace, data / "none")
 
 
 def test_labels_alone_are_enough_for_predictions(data: Path, workspace: Workspace) -> None:
-    found, missing = evaluation_sets.find(["cifar10", "cifar10.1-v6", "cifar102"], workspace, data)
+    found, missing = test_sets.find(["cifar10", "cifar10.1-v6", "cifar102"], workspace, data)
     assert found["cifar10.1-v6"].images is None
     assert len(found["cifar10.1-v6"].labels) == 30
     assert found["cifar10"].keywords[:2].tolist() == ["jetliner", "cab"]
@@ -137,13 +138,13 @@ def test_keras_file_is_judged_and_its_pixel_scale_stated(data: Path, workspace: 
     inputs = keras.Input((32, 32, 3))
     outputs = keras.layers.Dense(10)(keras.layers.GlobalAveragePooling2D()(keras.layers.Rescaling(1 / 255)(inputs)))
     keras.Model(inputs, outputs).save(tmp_path / "mine.keras")
-    found = evaluate.evaluate(tmp_path / "mine.keras", workspace=workspace, data=data)
+    found = verdict.evaluate(tmp_path / "mine.keras", workspace=workspace, data=data)
     assert list(found.card.tables["accuracy"]["n"]) == [60, 40]
     assert "mine.keras: pixels given as 0-255" in str(found)
     assert len(found.card.tables["calibration"]) == 2
     keras.Model(inputs, keras.layers.Lambda(lambda x: x[:, 0, 0, :])(inputs)).save(tmp_path / "code.keras")
     with pytest.raises(ValueError, match=r"code\.keras: holds a Lambda layer"):
-        evaluate.evaluate(tmp_path / "code.keras", workspace=workspace, data=data)
+        verdict.evaluate(tmp_path / "code.keras", workspace=workspace, data=data)
 
 
 def test_every_set_that_is_not_judged_gets_a_sentence(data: Path, workspace: Workspace, tmp_path: Path) -> None:
@@ -151,14 +152,14 @@ def test_every_set_that_is_not_judged_gets_a_sentence(data: Path, workspace: Wor
     (tmp_path / "half.py").write_text("def predict(images):\n    return [0] * len(images)\n")
     sys.path.insert(0, str(tmp_path))
     try:
-        text = str(evaluate.evaluate("half:predict", workspace=workspace, data=data))
+        text = str(verdict.evaluate("half:predict", workspace=workspace, data=data))
     finally:
         sys.path.remove(str(tmp_path))
-    for name in evaluation_sets.NAMES[1:]:
+    for name in test_sets.NAMES[1:]:
         assert text.count(f"{name} was not judged: ") == 1, name
     assert "d9982ab/datasets/cifar10.1_v4_data.npy" in text
     np.save(tmp_path / "cifar10.npy", np.arange(60) % 10)
-    text = str(evaluate.evaluate(tmp_path / "cifar10.npy", ["cifar10", "cifar10.1-v6"], workspace, data))
+    text = str(verdict.evaluate(tmp_path / "cifar10.npy", ["cifar10", "cifar10.1-v6"], workspace, data))
     assert "cifar10.1-v6 was not judged: " in text
 
 
@@ -170,18 +171,18 @@ def test_later_version_is_judged_by_the_same_path(data: Path, workspace: Workspa
     place.mkdir()
     for k, model in enumerate(("vgg", "resnet", "wrn")):
         (place / f"{model}_predictions.json").write_text(json.dumps(said_with(labels, 3 + 2 * k).tolist()))
-    assert evaluation_sets.names(workspace, data)[-1] == "cifar10.1-v11"
-    found = evaluate.evaluate(place / "wrn_predictions.json", workspace=workspace, data=data)
+    assert test_sets.names(workspace, data)[-1] == "cifar10.1-v11"
+    found = verdict.evaluate(place / "wrn_predictions.json", workspace=workspace, data=data)
     assert list(found.card.tables["gaps"]["set"]) == ["cifar10.1-v4", "cifar10.1-v11"]
     assert found.card.tables["gaps"]["new"].iloc[1] == 0.65
     assert list(found.card.tables["effective_robustness"]["set"]) == ["cifar10.1-v4", "cifar10.1-v11"]
     np.save(home / "datasets" / "cifar10.1_v11_data.npy", np.zeros((20, 32, 32, 3), dtype=np.uint8))
-    assert evaluation_sets.load("cifar10.1-v11", workspace, data).images.shape == (20, 32, 32, 3)
+    assert test_sets.load("cifar10.1-v11", workspace, data).images.shape == (20, 32, 32, 3)
 
 
 def test_figure_shows_what_images_it_is_of_and_the_level_is_kept(data, workspace, tmp_path) -> None:
     mine = write_predictions(tmp_path / "mine", np.arange(60) % 10)
-    found = evaluate.evaluate(mine, workspace=workspace, data=data, level=0.8)
+    found = verdict.evaluate(mine, workspace=workspace, data=data, level=0.8)
     record = json.loads((workspace.figures / "08-evaluate-mine.json").read_text())
     assert record["title"] == "mine, 80% intervals\npublished sets"
     assert [panel["plot"] for panel in record["panels"]] == ["interval_rows", "interval_rows", "reliability"]
@@ -190,7 +191,7 @@ def test_figure_shows_what_images_it_is_of_and_the_level_is_kept(data, workspace
 
 def test_published_model_is_judged_by_the_line_it_is_part_of(data: Path, workspace: Workspace) -> None:
     path = data / "CIFAR-10.1" / "model_predictions" / "v4_predictions" / "vgg_predictions.json"
-    chart = evaluate.evaluate(path, workspace=workspace, data=data).card.charts["cifar10.1-v4"]
+    chart = verdict.evaluate(path, workspace=workspace, data=data).card.charts["cifar10.1-v4"]
     models = chart[chart["kind"] == "model"]
     assert models["family"].value_counts().to_dict() == {"published models": 3, "this model": 1}
     assert "3 models" in chart.loc[chart["kind"] == "line", "family"].iloc[0]
@@ -202,7 +203,7 @@ def test_published_file_of_vgg16_gets_the_golden_gap_and_stands_on_the_line(
 ) -> None:
     monkeypatch.setenv("CIFAR102_DATA", str(real_data))
     path = published / "model_predictions" / "v4_predictions" / "vgg16_keras_predictions.json"
-    found = evaluate.evaluate(path, ["cifar10", "cifar10.1-v4"], workspace, published.parent)
+    found = verdict.evaluate(path, ["cifar10", "cifar10.1-v4"], workspace, published.parent)
     gap = found.card.tables["gaps"].iloc[0]
     assert [round(100 * gap[name], 2) for name in ("original", "new", "gap", "low", "high")] == [
         *(93.59, 85.25, 8.34, 6.78, 10.01)

@@ -14,8 +14,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from cifar102 import execution, lock
-from cifar102.workspace import Workspace
+from cifar102.workflow import execution, lock
+from cifar102.workspace.files import Workspace
 
 
 def write_notebook(path: Path, *cells: str, parameters: str = 'workspace: str = "data/demo"') -> Path:
@@ -97,8 +97,8 @@ def test_the_kernel_ends_when_its_run_is_killed(tmp_path: Path) -> None:
     notebook = write_notebook(tmp_path / "01_b.ipynb", beat)
     script = f"""
         from pathlib import Path
-        from cifar102 import execution
-        from cifar102.workspace import Workspace
+        from cifar102.workflow import execution
+        from cifar102.workspace.files import Workspace
         root = {str(workspace.root)!r}
         execution.execute("01_b", Path({str(notebook)!r}), {{"workspace": root}}, Workspace(Path(root)))
     """
@@ -138,8 +138,8 @@ def test_the_lock_of_a_killed_run_is_free(tmp_path: Path) -> None:
     hold = f"""
         import time
         from pathlib import Path
-        from cifar102 import lock
-        from cifar102.workspace import Workspace
+        from cifar102.workflow import lock
+        from cifar102.workspace.files import Workspace
         with lock.held(Workspace(Path({str(tmp_path)!r}))):
             print("held", flush=True)
             time.sleep(60)

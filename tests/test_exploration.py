@@ -3,8 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from cifar102 import exploration, image_sheets, previews
 from cifar102.cifar import ImageSet
+from cifar102.figures import exploration, sheets
+from cifar102.training import previews
 
 
 def test_the_mean_image_of_equal_images_is_that_image(rng: np.random.Generator) -> None:
@@ -17,9 +18,7 @@ def test_a_sheet_gives_back_its_pixels(rng: np.random.Generator) -> None:
     groups = {name: rng.integers(0, 256, (2, 32, 32, 3), dtype=np.uint8) for name in ("a", "b")}
     sheet = exploration.sheet_of(groups, ["left", "right"])
     assert sheet["group"].tolist() == ["a", "a", "b", "b"] and sheet["caption"].tolist() == ["left", "right"] * 2
-    np.testing.assert_array_equal(
-        image_sheets.decode_pixels(list(sheet["pixels"])), np.concatenate(list(groups.values()))
-    )
+    np.testing.assert_array_equal(sheets.decode_pixels(list(sheet["pixels"])), np.concatenate(list(groups.values())))
 
 
 def test_the_surest_mistake_comes_first_and_right_answers_never() -> None:
@@ -85,7 +84,7 @@ def test_a_prediction_sheet_marks_wrong_answers_with_the_truth(rng: np.random.Ge
     said[3] = 5
     sheet = exploration.prediction_sheet(images, said, 10)
     assert sheet["caption"][3] == "✗ dog\nis cat" and sheet["caption"][4] == "deer" and len(sheet) == 10
-    np.testing.assert_array_equal(image_sheets.decode_pixels(list(sheet["pixels"])), images.images[:10])
+    np.testing.assert_array_equal(sheets.decode_pixels(list(sheet["pixels"])), images.images[:10])
 
 
 def test_confusion_rows_are_percent_of_the_true_class_and_scores_those_of_their_definition() -> None:

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from tensorflow import keras
 
-from cifar102 import fast_layers
+from cifar102.models import fast_layers
 
 POINTS = np.linspace(-8, 8, 4001, dtype=np.float32)
 

@@ -9,24 +9,25 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from cifar102 import charts, cifar, figures, image_sheets
-from cifar102.workspace import Workspace, read_json, read_table, write_array
+from cifar102 import cifar
+from cifar102.figures import charts, drawing, sheets
+from cifar102.workspace.files import Workspace, read_json, read_table, write_array
 
 SUFFIXES = (".csv", ".json", ".png", ".svg")
 TABLE = pd.DataFrame({"keyword": ["null", "NA", "tabby_cat"], "share": [0.1, 1 / 3, 2 / 3], "count": [1, 20, 3000]})
 
 
-def draw_bars(workspace: Workspace, name: str = "01-keywords") -> figures.Figure:
-    return figures.draw(name, charts.bars, TABLE, workspace, title="Keywords, made up", x="keyword", y="count")
+def draw_bars(workspace: Workspace, name: str = "01-keywords") -> drawing.Figure:
+    return drawing.draw(name, charts.bars, TABLE, workspace, title="Keywords, made up", x="keyword", y="count")
 
 
-def draw_pair(workspace: Workspace) -> figures.Figure:
+def draw_pair(workspace: Workspace) -> drawing.Figure:
     curve = pd.DataFrame({"epoch": [1, 2, 3], "loss": [2.5, 1.0, 0.5]})
     panels = [
         ("bars", TABLE, {"x": "keyword", "y": "count", "title": "left"}),
         ("curves", curve, {"x": "epoch", "y": "loss"}),
     ]
-    return figures.draw_panels("05-pair", panels, workspace, title="Two panels")
+    return drawing.draw_panels("05-pair", panels, workspace, title="Two panels")
 
 
 def write_candidates(workspace: Workspace, rng: np.random.Generator) -> np.ndarray:
@@ -65,19 +66,19 @@ def test_redraw_needs_nothing_but_csv_and_json(workspace, tmp_path):
     folder.mkdir()
     for suffix in (".csv", ".json"):
         (folder / f"01-keywords{suffix}").write_bytes((workspace.figures / f"01-keywords{suffix}").read_bytes())
-    assert figures.redraw(folder) == ["01-keywords"]
+    assert drawing.redraw(folder) == ["01-keywords"]
     assert files_of(folder) == files_of(workspace.figures)
 
 
 def test_redraw_follows_the_table_and_the_style(workspace):
     draw_bars(workspace)
     before = files_of(workspace.figures)
-    assert figures.redraw(workspace, style={"axes.facecolor": "yellow"}) == ["01-keywords"]
+    assert drawing.redraw(workspace, style={"axes.facecolor": "yellow"}) == ["01-keywords"]
     styled = files_of(workspace.figures)
     assert styled["01-keywords.png"] != before["01-keywords.png"]
     table = workspace.figures / "01-keywords.csv"
     table.write_text(table.read_text().replace("3000", "4000"))
-    figures.redraw(workspace)
+    drawing.redraw(workspace)
     assert files_of(workspace.figures)["01-keywords.png"] not in (before["01-keywords.png"], styled["01-keywords.png"])
 
 
@@ -95,10 +96,10 @@ def test_keywords_called_null_or_na_stay_words(workspace):
 
 
 def test_floats_come_back_from_the_csv_exactly(workspace):
-    figures.draw("01-shares", "bars", TABLE, workspace, title="Shares", x="keyword", y="share")
+    drawing.draw("01-shares", "bars", TABLE, workspace, title="Shares", x="keyword", y="share")
     assert [
         bar.get_height()
-        for bar in figures.draw("01-b", "bars", TABLE, workspace, title="", x="keyword", y="share").axes[0].patches
+        for bar in drawing.draw("01-b", "bars", TABLE, workspace, title="", x="keyword", y="share").axes[0].patches
     ] == list(TABLE["share"])
 
 
@@ -121,21 +122,21 @@ def test_a_bad_name_is_refused_before_anything_is_written(workspace, name):
 
 def test_a_plot_that_fails_leaves_no_files(workspace):
     with pytest.raises(ValueError, match="'missing_column'"):
-        figures.draw("01-x", "bars", TABLE, workspace, title="", x="keyword", y="missing_column")
+        drawing.draw("01-x", "bars", TABLE, workspace, title="", x="keyword", y="missing_column")
     assert not workspace.figures.exists()
 
 
 def test_an_unknown_plot_is_refused_with_the_names_there_are(workspace):
     with pytest.raises(ValueError, match=r"pie.*bars"):
-        figures.draw("01-x", "pie", TABLE, workspace, title="")
+        drawing.draw("01-x", "pie", TABLE, workspace, title="")
 
 
 def test_an_empty_table_says_so_instead_of_failing(workspace):
-    figure = figures.draw("01-none", "bars", TABLE[:0], workspace, title="None", x="keyword", y="count")
+    figure = drawing.draw("01-none", "bars", TABLE[:0], workspace, title="None", x="keyword", y="count")
     assert "no rows" in figure.axes[0].texts[0].get_text()
     assert (
         "no rows"
-        in figures.draw_sheet("01-s", pd.DataFrame(columns=["set", "row"]), workspace, title="None")
+        in drawing.draw_sheet("01-s", pd.DataFrame(columns=["set", "row"]), workspace, title="None")
         .axes[0]
         .texts[0]
         .get_text()
@@ -146,14 +147,14 @@ def test_a_json_that_is_not_of_a_figure_is_named(workspace):
     draw_bars(workspace)
     (workspace.figures / "01-keywords.json").write_text("[]")
     with pytest.raises(ValueError, match=r"01-keywords\.json"):
-        figures.redraw(workspace)
+        drawing.redraw(workspace)
 
 
 def test_a_figure_without_its_csv_is_named(workspace):
     draw_bars(workspace)
     (workspace.figures / "01-keywords.csv").unlink()
     with pytest.raises(FileNotFoundError, match=r"01-keywords\.csv"):
-        figures.redraw(workspace)
+        drawing.redraw(workspace)
 
 
 def test_a_notebook_shows_the_saved_file_once(workspace, monkeypatch):
@@ -164,22 +165,22 @@ def test_a_notebook_shows_the_saved_file_once(workspace, monkeypatch):
 
 
 def test_drawing_leaves_the_global_style_alone(workspace):
-    before = dict(figures.mpl.rcParams)
+    before = dict(drawing.mpl.rcParams)
     draw_bars(workspace)
-    assert dict(figures.mpl.rcParams) == before
+    assert dict(drawing.mpl.rcParams) == before
 
 
 def test_a_sheet_shows_each_image_enlarged_pixel_by_pixel(workspace, rng):
     images = write_candidates(workspace, rng)
     rows = [4, 0, 5]
-    figures.draw_sheet(
+    drawing.draw_sheet(
         "01-sheet", pd.DataFrame({"set": "candidates", "row": rows}), workspace, title="Sheet", columns=5
     )
     shown = pixels_of(workspace.figures / "01-sheet.png")
-    dots = round(image_sheets.SHEET_DOTS / (5 * (32 + image_sheets.GAP)))
-    height = dots * (32 + image_sheets.GAP)
+    dots = round(sheets.SHEET_DOTS / (5 * (32 + sheets.GAP)))
+    height = dots * (32 + sheets.GAP)
     for place, row in enumerate(rows):
-        left = image_sheets.MARGIN + place * dots * (32 + image_sheets.GAP)
+        left = sheets.MARGIN + place * dots * (32 + sheets.GAP)
         tile = shown[-height:][: 32 * dots, left : left + 32 * dots]
         assert np.array_equal(tile[dots // 2 :: dots, dots // 2 :: dots], images[row])
         assert np.array_equal(tile, images[row].repeat(dots, 0).repeat(dots, 1))
@@ -188,20 +189,20 @@ def test_a_sheet_shows_each_image_enlarged_pixel_by_pixel(workspace, rng):
 def test_a_sheet_is_redrawn_with_the_same_bytes_from_rows_and_arrays(workspace, rng):
     write_candidates(workspace, rng)
     table = pd.DataFrame({"set": "candidates", "row": [1, 2], "second_set": "candidates", "second_row": [3, 4]})
-    figures.draw_sheet("03-pairs", table.assign(caption=["a\nb", "<b>"], group="cat"), workspace, title="Pairs")
+    drawing.draw_sheet("03-pairs", table.assign(caption=["a\nb", "<b>"], group="cat"), workspace, title="Pairs")
     first = files_of(workspace.figures)
-    assert figures.redraw(workspace) == ["03-pairs"]
+    assert drawing.redraw(workspace) == ["03-pairs"]
     assert files_of(workspace.figures) == first
     assert read_json(workspace.figures / "03-pairs.json")["plot"] == "image_sheet"
 
 
 def test_a_sheet_without_its_arrays_is_left_as_it_is_and_said(workspace, rng, capsys):
     write_candidates(workspace, rng)
-    figures.draw_sheet("01-sheet", pd.DataFrame({"set": ["candidates"], "row": [0]}), workspace, title="Sheet")
+    drawing.draw_sheet("01-sheet", pd.DataFrame({"set": ["candidates"], "row": [0]}), workspace, title="Sheet")
     draw_bars(workspace)
     first = files_of(workspace.figures)
     (workspace.built / "candidate_images.npy").unlink()
-    assert figures.redraw(workspace) == ["01-keywords"]
+    assert drawing.redraw(workspace) == ["01-keywords"]
     assert "01-sheet: left as it is" in capsys.readouterr().out
     assert files_of(workspace.figures) == first
 
@@ -209,31 +210,31 @@ def test_a_sheet_without_its_arrays_is_left_as_it_is_and_said(workspace, rng, ca
 def test_a_row_outside_its_set_is_refused(workspace, rng):
     write_candidates(workspace, rng)
     with pytest.raises(ValueError, match="holds 6 images"):
-        figures.draw_sheet("01-sheet", pd.DataFrame({"set": ["candidates"], "row": [6]}), workspace, title="Sheet")
+        drawing.draw_sheet("01-sheet", pd.DataFrame({"set": ["candidates"], "row": [6]}), workspace, title="Sheet")
     with pytest.raises(ValueError, match="holds 6 images"):
-        image_sheets.images_of("candidates", np.array([-1]), workspace)
+        sheets.images_of("candidates", np.array([-1]), workspace)
 
 
 def test_an_unknown_set_is_refused_with_the_names_there_are(workspace):
     with pytest.raises(ValueError, match="cifar10-train"):
-        image_sheets.images_of("cifar11", np.array([0]), workspace)
+        sheets.images_of("cifar11", np.array([0]), workspace)
 
 
 def test_computed_images_travel_as_text(workspace, rng):
     images = rng.integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
-    table = pd.DataFrame({"set": "pixels", "row": [0, 1], "pixels": image_sheets.encode_pixels(images)})
-    assert np.array_equal(image_sheets.fetch(table, workspace), images)
-    figures.draw_sheet("01-means", table, workspace, title="Means", columns=2)
-    assert figures.redraw(workspace) == ["01-means"]
+    table = pd.DataFrame({"set": "pixels", "row": [0, 1], "pixels": sheets.encode_pixels(images)})
+    assert np.array_equal(sheets.fetch(table, workspace), images)
+    drawing.draw_sheet("01-means", table, workspace, title="Means", columns=2)
+    assert drawing.redraw(workspace) == ["01-means"]
     with pytest.raises(ValueError, match="3072 bytes"):
-        image_sheets.decode_pixels(["AAAA"])
+        sheets.decode_pixels(["AAAA"])
 
 
 def test_a_changed_array_is_read_again(workspace, rng):
     write_candidates(workspace, rng)
-    image_sheets.images_of("candidates", np.array([0]), workspace)
+    sheets.images_of("candidates", np.array([0]), workspace)
     changed = write_candidates(workspace, rng)
-    assert np.array_equal(image_sheets.images_of("candidates", np.array([3]), workspace), changed[3:4])
+    assert np.array_equal(sheets.images_of("candidates", np.array([3]), workspace), changed[3:4])
 
 
 def test_sheets_find_images_in_cifar_batches_and_in_the_release(workspace, rng):
@@ -245,4 +246,4 @@ def test_sheets_find_images_in_cifar_batches_and_in_the_release(workspace, rng):
     workspace.release.mkdir(parents=True)
     np.savez(workspace.release / "cifar102_test.npz", images=images)
     table = pd.DataFrame({"set": ["cifar100-test", "cifar102-test", "cifar100-train"], "row": [0, 1, 2]})
-    assert np.array_equal(image_sheets.fetch(table, workspace), images[[3, 1, 2]])
+    assert np.array_equal(sheets.fetch(table, workspace), images[[3, 1, 2]])

@@ -4,11 +4,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from cifar102 import file_lock
+from cifar102.workspace import file_lock
 
 HOLD = """
 import sys
-from cifar102 import file_lock
+from cifar102.workspace import file_lock
 file = open(sys.argv[1], "a+b")
 print(file_lock.take(file.fileno()), flush=True)
 sys.stdin.read()

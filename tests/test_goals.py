@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cifar102 import goals
+from cifar102.sampling import goals
 
 COUNTS = {"cat": {"tabby": 3, "tom": 1}, "ship": {"liner": 1}}
 

@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cifar102 import image_difficulty
+from cifar102.analysis import single_images
 
 
 def test_image_that_no_model_gets_right_comes_first_with_what_they_said() -> None:
     models = {"a": np.array([0, 3, 5]), "b": np.array([0, 3, 7]), "c": np.array([0, 4, 7])}
-    table = image_difficulty.difficulty_table(models, np.array([0, 5, 7]))
+    table = single_images.difficulty_table(models, np.array([0, 5, 7]))
     assert table["row"].tolist() == [1, 2, 0]
     assert table["num_right"].tolist() == [0, 2, 3]
     assert table["most_said"].tolist() == ["cat", "horse", "airplane"]
@@ -19,14 +19,14 @@ def test_image_that_no_model_gets_right_comes_first_with_what_they_said() -> Non
 def test_entropy_is_zero_for_one_answer_and_one_bit_for_two() -> None:
     counts = np.zeros((3, 10), dtype=int)
     counts[0, 4], counts[1, [1, 2]], counts[2] = 50, 25, 5
-    assert image_difficulty.human_entropy(counts) == pytest.approx([0, 1, np.log2(10)])
+    assert single_images.human_entropy(counts) == pytest.approx([0, 1, np.log2(10)])
 
 
 def test_bins_hold_every_image_once_in_order_of_entropy(rng: np.random.Generator) -> None:
     labels = rng.integers(10, size=300)
     counts = rng.multinomial(50, np.full(10, 0.1), size=300)
     counts[:100] = 50 * np.eye(10, dtype=int)[labels[:100]]
-    table = image_difficulty.accuracy_by_entropy({"m": labels, "n": (labels + 1) % 10}, labels, counts, bins=4)
+    table = single_images.accuracy_by_entropy({"m": labels, "n": (labels + 1) % 10}, labels, counts, bins=4)
     assert table.groupby("model")["n"].sum().to_dict() == {"m": 300, "n": 300}
     first = table[table["model"] == "m"]
     assert first["n"].iloc[0] == 100
@@ -34,14 +34,14 @@ def test_bins_hold_every_image_once_in_order_of_entropy(rng: np.random.Generator
     assert first["human_accuracy"].iloc[0] == 1
     assert (first["entropy_high"].to_numpy()[:-1] <= first["entropy_low"].to_numpy()[1:]).all()
     assert set(table["accuracy"]) == {0, 1}
-    people = image_difficulty.people(table)
+    people = single_images.people(table)
     assert people["accuracy"].tolist() == first["human_accuracy"].tolist()
 
 
 def test_sheet_shows_the_hardest_first_and_says_what_was_said() -> None:
     models = {"a": np.array([0, 3, 5]), "b": np.array([0, 3, 7])}
-    sheet = image_difficulty.hard_images(
-        image_difficulty.difficulty_table(models, np.array([0, 5, 7])), "cifar10-test", count=2
+    sheet = single_images.hard_images(
+        single_images.difficulty_table(models, np.array([0, 5, 7])), "cifar10-test", count=2
     )
     assert sheet["row"].tolist() == [1, 2]
     assert sheet["caption"].tolist() == ["cat\nis dog", "dog\nis horse"]
@@ -55,4 +55,4 @@ def test_people_agree_with_the_labels_on_most_real_images(real_data: Path) -> No
         pytest.skip(f"{path} is not here")
     counts = np.load(path)
     assert (counts.sum(axis=1) >= 40).all()
-    assert 0.1 < image_difficulty.human_entropy(counts).mean() < 0.5
+    assert 0.1 < single_images.human_entropy(counts).mean() < 0.5

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cifar102 import image_views
+from cifar102.training import image_views
 
 
 def first_pixel(images: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from cifar102 import intervals
+from cifar102.analysis import intervals
 
 
 def test_interval_starts_at_zero_without_a_success_and_ends_at_one_without_a_failure() -> None:

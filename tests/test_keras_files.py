@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from tensorflow import keras
 
-from cifar102 import evaluate, keras_files, models
+from cifar102.evaluation import verdict
+from cifar102.models import keras_files, registry
 
 FILES = Path(__file__).parent / "keras_files"
 SPEC = importlib.util.spec_from_file_location("make_keras_files", FILES / "make.py")
@@ -25,18 +26,18 @@ def test_a_file_of_either_keras_gives_the_logits_it_gave_where_it_was_written(na
     path = FILES / f"keras{version}-{name}.keras"
     with zipfile.ZipFile(path) as archive:
         assert json.loads(archive.read("metadata.json"))["keras_version"].startswith(f"{version}.")
-    model = models.load(path)
+    model = registry.load(path)
     np.testing.assert_allclose(model(MAKE.images()), np.load(path.with_suffix(".npy")), atol=1e-6)
     assert (model.input_shape, model.output_shape) == ((None, 32, 32, 3), (None, 10))
 
 
 def test_a_file_of_the_other_keras_keeps_names_settings_and_penalties() -> None:
-    found, built = models.load(FILES / f"keras{OTHER}-ours.keras"), MAKE.build()["ours"]
+    found, built = registry.load(FILES / f"keras{OTHER}-ours.keras"), MAKE.build()["ours"]
     assert [(type(layer), layer.name) for layer in found.layers] == [
         (type(layer), layer.name) for layer in built.layers
     ]
     assert found.name == built.name
-    assert models.num_parameters(found) == models.num_parameters(built)
+    assert registry.num_parameters(found) == registry.num_parameters(built)
     norms = [model.get_layer("stage1_conv1_norm") for model in (found, built)]
     assert norms[0].momentum == norms[1].momentum == 0.9 and norms[0].epsilon == norms[1].epsilon == 1e-5
     assert found.get_layer("stage1_dropout").rate == 0.2
@@ -44,13 +45,13 @@ def test_a_file_of_the_other_keras_keeps_names_settings_and_penalties() -> None:
 
 
 def test_a_loaded_file_of_the_other_keras_can_be_saved_and_loaded_again(tmp_path: Path) -> None:
-    models.load(FILES / f"keras{OTHER}-ours.keras").save(tmp_path / "again.keras")
+    registry.load(FILES / f"keras{OTHER}-ours.keras").save(tmp_path / "again.keras")
     again = keras.models.load_model(tmp_path / "again.keras", compile=False)
     np.testing.assert_allclose(again(MAKE.images()), np.load(FILES / f"keras{OTHER}-ours.npy"), atol=1e-6)
 
 
 def test_evaluate_takes_a_users_model_of_the_other_keras() -> None:
-    predict, note = evaluate.load_keras(FILES / f"keras{OTHER}-users.keras")
+    predict, note = verdict.load_keras(FILES / f"keras{OTHER}-users.keras")
     pixels = (255 * MAKE.images()).astype(np.uint8)
     assert "0-255" in note  # it has a Rescaling layer
     assert predict(pixels).sum(axis=1) == pytest.approx(1)
@@ -87,7 +88,7 @@ def name_unknown(layers: list[dict]) -> None:
 )
 def test_what_this_keras_does_not_have_is_named(tmp_path: Path, change: Callable, message: str) -> None:
     with pytest.raises(ValueError, match=rf"changed\.keras: Keras {OTHER}\.\d+\.\d wrote it.*{message}"):
-        models.load(changed(tmp_path, change))
+        registry.load(changed(tmp_path, change))
 
 
 @pytest.mark.skipif(keras_files.OWN == 3, reason="Keras 3 reads the calls of both")
@@ -118,4 +119,4 @@ def test_a_file_that_is_no_keras_file_is_named(tmp_path: Path, parts: dict | Non
             for name, content in parts.items():
                 archive.writestr(name, content)
     with pytest.raises(ValueError, match=rf"no\.keras: .*{message}"):
-        models.load(path)
+        registry.load(path)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cifar102 import keyword_mixture
+from cifar102.analysis import keyword_mixture
 
 
 def images(counts: dict[tuple[int, str], tuple[int, int]]) -> pd.DataFrame:

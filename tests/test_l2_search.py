@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy.linalg import blas
 
-from cifar102 import cifar, dedup, kernels, l2_search
+from cifar102 import cifar
+from cifar102.dedup import kernels, neighbours
 from tests.test_dedup import smooth_images
 
 
@@ -20,7 +21,7 @@ def test_distances_and_neighbours_are_those_of_brute_force(rng: np.random.Genera
     references = smooth_images(rng, 400)
     noise = rng.integers(-20, 21, (30, 32, 32, 3))
     queries = np.clip(references[:30].astype(int) + noise, 0, 255).astype(np.uint8)
-    distances, indices = dedup.nearest(queries, references, k)
+    distances, indices = neighbours.nearest(queries, references, k)
     expected, places = brute_force(queries, references, k)
     assert np.array_equal(indices, places)
     assert np.array_equal(distances, expected)
@@ -30,7 +31,7 @@ def test_distances_and_neighbours_are_those_of_brute_force(rng: np.random.Genera
 def test_images_without_structure_are_searched_exactly_too(rng: np.random.Generator) -> None:
     references = rng.integers(0, 256, (300, 32, 32, 3), dtype=np.uint8)
     references[::3] = (references[::3] > 127) * 255
-    distances, indices = dedup.nearest(references[:40], references, 5)
+    distances, indices = neighbours.nearest(references[:40], references, 5)
     expected, places = brute_force(references[:40], references, 5)
     assert np.array_equal(indices, places)
     assert np.array_equal(distances, expected)
@@ -39,7 +40,7 @@ def test_images_without_structure_are_searched_exactly_too(rng: np.random.Genera
 def test_an_identical_image_is_at_distance_exactly_zero_and_ties_go_by_index(rng: np.random.Generator) -> None:
     images = smooth_images(rng, 20)
     references = np.concatenate([images[5:9], images, images])
-    distances, indices = dedup.nearest(images, references, 3)
+    distances, indices = neighbours.nearest(images, references, 3)
     assert (distances[:, :2] == 0).all()
     assert indices[6].tolist() == [1, 10, 30]
     assert not np.isnan(distances).any()
@@ -47,17 +48,17 @@ def test_an_identical_image_is_at_distance_exactly_zero_and_ties_go_by_index(rng
 
 def test_all_neighbours_of_equal_images_come_in_order(rng: np.random.Generator) -> None:
     black = np.zeros((130, 32, 32, 3), np.uint8)
-    distances, indices = dedup.nearest(black[:3], black, 130)
+    distances, indices = neighbours.nearest(black[:3], black, 130)
     assert (distances == 0).all()
     assert (indices == np.arange(130)).all()
 
 
 def test_blocks_of_references_change_nothing(rng: np.random.Generator, monkeypatch) -> None:
     images = smooth_images(rng, 333)
-    whole = dedup.nearest(images[:50], images, 7)
-    monkeypatch.setattr(l2_search, "REFERENCE_BLOCK", 50)
-    monkeypatch.setattr(l2_search, "QUERY_BLOCK", 7)
-    parts = dedup.nearest(images[:50], images, 7)
+    whole = neighbours.nearest(images[:50], images, 7)
+    monkeypatch.setattr(neighbours, "REFERENCE_BLOCK", 50)
+    monkeypatch.setattr(neighbours, "QUERY_BLOCK", 7)
+    parts = neighbours.nearest(images[:50], images, 7)
     assert np.array_equal(whole[0], parts[0])
     assert np.array_equal(whole[1], parts[1])
 
@@ -65,7 +66,7 @@ def test_blocks_of_references_change_nothing(rng: np.random.Generator, monkeypat
 def test_the_nearest_is_not_the_farthest(rng: np.random.Generator) -> None:
     references = np.full((3, 32, 32, 3), [[[[250]]], [[[10]]], [[[120]]]], np.uint8)
     query = np.full((1, 32, 32, 3), 12, np.uint8)
-    distances, indices = dedup.nearest(query, references, 3)
+    distances, indices = neighbours.nearest(query, references, 3)
     assert indices.tolist() == [[1, 2, 0]]
     assert distances[0, 0] == pytest.approx(2 * np.sqrt(3072))
     assert distances[0, 2] == pytest.approx(238 * np.sqrt(3072)), "uint8 differences do not wrap"
@@ -75,7 +76,7 @@ def test_the_nearest_is_not_the_farthest(rng: np.random.Generator) -> None:
 def test_more_neighbours_than_references_are_an_error(k: int) -> None:
     images = np.zeros((3, 32, 32, 3), np.uint8)
     with pytest.raises(ValueError, match=f"1 to 3.*found {k}"):
-        dedup.nearest(images, images, k)
+        neighbours.nearest(images, images, k)
 
 
 @pytest.mark.real_data
@@ -83,7 +84,7 @@ def test_real_queries_find_the_neighbours_of_brute_force_and_of_faiss(real_data)
     faiss = pytest.importorskip("faiss")
     sets = cifar.load_cifar10(real_data / "cifar-10-batches-py")
     queries, references = sets["test"].images[:60], sets["train"].images[:5000]
-    distances, indices = dedup.nearest(queries, references)
+    distances, indices = neighbours.nearest(queries, references)
     expected, places = brute_force(queries[:8], references, 10)
     assert np.array_equal(indices[:8], places)
     assert np.array_equal(distances[:8], expected)
@@ -99,7 +100,7 @@ def test_a_thousand_real_queries_find_the_exact_neighbours_among_all_sixty_thous
     references = np.concatenate([sets["train"].images, sets["test"].images])
     references[40_000:40_010] = references[50_000:50_010]  # ten equal pairs: ties by index
     queries = references[50_000:51_000]
-    distances, indices = dedup.nearest(queries, references)
+    distances, indices = neighbours.nearest(queries, references)
     # Whole numbers below 2^53 are exact in float64, in any order of summation.
     left, norms = queries.reshape(len(queries), -1).astype(np.float64), []
     squares = np.empty((len(queries), len(references)))

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from cifar102 import image_sources, leakage
-from cifar102.workspace import Workspace
+from cifar102.commands import leakage
+from cifar102.datasets import lookup
+from cifar102.workspace.files import Workspace
 from tests.test_dedup import moved, smooth_images
 
 
@@ -75,7 +76,7 @@ def test_a_folder_of_pictures_is_read_in_order_of_names(rng, tmp_path: Path, wor
     for place, name in enumerate(("b/2.png", "a/10.png", "a/1.png")):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         Image.fromarray(images[place]).save(tmp_path / name)
-    loaded = image_sources.load(str(tmp_path), workspace)
+    loaded = lookup.load(str(tmp_path), workspace)
     assert loaded.filenames == ("a/1.png", "a/10.png", "b/2.png")
     assert np.array_equal(loaded.images, images[::-1])
     assert loaded.labels.tolist() == [-1, -1, -1]
@@ -84,18 +85,18 @@ def test_a_folder_of_pictures_is_read_in_order_of_names(rng, tmp_path: Path, wor
 def test_what_cannot_be_compared_is_refused_by_name(tmp_path: Path, workspace: Workspace) -> None:
     Image.new("RGB", (40, 32)).save(tmp_path / "wide.png")
     with pytest.raises(ValueError, match=r"wide.png.*40 x 32"):
-        image_sources.load(str(tmp_path), workspace)
+        lookup.load(str(tmp_path), workspace)
     (tmp_path / "wide.png").write_bytes(b"no picture")
     with pytest.raises(ValueError, match=r"wide.png"):
-        image_sources.load(str(tmp_path), workspace)
+        lookup.load(str(tmp_path), workspace)
     with pytest.raises(ValueError, match="cifar10-test"):
-        image_sources.load("cifar11", workspace)
+        lookup.load("cifar11", workspace)
     with pytest.raises(FileNotFoundError, match="candidate_images"):
-        image_sources.load("candidates", workspace)
+        lookup.load("candidates", workspace)
 
 
 @pytest.mark.real_data
 def test_a_part_of_a_data_set_is_found_by_name(real_data, workspace: Workspace, monkeypatch) -> None:
     monkeypatch.setenv("CIFAR102_DATA", str(real_data))
-    assert len(image_sources.load("cifar10-test", workspace)) == 10_000
-    assert len(image_sources.load("cifar100", workspace)) == 60_000
+    assert len(lookup.load("cifar10-test", workspace)) == 10_000
+    assert len(lookup.load("cifar100", workspace)) == 60_000

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from cifar102 import lines
+from cifar102.analysis import lines
 
 ORIGINAL = np.array([0.6, 0.7, 0.8, 0.9, 0.95])
 

@@ -5,8 +5,8 @@ import pytest
 import tensorflow as tf
 from tensorflow import keras
 
-from cifar102 import layers
-from cifar102.lookahead import Lookahead
+from cifar102.models import layers
+from cifar102.training.lookahead import Lookahead
 
 
 def trained(callbacks: list, initial_epoch: int = 0, weights: list | None = None) -> keras.Model:

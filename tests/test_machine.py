@@ -2,7 +2,7 @@
 
 import pytest
 
-from cifar102 import machine
+from cifar102.training import machine
 
 BF16 = "flags : fpu avx512f avx512_bf16"
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from cifar102.methods_text import MethodsFacts, methods_text
+from cifar102.analysis.methods import MethodsFacts, methods_text
 
 SIZES = {"cifar10": 10_000, "cifar102-leftover": 7_283, "cifar10.1-v4": 2_021}
 FACTS = MethodsFacts(

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from cifar102.workspace import REPOSITORY
+from cifar102.workspace.files import REPOSITORY
 from tests import mistakes
 
 pytestmark = pytest.mark.slow

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cifar102 import model_files
+from cifar102.models import files
 
 DENSE = {"class_name": "Dense", "module": "keras.layers", "registered_name": None, "config": {"units": 10}}
 
@@ -23,10 +23,10 @@ def write(path: Path, *layers: dict) -> Path:
 
 
 def test_plain_layers_and_this_projects_own_pass(tmp_path: Path) -> None:
-    own = {"class_name": "Mish", "module": "cifar102.layers", "registered_name": "cifar102>Mish", "config": {}}
+    own = {"class_name": "Mish", "module": "cifar102.models.layers", "registered_name": "cifar102>Mish", "config": {}}
     activation = {"class_name": "function", "module": "builtins", "config": "relu"}
-    config = model_files.check_model_file(write(tmp_path / "m.keras", DENSE, own, activation))
-    assert model_files.layer_names(config)[:2] == ["Sequential", "Dense"]
+    config = files.check_model_file(write(tmp_path / "m.keras", DENSE, own, activation))
+    assert files.layer_names(config)[:2] == ["Sequential", "Dense"]
 
 
 @pytest.mark.parametrize(
@@ -54,16 +54,16 @@ def test_plain_layers_and_this_projects_own_pass(tmp_path: Path) -> None:
 )
 def test_code_in_a_model_file_is_refused(tmp_path: Path, layer: dict, found: str) -> None:
     with pytest.raises(ValueError, match=rf"m\.keras: .*{found}.*package.module:predict"):
-        model_files.check_model_file(write(tmp_path / "m.keras", DENSE, layer))
+        files.check_model_file(write(tmp_path / "m.keras", DENSE, layer))
 
 
 @pytest.mark.parametrize("name", ["m.keras", "m.h5"])
 def test_file_that_is_no_model_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"something else")
     with pytest.raises(ValueError, match=name):
-        model_files.check_model_file(tmp_path / name)
+        files.check_model_file(tmp_path / name)
     with pytest.raises(FileNotFoundError, match="no such model"):
-        model_files.check_model_file(tmp_path / f"none-{name}")
+        files.check_model_file(tmp_path / f"none-{name}")
 
 
 def test_lambda_in_the_old_format_is_refused(tmp_path: Path) -> None:
@@ -71,12 +71,14 @@ def test_lambda_in_the_old_format_is_refused(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "m.h5", "w") as file:
         file.attrs["model_config"] = json.dumps({"class_name": "Sequential", "config": [{"class_name": "Lambda"}]})
     with pytest.raises(ValueError, match="Lambda layer"):
-        model_files.check_model_file(tmp_path / "m.h5")
+        files.check_model_file(tmp_path / "m.h5")
 
 
 def test_how_the_outermost_model_was_compiled_does_not_matter(tmp_path: Path) -> None:
     path = tmp_path / "m.keras"
     with zipfile.ZipFile(path, "w") as archive:
-        compiled = {"optimizer": {"class_name": "Ramps", "module": "cifar102.schedules", "registered_name": "Ramps"}}
+        compiled = {
+            "optimizer": {"class_name": "Ramps", "module": "cifar102.training.schedules", "registered_name": "Ramps"}
+        }
         archive.writestr("config.json", json.dumps({**DENSE, "compile_config": compiled}))
-    assert model_files.check_model_file(path)["compile_config"] == compiled
+    assert files.check_model_file(path)["compile_config"] == compiled

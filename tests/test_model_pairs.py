@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from cifar102 import model_pairs
+from cifar102.analysis import model_pairs
 
 LABELS = np.zeros(100, dtype=int)
 

@@ -5,9 +5,9 @@ import pytest
 import tensorflow as tf
 from tensorflow import keras
 
-from cifar102 import fast_networks, layers, models
+from cifar102.models import fast_networks, layers, registry
 
-KERAS_NAMES = [name for name in models.NAMES if name != "random_features"]
+KERAS_NAMES = [name for name in registry.NAMES if name != "random_features"]
 SLOW_TO_SAVE = {"resnet32", "resnet44", "resnet56", "resnet110", "vgg16", "cifar100_first_cnn"}
 SAVED = [pytest.param(name, marks=[pytest.mark.slow] if name in SLOW_TO_SAVE else []) for name in KERAS_NAMES]
 
@@ -40,29 +40,29 @@ SAVED = [pytest.param(name, marks=[pytest.mark.slow] if name in SLOW_TO_SAVE els
     ],
 )
 def test_a_network_has_its_known_number_of_trainable_parameters(name, num_classes, options, count):
-    assert models.num_parameters(models.build(name, num_classes, **options)) == count
+    assert registry.num_parameters(registry.build(name, num_classes, **options)) == count
 
 
 def test_squeeze_and_excite_adds_two_dense_layers_of_reduction_16_to_each_block():
-    plain = models.num_parameters(models.build("wide_resnet", depth=16, width=4))
-    gated = models.num_parameters(models.build("wide_resnet", depth=16, width=4, squeeze_excite=True))
+    plain = registry.num_parameters(registry.build("wide_resnet", depth=16, width=4))
+    gated = registry.num_parameters(registry.build("wide_resnet", depth=16, width=4, squeeze_excite=True))
     assert gated - plain == sum(2 * (c * (c // 16) + c // 16 + c * (c // 16) + c) for c in (64, 128, 256))
 
 
 @pytest.mark.parametrize("name", SAVED)
 def test_a_saved_and_loaded_network_gives_equal_logits(name, tmp_path, rng):
     options = {"depth": 10, "width": 1, "squeeze_excite": True, "dropout": 0.1, "activation": "mish"}
-    model = models.build(name, 7, **(options if name == "wide_resnet" else {}))
+    model = registry.build(name, 7, **(options if name == "wide_resnet" else {}))
     images = tf.constant(rng.random((3, 32, 32, 3), np.float32))
     model.save(tmp_path / "model.keras")
     logits = model(images).numpy()
     assert logits.shape == (3, 7)
-    np.testing.assert_array_equal(models.load(tmp_path / "model.keras")(images).numpy(), logits)
+    np.testing.assert_array_equal(registry.load(tmp_path / "model.keras")(images).numpy(), logits)
 
 
 @pytest.mark.parametrize("activation", layers.ACTIVATIONS)
 def test_a_graph_whose_operations_are_fused_predicts_what_the_layers_give_one_by_one(activation, rng):
-    model = models.build("wide_resnet", depth=10, width=1, activation=activation)
+    model = registry.build("wide_resnet", depth=10, width=1, activation=activation)
     images = rng.random((3, 32, 32, 3), np.float32)
     np.testing.assert_allclose(model.predict(images, verbose=0), model(images), rtol=1e-3, atol=1e-4)
 
@@ -71,7 +71,7 @@ def test_a_graph_whose_operations_are_fused_predicts_what_the_layers_give_one_by
 def test_the_same_seed_gives_the_same_initial_weights_and_another_seed_others(name):
     def first_weights(seed: int) -> list[np.ndarray]:
         keras.utils.set_random_seed(seed)
-        return models.build(name).get_weights()
+        return registry.build(name).get_weights()
 
     first = first_weights(1)
     assert all((a == b).all() for a, b in zip(first, first_weights(1), strict=True))
@@ -94,7 +94,7 @@ def test_dropout_masks_follow_the_seed_and_go_on_where_saved_weights_stood():
 def test_dropout_of_networks_depends_on_the_random_seed_alone():
     def masked(seed: int) -> np.ndarray:
         keras.utils.set_random_seed(seed)
-        return models.build("fully_connected", dropout=0.5)(tf.ones((1, 32, 32, 3)), training=True).numpy()
+        return registry.build("fully_connected", dropout=0.5)(tf.ones((1, 32, 32, 3)), training=True).numpy()
 
     np.testing.assert_array_equal(masked(4), masked(4))
 
@@ -123,24 +123,24 @@ def test_an_identity_shortcut_hands_gradients_back_to_the_pixels_it_took(size, r
     [("max", "MMM"), ("average", "AAA"), ("max_then_average", "MMA")],
 )
 def test_ablation_pooling_is_of_the_kind_asked_in_each_stage(pooling, kinds):
-    model = models.build("ablation_cnn", pooling=pooling)
+    model = registry.build("ablation_cnn", pooling=pooling)
     assert "".join(type(model.get_layer(f"stage{k}_pool")).__name__[0] for k in (1, 2, 3)) == kinds
 
 
 def test_ablation_options_change_what_they_name_and_nothing_else():
-    plain = {layer.name for layer in models.build("ablation_cnn").layers}
-    normed = {layer.name for layer in models.build("ablation_cnn", batch_norm=True, dropout=0.2).layers}
+    plain = {layer.name for layer in registry.build("ablation_cnn").layers}
+    normed = {layer.name for layer in registry.build("ablation_cnn", batch_norm=True, dropout=0.2).layers}
     stages = {f"stage{k}_{kind}" for k in (1, 2, 3) for kind in ("conv1_norm", "dropout")}
     assert normed - plain == stages | {"dense_norm", "dense_dropout"}
-    penalised = models.build("ablation_cnn", l2=0.1)
+    penalised = registry.build("ablation_cnn", l2=0.1)
     kernel = penalised.get_layer("dense").kernel
     assert float(penalised.losses[0]) == pytest.approx(0.1 * float(tf.reduce_sum(kernel**2)), rel=1e-5)
-    assert not models.build("ablation_cnn").losses
+    assert not registry.build("ablation_cnn").losses
 
 
 @pytest.mark.parametrize("activation", layers.ACTIVATIONS)
 def test_every_activation_of_the_studies_builds(activation):
-    assert models.build("ablation_cnn", activation=activation).output_shape == (None, 10)
+    assert registry.build("ablation_cnn", activation=activation).output_shape == (None, 10)
 
 
 @pytest.mark.parametrize(
@@ -165,13 +165,13 @@ def test_every_activation_of_the_studies_builds(activation):
 )
 def test_what_cannot_be_built_is_refused_with_the_place_and_what_was_expected(name, options, message):
     with pytest.raises(ValueError, match=message):
-        models.build(name, **options)
+        registry.build(name, **options)
 
 
 def test_whitening_makes_the_first_responses_of_a_fast_network_uncorrelated(rng):
     base = rng.normal(size=(64, 32, 32, 1))
     images = (base + 0.3 * rng.normal(size=(64, 32, 32, 3))).astype(np.float32)
-    model = models.build("fast_cnn")
+    model = registry.build("fast_cnn")
     fast_networks.whiten(model, images, epsilon=0.0)
     whitening = model.get_layer("whitening")
     assert not whitening.trainable_weights
@@ -180,11 +180,11 @@ def test_whitening_makes_the_first_responses_of_a_fast_network_uncorrelated(rng)
     np.testing.assert_allclose(moments, np.eye(12), atol=1e-3)
     np.testing.assert_allclose(responses[:, 12:], -responses[:, :12], atol=1e-5)
     with pytest.raises(ValueError, match="whitening"):
-        fast_networks.whiten(models.build("fully_connected"), images)
+        fast_networks.whiten(registry.build("fully_connected"), images)
 
 
 def test_a_fast_network_of_any_size_has_the_weights_of_one_of_a_fixed_size(rng):
-    fixed, free = models.build("fast_cnn"), models.build("fast_cnn", image_size=None)
+    fixed, free = registry.build("fast_cnn"), registry.build("fast_cnn", image_size=None)
     free.set_weights(fixed.get_weights())
     images = rng.normal(size=(4, 32, 32, 3)).astype(np.float32)
     np.testing.assert_array_equal(free(images), fixed(images))
@@ -195,18 +195,18 @@ def test_logits_stay_float32_under_mixed_precision():
     keras.mixed_precision.set_global_policy("mixed_bfloat16")
     try:
         for name in ("alexnet", "resnet8", "cnn_four_conv"):
-            assert models.build(name)(tf.zeros((1, 32, 32, 3)), training=True).dtype == tf.float32
+            assert registry.build(name)(tf.zeros((1, 32, 32, 3)), training=True).dtype == tf.float32
     finally:
         keras.mixed_precision.set_global_policy("float32")
 
 
 def test_loading_a_missing_model_names_the_file(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"gone\.keras"):
-        models.load(tmp_path / "gone.keras")
+        registry.load(tmp_path / "gone.keras")
 
 
 def test_filters_of_a_prepared_fast_network_pass_their_channel_on(rng):
-    model = models.build("fast_cnn")
+    model = registry.build("fast_cnn")
     before = model.get_layer("block2_conv1").get_weights()[0]
     fast_networks.prepare(model, rng.normal(size=(64, 32, 32, 3)).astype(np.float32))
     kernel = model.get_layer("block2_conv1").get_weights()[0]

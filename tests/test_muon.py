@@ -5,9 +5,9 @@ import pytest
 import tensorflow as tf
 from tensorflow import keras
 
-from cifar102 import muon, optimizers
-from cifar102.muon import Muon
-from cifar102.train_config import TrainConfig
+from cifar102.training import muon, optimizers
+from cifar102.training.config import TrainConfig
+from cifar102.training.muon import Muon
 
 RATE, KERNEL_SHARE, MOMENTUM = 0.5, 0.2, 0.6
 

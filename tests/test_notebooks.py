@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from cifar102 import notebooks, profiles, steps
-from cifar102.plans import plan
-from cifar102.workspace import REPOSITORY, Workspace
+from cifar102.workflow import notebooks, profiles, steps
+from cifar102.workflow.plans import plan
+from cifar102.workspace.files import REPOSITORY, Workspace
 
 PATHS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
 pytestmark = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)

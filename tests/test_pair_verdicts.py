@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cifar102 import pair_verdicts
-from cifar102.workspace import Workspace
+from cifar102.dedup import pair_verdicts
+from cifar102.workspace.files import Workspace
 
 
 def vote(index: int, verdict: str, rater: str = "a", reference: int = 5) -> dict:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cifar102 import augmentation, pipeline
+from cifar102.training import augmentation, pipeline
 
 UNIT = pipeline.Normalization("unit")
 

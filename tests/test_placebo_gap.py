@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cifar102 import placebo_gap
-from cifar102.workspace import Workspace
+from cifar102.analysis import gaps as placebo_gap
+from cifar102.workspace.files import Workspace
 
 
 def scores(rng: np.random.Generator, drop: float, n: int = 3000) -> dict:

@@ -5,10 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cifar102 import annotations, candidates, cifar, datasets, dedup, demo, demo_drawing, downloads, placebo, pools
-from cifar102.annotations import VoteLog
-from cifar102.tiny_images import TinyImages
-from cifar102.workspace import Workspace, hash_file
+from cifar102 import cifar
+from cifar102.annotations import labelimg
+from cifar102.annotations.votes import VoteLog
+from cifar102.datasets import demo, demo_drawing, downloads, placebo, pools, sets
+from cifar102.dedup import exact_copies, pair_table, similarity
+from cifar102.tiny_images import candidates
+from cifar102.tiny_images.pair import TinyImages
+from cifar102.workspace.files import Workspace, hash_file
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +33,7 @@ def test_every_raw_format_is_there_and_reads_back(demo_pool: Workspace) -> None:
 
 
 def test_labelimg_files_are_read_and_the_stray_one_is_refused(demo_pool: Workspace) -> None:
-    rows, refused = annotations.read_labelimg(demo_pool.raw / "labelimg")
+    rows, refused = labelimg.read_labelimg(demo_pool.raw / "labelimg")
     assert len(rows) == 10 and set(rows["class_name"]) == set(cifar.CLASS_NAMES)
     assert [Path(refusal.file).name for refusal in refused] == ["rocket_s_000001.xml"]
 
@@ -46,10 +50,10 @@ def test_what_was_planted_is_what_it_is_called(demo_pool: Workspace) -> None:
     truth, tiny = pools.truth(demo_pool), TinyImages(demo_pool.raw)
     sets = pools.reference_sets(demo_pool)
     planted = truth[truth["planted"] == "near_duplicate_of_test"]
-    pairs = dedup.near_duplicates(tiny.images(planted["tiny_index"]), sets["cifar10-test"].images)
+    pairs = pair_table.near_duplicates(tiny.images(planted["tiny_index"]), sets["cifar10-test"].images)
     best = pairs.groupby("query")["ssim"].max()
     assert len(best) == 30 and (best >= 0.75).mean() > 0.9 and best.max() < 1
-    groups = dedup.exact_groups(tiny.images(range(len(tiny))))
+    groups = exact_copies.exact_groups(tiny.images(range(len(tiny))))
     copies = truth[truth["planted"].isin(["exact_copy", "label_conflict"])]["tiny_index"]
     assert (np.bincount(groups)[groups[copies]] == 2).all()
 
@@ -114,8 +118,8 @@ def test_a_retouched_image_is_another_image_of_the_same_thing(rng: np.random.Gen
     images = demo_drawing.draw(np.arange(10), rng)
     near = demo_drawing.retouch(images, rng)
     assert images.dtype == near.dtype == np.uint8 and images.shape == near.shape == (10, 32, 32, 3)
-    unrelated = dedup.ssim(images, np.roll(images, 1, axis=0))
-    assert (dedup.ssim(images, near) > unrelated).all() and not (images == near).all(axis=(1, 2, 3)).any()
+    unrelated = similarity.ssim(images, np.roll(images, 1, axis=0))
+    assert (similarity.ssim(images, near) > unrelated).all() and not (images == near).all(axis=(1, 2, 3)).any()
 
 
 @pytest.mark.real_data
@@ -136,7 +140,7 @@ def test_the_placebo_pool_is_cifar_under_its_real_names(real_data: Path, tmp_pat
     rows = new.sample(200, random_state=0)
     published = cifar.load_cifar10(real_data / "cifar-10-batches-py")["train"]
     np.testing.assert_array_equal(tiny.images(rows["tiny_index"]), published.images[rows["origin_row"]])
-    whole = datasets.load("cifar10-whole", workspace)["train"]
+    whole = sets.load("cifar10-whole", workspace)["train"]
     np.testing.assert_array_equal(whole.images, published.images)
     assert list(whole.labels) == list(published.labels) and whole.filenames == tuple(published.filenames)
     votes = VoteLog(workspace.labels / "votes.jsonl").table()

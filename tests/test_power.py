@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from cifar102 import power
+from cifar102.analysis import power
 
 
 def test_simulated_tests_show_the_gap_as_often_as_promised(rng: np.random.Generator) -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cifar102 import predictions
+from cifar102.analysis import predictions
 
 SHARES = np.full((4, 10), 0.1)
 

@@ -6,7 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cifar102 import cifar, published_files, published_models
+from cifar102 import cifar
+from cifar102.analysis import published as published_models
+from cifar102.analysis import published_files
 
 VERSIONS = {"v4": 60, "v6": 50, "v10": 40}
 
@@ -126,9 +128,9 @@ def test_best_and_worst_hard_images_are_as_published(real: published_models.Publ
 
 @pytest.mark.real_data
 def test_slopes_of_the_published_models_leave_out_one_where_the_placebo_should_hold_it(real) -> None:
-    from cifar102 import placebo_gap
+    from cifar102.analysis import gaps
 
-    table = placebo_gap.placebo_slope(published_models.scores(real), *real.sets, resamples=300)
+    table = gaps.placebo_slope(published_models.scores(real), *real.sets, resamples=300)
     assert not table["holds_one"].any()
     assert round(table["slope"].iloc[0], 4) == 1.6166
 

@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cifar102 import cifar, quotas, sampling
-from cifar102.workspace import read_json
+from cifar102 import cifar
+from cifar102.sampling import quotas
+from cifar102.workspace.files import read_json
 
 
 @pytest.fixture
@@ -15,21 +16,21 @@ def other_data(published):
 
 def test_largest_remainder_gives_the_published_v7_quotas_of_all_ten_classes(other_data):
     counts = read_json(other_data / "cifar10_keyword_counts.json")
-    assert sampling.allocate(counts) == read_json(other_data / "keyword_counts_v7.json")
+    assert quotas.allocate(counts) == read_json(other_data / "keyword_counts_v7.json")
 
 
 def test_v4_rule_with_its_exceptions_gives_the_published_2021_images(other_data):
     counts = read_json(other_data / "keyword_counts_v4.json")
     indices = read_json(other_data / "cifar10.1_v4_ti_indices_per_keyword.json")
-    wanted = sampling.allocate(counts, rule="v4")
-    assert sampling.allocate({"any": counts}, rule="v4") == {"any": wanted}
+    wanted = quotas.allocate(counts, rule="v4")
+    assert quotas.allocate({"any": counts}, rule="v4") == {"any": wanted}
     assert wanted == {keyword: len(values) for keyword, values in indices.items() if values}
     assert sum(wanted.values()) == 2021
 
 
 def test_float_rounding_decides_exact_ties_as_in_the_published_files():
     # exact shares 5 3/7, 3 3/7, 1 1/7: the seat left over is a tie, which 10 * (19 / 35) < 10 * 19 / 35 decides
-    quotas_of_cat = sampling.allocate({"cat": {"tabby": 19, "tom": 12, "manx": 4}}, per_class=10)
+    quotas_of_cat = quotas.allocate({"cat": {"tabby": 19, "tom": 12, "manx": 4}}, per_class=10)
     assert quotas_of_cat == {"cat": {"tabby": 5, "tom": 4, "manx": 1}}
 
 
@@ -37,22 +38,22 @@ def test_v4_exceptions_are_five_removals_and_three_slips(other_data):
     counts = read_json(other_data / "keyword_counts_v4.json")
     moved = {keyword: count + 300 for keyword, count in counts.items()}  # other counts: the rule, no exceptions
     by_rule = {keyword: 0 if n / 30 < 0.5 else -(-n // 30) for keyword, n in counts.items()}
-    found = sampling.allocate({"all": counts}, rule="v4")["all"]
+    found = quotas.allocate({"all": counts}, rule="v4")["all"]
     removed = {k for k, n in by_rule.items() if n and k not in found}
     raised = {k for k, n in found.items() if n == by_rule[k] + 1}
     assert removed == {"sport_car", "door", "ford", "opel", "sports_car"}
     assert raised == {"cruiser", "gray", "cavalier"}
-    assert sampling.allocate({"all": moved}, rule="v4")["all"]["ford"] == -(-moved["ford"] // 30)
+    assert quotas.allocate({"all": moved}, rule="v4")["all"]["ford"] == -(-moved["ford"] // 30)
 
 
 def test_keyword_in_two_classes_is_an_error_unless_decided():
-    assert sampling.allocate({"automobile": {"cruiser": 5}, "ship": {"cruiser": 5}}, per_class=2)["ship"] == {
+    assert quotas.allocate({"automobile": {"cruiser": 5}, "ship": {"cruiser": 5}}, per_class=2)["ship"] == {
         "cruiser": 2
     }
     with pytest.raises(ValueError, match=r"'tiger'.*\['cat', 'bird'\]"):
-        sampling.allocate({"cat": {"tiger": 5}, "bird": {"tiger": 5}})
+        quotas.allocate({"cat": {"tiger": 5}, "bird": {"tiger": 5}})
     with pytest.raises(ValueError, match="cruiser"):
-        sampling.allocate({"automobile": {"cruiser": 5}, "cat": {"cruiser": 5}})
+        quotas.allocate({"automobile": {"cruiser": 5}, "cat": {"cruiser": 5}})
 
 
 def test_quotas_do_not_depend_on_the_order_of_the_counts(other_data, rng):
@@ -60,12 +61,12 @@ def test_quotas_do_not_depend_on_the_order_of_the_counts(other_data, rng):
     shuffled = {}
     for class_name in rng.permutation(list(counts)):
         shuffled[str(class_name)] = {str(k): counts[class_name][k] for k in rng.permutation(list(counts[class_name]))}
-    assert sampling.allocate(shuffled) == sampling.allocate(counts)
+    assert quotas.allocate(shuffled) == quotas.allocate(counts)
 
 
 @pytest.mark.parametrize("per_class", [0, 1, 7, 200, 1200, 6000])
 def test_quotas_of_any_class_size_add_up(other_data, per_class):
-    for quota in sampling.allocate(read_json(other_data / "cifar10_keyword_counts.json"), per_class).values():
+    for quota in quotas.allocate(read_json(other_data / "cifar10_keyword_counts.json"), per_class).values():
         assert sum(quota.values()) == per_class and len(quota) <= 50 and 0 not in quota.values()
 
 
@@ -76,11 +77,11 @@ def test_bad_counts_and_rules_are_refused():
         ({"cat": {}}, "no images"),
     ):
         with pytest.raises(ValueError, match=words):
-            sampling.allocate(counts)
+            quotas.allocate(counts)
     with pytest.raises(ValueError, match="'v8'"):
-        sampling.allocate({"cat": {"cat": 1}}, rule="v8")
+        quotas.allocate({"cat": {"cat": 1}}, rule="v8")
     with pytest.raises(ValueError, match="top_k"):
-        sampling.allocate({"cat": {"cat": 1}}, top_k=0)
+        quotas.allocate({"cat": {"cat": 1}}, top_k=0)
 
 
 def test_keyword_counts_come_from_the_file_names():
@@ -98,7 +99,7 @@ def test_file_name_counts_of_cifar10_move_the_quotas_a_little(real_data, other_d
     counts = quotas.keyword_counts(whole.filenames, whole.labels)
     published = read_json(other_data / "cifar10_keyword_counts.json")
     moved_counts = quotas.compare(counts, published)["difference"].abs().sum() // 2
-    moved = quotas.compare(sampling.allocate(counts), sampling.allocate(published))["difference"]
+    moved = quotas.compare(quotas.allocate(counts), quotas.allocate(published))["difference"]
     assert moved_counts >= 1279  # dataset.md section 3
     assert moved.sum() == 0 and 0 < moved.abs().sum() // 2 < 100
 

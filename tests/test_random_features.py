@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from sklearn.linear_model import Ridge
 
-from cifar102 import models, patch_filters, random_features, ridge
+from cifar102.models import patch_filters, random_features, registry, ridge
 
 
 @pytest.fixture
@@ -24,32 +24,32 @@ def stripes(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
 
 def test_it_learns_what_stripes_tell_and_gives_logits(stripes):
     images, labels = stripes
-    model = models.build("random_features", 3, num_filters=16, num_patches=500)
+    model = registry.build("random_features", 3, num_filters=16, num_patches=500)
     logits = model.fit(images[:120], labels[:120]).predict(images[120:])
     assert logits.shape == (60, 3) and logits.dtype == np.float32
     assert np.mean(logits.argmax(axis=1) == labels[120:]) > 0.9
-    assert models.num_parameters(model) == model.solution.weights.size + 3
+    assert registry.num_parameters(model) == model.solution.weights.size + 3
 
 
 def test_more_features_than_rows_take_the_kernel_form_and_give_the_same_logits(stripes, monkeypatch):
     images, labels = stripes
     options = {"num_filters": 12, "num_patches": 300, "penalties": (1e-2,)}
     assert len(images) >= 8 * 12
-    primal = models.build("random_features", 3, **options).fit(images, labels)
+    primal = registry.build("random_features", 3, **options).fit(images, labels)
     monkeypatch.setattr(ridge, "fit_by_features", None)  # must not be called
     monkeypatch.setattr(random_features, "FILTERS_AT_A_TIME", 5)
     monkeypatch.setattr(random_features, "takes_kernel", lambda num_features, num_rows: True)
-    dual = models.build("random_features", 3, **options).fit(images, labels)
+    dual = registry.build("random_features", 3, **options).fit(images, labels)
     np.testing.assert_allclose(dual.predict(images), primal.predict(images), atol=2e-3)
 
 
 def test_the_same_seed_gives_the_same_logits_and_blocks_do_not_matter(stripes, monkeypatch):
     images, labels = stripes
-    first = models.build("random_features", 3, num_filters=10, num_patches=300, seed=4).fit(images, labels)
+    first = registry.build("random_features", 3, num_filters=10, num_patches=300, seed=4).fit(images, labels)
     monkeypatch.setattr(random_features, "IMAGES_AT_A_TIME", 37)
-    second = models.build("random_features", 3, num_filters=10, num_patches=300, seed=4).fit(images, labels)
+    second = registry.build("random_features", 3, num_filters=10, num_patches=300, seed=4).fit(images, labels)
     np.testing.assert_allclose(first.predict(images), second.predict(images), atol=2e-3)
-    other = models.build("random_features", 3, num_filters=10, num_patches=300, seed=5).fit(images, labels)
+    other = registry.build("random_features", 3, num_filters=10, num_patches=300, seed=5).fit(images, labels)
     assert np.abs(first.predict(images) - other.predict(images)).max() > 0.01
 
 
@@ -109,12 +109,12 @@ def test_changing_brightness_and_contrast_of_an_image_hardly_changes_its_feature
 @pytest.mark.parametrize("options", [{"num_filters": 0}, {"held_out": 1.0}, {"penalties": ()}, {"penalties": (0.0,)}])
 def test_bad_options_are_refused(options):
     with pytest.raises(ValueError, match="expected"):
-        models.build("random_features", **options)
+        registry.build("random_features", **options)
 
 
 def test_predict_before_fit_is_refused():
     with pytest.raises(ValueError, match="before fit"):
-        models.build("random_features").predict(np.zeros((1, 32, 32, 3), np.uint8))
+        registry.build("random_features").predict(np.zeros((1, 32, 32, 3), np.uint8))
 
 
 def test_many_features_are_streamed_and_their_matrix_is_never_held(rng):
@@ -142,6 +142,6 @@ def test_an_estimator_with_more_features_than_rows_asks_for_them_in_blocks(strip
     widths, features = [], patch_filters.features
     counted = lambda x, kernels, *rest: widths.append(kernels.shape[-1]) or features(x, kernels, *rest)  # noqa: E731
     monkeypatch.setattr(patch_filters, "features", counted)
-    model = models.build("random_features", 3, num_filters=30, num_patches=300).fit(images, labels)
+    model = registry.build("random_features", 3, num_filters=30, num_patches=300).fit(images, labels)
     assert random_features.takes_kernel(8 * 30, len(images)) and max(widths) == 4
     assert np.mean(model.predict(images).argmax(axis=1) == labels) > 0.9

@@ -5,10 +5,12 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from cifar102 import annotations, datasets, downloads, records
 from cifar102.__main__ import main
-from cifar102.tiny_images import write_tiny_images
-from cifar102.workspace import write_array, write_table
+from cifar102.annotations import accepted_images
+from cifar102.commands import records
+from cifar102.datasets import downloads, sets
+from cifar102.tiny_images.pair import write_tiny_images
+from cifar102.workspace.files import write_array, write_table
 
 
 @pytest.fixture
@@ -62,7 +64,7 @@ def test_a_sheet_breaks_its_lines(rng):
 def test_candidates_are_exported_with_their_very_pixels(filled, tmp_path):
     workspace, images, table = filled
     assert records.export(workspace, tmp_path / "out") == 6
-    np.testing.assert_array_equal(annotations.read_images(tmp_path / "out", table), images[3:])
+    np.testing.assert_array_equal(accepted_images.read_images(tmp_path / "out", table), images[3:])
     assert records.export(workspace, tmp_path / "ships", classes=["ship"]) == 2
     assert records.export(workspace, tmp_path / "few", keywords=["cat", "ship"], limit=1) == 2
     assert sorted(path.relative_to(tmp_path / "few").as_posix() for path in (tmp_path / "few").rglob("*.png")) == [
@@ -95,13 +97,13 @@ def test_the_command_fetch_downloads_into_one_folder_or_says_why_not(tmp_path, c
         write_array(tmp_path / "CIFAR-10.1" / "cifar10.1_v6_data.npy", np.zeros((20, 32, 32, 3), np.uint8))
         write_array(tmp_path / "CIFAR-10.1" / "cifar10.1_v6_labels.npy", np.arange(20) % 10)
 
-    monkeypatch.setattr(datasets.downloads, "fetch_dataset", fetch)
+    monkeypatch.setattr(sets.downloads, "fetch_dataset", fetch)
     assert main(["fetch", "cifar10.1-v6", "--data", str(tmp_path)]) == 0
     assert capsys.readouterr().out == "cifar10.1-v6: test 20 images\n"
 
     def no_network(dataset, raw):
         raise downloads.DownloadError("cifar10.1_v4_data.npy is not here: get it from its home")
 
-    monkeypatch.setattr(datasets.downloads, "fetch_dataset", no_network)
+    monkeypatch.setattr(sets.downloads, "fetch_dataset", no_network)
     assert main(["fetch", "cifar10.1-v4", "--data", str(tmp_path)]) == 2
     assert capsys.readouterr().err == "cifar102: cifar10.1_v4_data.npy is not here: get it from its home\n"

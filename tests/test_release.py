@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cifar102 import cifar, croissant, release
-from cifar102.workspace import hash_file, read_table
+from cifar102 import cifar
+from cifar102.datasets import release, release_cards
+from cifar102.workspace.files import hash_file, read_table
 
 FACTS = {"name": "Tiny test set", "pool": "a test pool", "date": "2026-01-01", "kappa": {"all": 0.81, "n": 12}}
 
@@ -152,7 +153,7 @@ def test_check_finds_a_release_that_is_not_complete(made, tmp_path):
 
 def test_killed_release_has_no_checksums(made, tmp_path, monkeypatch):
     folder = shutil.copytree(made[0], tmp_path / "copy")
-    monkeypatch.setattr(croissant, "describe", lambda *_: 1 / 0)
+    monkeypatch.setattr(release_cards, "describe", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         release.write(folder, *made[1:], seed=3)
     assert not (folder / "SHA256SUMS").exists()

@@ -2,18 +2,18 @@
 
 import pytest
 
-from cifar102 import replay
+from cifar102.sampling import cifar101
 
 
 def test_replay_of_v7_gives_1958_of_2000_published_indices(published):
-    found = replay.published(published, "v7")
+    found = cifar101.published(published, "v7")
     assert len(found.indices) == len(found.published) == 2000
     assert found.num_at_position == 1958
 
 
 def test_replay_of_v6_gives_1999_of_2000_published_indices(published):
     try:
-        found = replay.published(published, "v6")
+        found = cifar101.published(published, "v6")
     except FileNotFoundError as error:
         pytest.skip(f"v6 is replayed where its files are: {error}")
     assert (len(found.indices), found.num_at_position) == (2000, 1999)
@@ -21,7 +21,7 @@ def test_replay_of_v6_gives_1999_of_2000_published_indices(published):
 
 def test_replay_starts_from_the_existing_and_removes_what_is_too_much():
     good = {"jet": list(range(10)), "airbus": list(range(100, 110))}
-    drawn = replay.replay(
+    drawn = cifar101.replay(
         {"airplane": {"jet": 3, "airbus": 4}}, {"jet": [1, 2, 3, 4, 5], "airbus": [100]}, good, [101], {}
     )
     assert set(drawn[:3]) < {1, 2, 3, 4, 5} and drawn[:3] == sorted(drawn[:3])
@@ -31,14 +31,14 @@ def test_replay_starts_from_the_existing_and_removes_what_is_too_much():
 def test_replay_takes_v4_cruisers_for_automobile_only():
     shared = {"automobile": [1, 2], "ship": [7, 8]}
     counts = {"automobile": {"cruiser": 1}, "ship": {"cruiser": 2}}
-    assert set(replay.replay(counts, {"cruiser": [1]}, {}, [], shared)) == {1, 7, 8}
+    assert set(cifar101.replay(counts, {"cruiser": [1]}, {}, [], shared)) == {1, 7, 8}
 
 
 def test_replay_says_which_keyword_is_short():
     with pytest.raises(ValueError, match="cat/tabby: 3 images wanted, 1 available"):
-        replay.replay({"cat": {"tabby": 3}}, {}, {"tabby": [1]}, [], {})
+        cifar101.replay({"cat": {"tabby": 3}}, {}, {"tabby": [1]}, [], {})
 
 
 def test_missing_files_are_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="v6"):
-        replay.published(tmp_path, "v6")
+        cifar101.published(tmp_path, "v6")

@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cifar102 import file_lock, report, report_cells, report_page
-from cifar102.workspace import Workspace, write_json, write_table
+from cifar102.workflow import report, report_cells, report_page
+from cifar102.workspace import file_lock
+from cifar102.workspace.files import Workspace, write_json, write_table
 
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 EVIL = "<script>alert(1)</script>"

@@ -13,8 +13,8 @@ from types import ModuleType
 import pytest
 from packaging.requirements import Requirement
 
-from cifar102.keras_files import STACK
-from cifar102.workspace import REPOSITORY
+from cifar102.models.keras_files import STACK
+from cifar102.workspace.files import REPOSITORY
 
 SOURCE = REPOSITORY / "reproduce.py"
 OTHER_STACK = {"main": "next", "next": "main"}[STACK]

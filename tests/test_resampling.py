@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cifar102 import good_indices, resampling, sampling
-from cifar102.resampling import Check
-from cifar102.workspace import read_table
+from cifar102.sampling import draws, good_indices, resampling
+from cifar102.sampling.resampling import Check
+from cifar102.workspace.files import read_table
 
 WANTED = {"cat": {"tabby": 12, "tom": 8}}
 FAST = Check(shortlist=5)
@@ -33,7 +33,7 @@ def pool():
 
 
 def _drawn(eligible: pd.DataFrame, blacklist=()) -> pd.DataFrame:
-    return sampling.sample(eligible, WANTED, 0, blacklist)
+    return draws.sample(eligible, WANTED, 0, blacklist)
 
 
 def test_near_duplicates_of_references_are_replaced_until_the_sample_is_clean(pool):

@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 from PIL import Image
 from review_site import make_workspace
 
-from cifar102 import pair_verdicts, review, review_disagreements, review_labelling, review_pairs, review_sheets, votes
-from cifar102.review_widget import ReviewPages
-from cifar102.votes import VoteLog
-from cifar102.workspace import Workspace, read_table, write_array, write_table
+from cifar102.annotations import votes
+from cifar102.annotations.votes import VoteLog
+from cifar102.dedup import pair_verdicts
+from cifar102.review import disagreements_desk, labelling_desk, pairs_desk, sheets, start
+from cifar102.review.widget import ReviewPages
+from cifar102.workspace.files import Workspace, read_table, write_array, write_table
 
 QUICK = settings(max_examples=60, deadline=None, derandomize=True)
 FIRST = "2026-01-01T00:00:00.000Z"
@@ -43,7 +45,7 @@ def vote(index: int, rater: str = "ann", verdict: str = "yes", time: str = FIRST
     return dict(zip(votes.FIELDS, (index, "tabby", "cat", rater, verdict, time), strict=True))
 
 
-def tiles(picture: bytes, count: int, columns: int = review_sheets.COLUMNS) -> np.ndarray:
+def tiles(picture: bytes, count: int, columns: int = sheets.COLUMNS) -> np.ndarray:
     """Cut a sheet into its images again."""
     pixels = np.asarray(Image.open(io.BytesIO(picture)))
     columns = min(columns, count)
@@ -52,21 +54,21 @@ def tiles(picture: bytes, count: int, columns: int = review_sheets.COLUMNS) -> n
 
 def test_a_sheet_holds_the_very_pixels(rng):
     images = rng.integers(0, 256, (7, 32, 32, 3), dtype=np.uint8)
-    assert np.array_equal(tiles(review_sheets.sheet(images, 3), 7, 3), images)
-    assert review_sheets.sheet(images[:0]) == b""
+    assert np.array_equal(tiles(sheets.sheet(images, 3), 7, 3), images)
+    assert sheets.sheet(images[:0]) == b""
 
 
 def test_a_moved_image_lies_on_the_one_it_was_cut_from(rng):
     large = rng.integers(0, 256, (36, 36, 3), dtype=np.uint8)
     image, other = large[2:34, 2:34], large[3:35, 1:33]
-    assert np.array_equal(review_sheets.moved(other, 1, -1)[1:, :-1], image[1:, :-1])
-    assert not review_sheets.difference(image, other, 1, -1).any()
-    assert review_sheets.difference(image, other, 0, 0).any()
-    assert review_sheets.difference(np.full_like(image, 9), np.full_like(image, 250), 0, 0).max() == 241
+    assert np.array_equal(sheets.moved(other, 1, -1)[1:, :-1], image[1:, :-1])
+    assert not sheets.difference(image, other, 1, -1).any()
+    assert sheets.difference(image, other, 0, 0).any()
+    assert sheets.difference(np.full_like(image, 9), np.full_like(image, 250), 0, 0).max() == 241
 
 
 def test_every_rater_has_an_order_of_their_own_that_stays(open_pool):
-    desk = review_labelling.LabellingDesk(open_pool)
+    desk = labelling_desk.LabellingDesk(open_pool)
     class_name, keyword = desk.keywords("ann")[0]["keywords"][0][:2]
     first, again, other = (desk.sheet(name, class_name, keyword) for name in ("ann", "ann", "bob"))
     orders = [[item[0] for item in reply["items"]] for reply, _ in (first, again, other)]
@@ -78,21 +80,21 @@ def test_every_rater_has_an_order_of_their_own_that_stays(open_pool):
 
 
 def test_the_other_raters_verdicts_are_in_no_reply_of_the_labelling_page(open_pool):
-    desk = review_labelling.LabellingDesk(open_pool)
+    desk = labelling_desk.LabellingDesk(open_pool)
     with_others = [desk.keywords("new")[0]]
     class_name, keyword = with_others[0]["keywords"][0][:2]
     with_others += [method("new", class_name, keyword) for method in (desk.sheet, desk.verdicts)]
     (open_pool.labels / "votes.jsonl").unlink()
-    desk = review_labelling.LabellingDesk(open_pool)
+    desk = labelling_desk.LabellingDesk(open_pool)
     alone = [desk.keywords("new")[0], *(method("new", class_name, keyword) for method in (desk.sheet, desk.verdicts))]
     assert with_others == alone
     assert all(row[3] == row[4] == 0 for row in alone[0]["keywords"]) and alone[1][0]["items"][0][1:] == [None, None]
 
 
 def test_quotas_come_from_the_counts_until_a_run_has_set_them(open_pool):
-    wanted = review_labelling.wanted(open_pool, per_class=30)
+    wanted = labelling_desk.wanted(open_pool, per_class=30)
     assert set(pd.Series(wanted).groupby(level=0).sum()) == {30}
-    assert not review_labelling.wanted(Workspace(open_pool.root / "elsewhere"))
+    assert not labelling_desk.wanted(Workspace(open_pool.root / "elsewhere"))
 
 
 def test_a_keyword_with_many_candidates_is_shown_in_parts(tmp_path, rng):
@@ -100,7 +102,7 @@ def test_a_keyword_with_many_candidates_is_shown_in_parts(tmp_path, rng):
     table = pd.DataFrame({"tiny_index": np.arange(2_500), "keyword": "tabby", "class_name": "cat"})
     write_table(workspace.built / "candidates.parquet", table)
     write_array(workspace.built / "candidate_images.npy", np.zeros((2_500, 32, 32, 3), np.uint8))
-    desk = review_labelling.LabellingDesk(workspace)
+    desk = labelling_desk.LabellingDesk(workspace)
     replies = [desk.sheet("ann", "cat", "tabby", part)[0] for part in (0, 1)]
     assert [len(reply["items"]) for reply in replies] == [2_000, 500]
     assert len({item[0] for reply in replies for item in reply["items"]}) == 2_500
@@ -109,7 +111,7 @@ def test_a_keyword_with_many_candidates_is_shown_in_parts(tmp_path, rng):
 
 
 def test_a_vote_that_is_sent_again_is_not_written_again_and_a_bad_one_is_named(open_pool):
-    desk = review_labelling.LabellingDesk(open_pool)
+    desk = labelling_desk.LabellingDesk(open_pool)
     class_name, keyword = desk.keywords("ann")[0]["keywords"][0][:2]
     index = desk.sheet("ann", class_name, keyword)[0]["items"][0][0]
     good = vote(index) | {"keyword": keyword, "class": class_name}
@@ -142,7 +144,7 @@ def test_a_page_may_ask_only_what_its_desks_offer(open_pool, request_name):
 
 
 def test_pairs_stand_once_sorted_around_the_thresholds(open_pool):
-    desk = review_pairs.PairsDesk(open_pool)
+    desk = pairs_desk.PairsDesk(open_pool)
     reply, pictures = desk.sheet("ann")
     scores = [item["scores"]["ssim"] for item in reply["items"]]
     assert scores == sorted(scores, key=lambda score: abs(score - 0.75)) and len(scores) == 8
@@ -155,12 +157,12 @@ def test_pairs_stand_once_sorted_around_the_thresholds(open_pool):
     place = scores.index(1.0)
     query, reference = np.load(open_pool.built / "candidate_images.npy")[5], views[place, 3]
     assert np.array_equal(views[place, 0], query)
-    assert np.array_equal(views[place, 1], review_sheets.moved(reference, 1, -2))
-    assert np.array_equal(views[place, 2], review_sheets.difference(query, reference, 1, -2))
+    assert np.array_equal(views[place, 1], sheets.moved(reference, 1, -2))
+    assert np.array_equal(views[place, 2], sheets.difference(query, reference, 1, -2))
 
 
 def test_pair_verdicts_are_kept_per_rater_and_override_the_score(open_pool):
-    desk = review_pairs.PairsDesk(open_pool)
+    desk = pairs_desk.PairsDesk(open_pool)
     item = desk.sheet("ann")[0]["items"][0]
     row = {key: item[key] for key in ("tiny_index", "reference_set", "reference")}
     row |= {"rater": "ann", "verdict": "similar", "time": FIRST}
@@ -178,7 +180,7 @@ def test_pair_verdicts_are_kept_per_rater_and_override_the_score(open_pool):
 
 
 def test_a_disagreement_is_settled_apart_from_the_blind_votes(open_pool):
-    desk = review_disagreements.DisagreementsDesk(open_pool)
+    desk = disagreements_desk.DisagreementsDesk(open_pool)
     reply, pictures = desk.sheet("cleo")
     item = reply["items"][0]
     assert {rater for rater, _ in item["said"]} == {"rater-a", "rater-b"} and len(
@@ -198,11 +200,11 @@ def test_a_disagreement_is_settled_apart_from_the_blind_votes(open_pool):
 
 def test_a_workspace_without_candidates_or_pairs_says_what_to_run(tmp_path, open_pool):
     with pytest.raises(FileNotFoundError, match="run notebook 01"):
-        review.labelling(tmp_path)
+        start.labelling(tmp_path)
     (open_pool.root / "built").unlink()
     (open_pool.root / "built").mkdir()
     with pytest.raises(ValueError, match="run notebook 03"):
-        review_pairs.PairsDesk(open_pool)
+        pairs_desk.PairsDesk(open_pool)
 
 
 STEPS = st.lists(st.tuples(st.integers(0, 3), st.sampled_from([*votes.VERDICTS, votes.WITHDRAWN])), max_size=8)

@@ -15,7 +15,7 @@ import psutil
 import pytest
 from review_site import FLAGS, PATIENCE, find_chromium, serving, wait_for
 
-from cifar102 import pair_verdicts
+from cifar102.dedup import pair_verdicts
 
 pytestmark = pytest.mark.browser
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cifar102 import lines, robustness
+from cifar102.analysis import lines, robustness
 
 STANDARD = np.array([0.7, 0.8, 0.9, 0.95])
 

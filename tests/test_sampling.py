@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cifar102 import sampling
 from cifar102.cifar import CLASS_NAMES
-from cifar102.quotas import largest_remainder
+from cifar102.sampling import draws, group_split, quotas
+from cifar102.sampling.quotas import largest_remainder
 
 QUICK = settings(max_examples=60, deadline=None, derandomize=True)
 
@@ -46,25 +46,25 @@ def test_sample_depends_on_neither_row_nor_dictionary_order(pool, seed, random):
     random.shuffle(order)
     turned = {c: dict(reversed(k.items())) for c, k in reversed(wanted.items())}
     try:
-        first = sampling.sample(candidates, wanted, seed)
+        first = draws.sample(candidates, wanted, seed)
     except ValueError as error:
         with pytest.raises(ValueError, match=str(error)[:12]):
-            sampling.sample(candidates.iloc[order], turned, seed)
+            draws.sample(candidates.iloc[order], turned, seed)
         return
-    pd.testing.assert_frame_equal(first, sampling.sample(candidates.iloc[order], turned, seed))
+    pd.testing.assert_frame_equal(first, draws.sample(candidates.iloc[order], turned, seed))
 
 
 @QUICK
 @given(pools(), st.integers(0, 5))
 def test_sample_fills_every_class_exactly_with_distinct_images_of_its_keywords(pool, seed):
     candidates, wanted = pool
-    short = sampling.availability(candidates, wanted)
+    short = draws.availability(candidates, wanted)
     totals = short[short["wanted"] > 0].groupby("class_name")[["wanted", "available"]].sum()
     if (totals["available"] < totals["wanted"]).any():
         with pytest.raises(ValueError, match="images wanted"):
-            sampling.sample(candidates, wanted, seed)
+            draws.sample(candidates, wanted, seed)
         return
-    chosen = sampling.sample(candidates, wanted, seed)
+    chosen = draws.sample(candidates, wanted, seed)
     assert chosen["tiny_index"].is_unique and list(chosen) == list(candidates)
     for class_name, keywords in wanted.items():
         mine = chosen[chosen["class_name"] == class_name]
@@ -77,7 +77,7 @@ def test_sample_fills_every_class_exactly_with_distinct_images_of_its_keywords(p
 
 def test_seats_of_a_short_keyword_go_to_the_others_in_proportion_and_are_reported():
     candidates = make_candidates({"cat": {"tabby": 50, "tom": 50, "manx": 4}})
-    found = sampling.draw(candidates, {"cat": {"tabby": 20, "tom": 10, "manx": 10}}, seed=1)
+    found = draws.draw(candidates, {"cat": {"tabby": 20, "tom": 10, "manx": 10}}, seed=1)
     assert keyword_counts(found.chosen) == {"tabby": 24, "tom": 12, "manx": 4}
     assert found.shortfalls.to_numpy().tolist() == [["cat", "manx", 10, 4]]
 
@@ -85,24 +85,24 @@ def test_seats_of_a_short_keyword_go_to_the_others_in_proportion_and_are_reporte
 def test_exhausted_class_says_class_wanted_and_available():
     candidates = make_candidates({"cat": {"tabby": 3, "tom": 2}, "dog": {"pug": 9}})
     with pytest.raises(ValueError, match="'cat': 6 images wanted, 5 available"):
-        sampling.sample(candidates, {"cat": {"tabby": 4, "tom": 2}}, 0)
+        draws.sample(candidates, {"cat": {"tabby": 4, "tom": 2}}, 0)
     with pytest.raises(ValueError, match="'ship': 1 images wanted, 0 available"):
-        sampling.sample(candidates, {"ship": {"liner": 1}}, 0)
+        draws.sample(candidates, {"ship": {"liner": 1}}, 0)
 
 
 def test_images_of_cifar10_train_are_taken_last():
     candidates = make_candidates({"cat": {"tabby": 10}}, overlap=6)
-    assert sampling.sample(candidates, {"cat": {"tabby": 4}}, 3)["in_cifar10_train"].sum() == 0
-    assert sampling.sample(candidates, {"cat": {"tabby": 7}}, 3)["in_cifar10_train"].sum() == 3
-    assert sampling.uniform(candidates, 5, 3)["in_cifar10_train"].sum() == 1
+    assert draws.sample(candidates, {"cat": {"tabby": 4}}, 3)["in_cifar10_train"].sum() == 0
+    assert draws.sample(candidates, {"cat": {"tabby": 7}}, 3)["in_cifar10_train"].sum() == 3
+    assert draws.uniform(candidates, 5, 3)["in_cifar10_train"].sum() == 1
 
 
 def test_sample_is_not_the_first_rows_in_alphabetical_order():
     candidates = make_candidates({"cat": {"a_cat": 100, "tabby": 100}})
     quotas = {"cat": {"a_cat": 10, "tabby": 30}}
-    chosen = sampling.sample(candidates, quotas, 0)
+    chosen = draws.sample(candidates, quotas, 0)
     assert keyword_counts(chosen) == {"a_cat": 10, "tabby": 30}
-    first = sampling.sample(candidates, quotas, 0, strategy="first_n")
+    first = draws.sample(candidates, quotas, 0, strategy="first_n")
     assert first["tiny_index"].tolist() == candidates["tiny_index"].tolist()[:40]  # the named alternative
     assert not set(first["tiny_index"]) >= set(chosen.loc[chosen["keyword"] == "a_cat", "tiny_index"])
 
@@ -111,30 +111,30 @@ def test_every_image_of_a_keyword_is_drawn_about_equally_often():
     candidates = make_candidates({"cat": {"tabby": 20}})
     drawn = Counter()
     for seed in range(150):
-        drawn.update(sampling.sample(candidates, {"cat": {"tabby": 5}}, seed)["tiny_index"])
+        drawn.update(draws.sample(candidates, {"cat": {"tabby": 5}}, seed)["tiny_index"])
     assert len(drawn) == 20 and min(drawn.values()) > 15 and max(drawn.values()) < 62  # 37.5, sd 5.3
 
 
 def test_images_of_the_test_set_never_fill_up_the_train_set():
     candidates = make_candidates({"cat": {"tabby": 30, "manx": 8}})
-    test = sampling.sample(candidates, {"cat": {"tabby": 5, "manx": 5}}, 0)
-    train = sampling.sample(candidates, {"cat": {"tabby": 15, "manx": 10}}, 0, blacklist=test["tiny_index"])
+    test = draws.sample(candidates, {"cat": {"tabby": 5, "manx": 5}}, 0)
+    train = draws.sample(candidates, {"cat": {"tabby": 15, "manx": 10}}, 0, blacklist=test["tiny_index"])
     assert len(train) == 25 and not set(train["tiny_index"]) & set(test["tiny_index"])
 
 
 def test_blacklisting_an_image_changes_nothing_but_its_replacement():
     candidates = make_candidates({"cat": {"tabby": 40, "tom": 40}})
     quotas = {"cat": {"tabby": 10, "tom": 10}}
-    before = set(sampling.sample(candidates, quotas, 5)["tiny_index"])
+    before = set(draws.sample(candidates, quotas, 5)["tiny_index"])
     gone = min(before)
-    after = set(sampling.sample(candidates, quotas, 5, blacklist=[gone])["tiny_index"])
+    after = set(draws.sample(candidates, quotas, 5, blacklist=[gone])["tiny_index"])
     assert before - after == {gone} and len(after - before) == 1
 
 
 def test_sample_checked_blacklists_and_samples_again_until_clean():
     candidates = make_candidates({"cat": {"tabby": 40}})
     bad = set(candidates["tiny_index"][:25])
-    found, banned = sampling.sample_checked(
+    found, banned = draws.sample_checked(
         candidates, {"cat": {"tabby": 12}}, 0, lambda chosen: set(chosen["tiny_index"]) & bad, [3]
     )
     assert len(found.chosen) == 12 and not set(found.chosen["tiny_index"]) & bad
@@ -145,33 +145,33 @@ def test_image_of_both_cruiser_classes_is_a_ship():
     both = pd.DataFrame(
         {"tiny_index": [5, 5, 6], "keyword": "cruiser", "class_name": ["automobile", "ship", "automobile"]}
     )
-    chosen = sampling.sample(both, {"automobile": {"cruiser": 1}, "ship": {"cruiser": 1}}, 0)
+    chosen = draws.sample(both, {"automobile": {"cruiser": 1}, "ship": {"cruiser": 1}}, 0)
     assert chosen[["tiny_index", "class_name"]].to_numpy().tolist() == [[5, "ship"], [6, "automobile"]]
     with pytest.raises(ValueError, match="image 5"):
-        sampling.sample(both.assign(keyword="tiger"), {"automobile": {"tiger": 1}}, 0)
+        draws.sample(both.assign(keyword="tiger"), {"automobile": {"tiger": 1}}, 0)
 
 
 def test_sampling_leaves_its_input_as_it_was():
     candidates = make_candidates({"cat": {"tabby": 10}}).sample(frac=1, random_state=0)
     copy = candidates.copy(deep=True)
-    sampling.sample(candidates, {"cat": {"tabby": 3}}, 0)
-    sampling.split(candidates, 2, 0)
+    draws.sample(candidates, {"cat": {"tabby": 3}}, 0)
+    group_split.split(candidates, 2, 0)
     pd.testing.assert_frame_equal(candidates, copy)
 
 
 def test_label_stands_for_the_class_name():
     candidates = make_candidates({"cat": {"tabby": 10}}).drop(columns="class_name").assign(label=3)
-    assert len(sampling.sample(candidates, {"cat": {"tabby": 3}}, 0)) == 3
-    assert len(sampling.split(candidates, 4, 0)["test"]) == 4
+    assert len(draws.sample(candidates, {"cat": {"tabby": 3}}, 0)) == 3
+    assert len(group_split.split(candidates, 4, 0)["test"]) == 4
 
 
 def test_uniform_draw_is_balanced_over_classes_and_blind_to_keywords():
     candidates = make_candidates({"cat": {"tabby": 300, "tom": 100}, "dog": {"pug": 120}})
-    chosen = sampling.uniform(candidates, 100, 0)
+    chosen = draws.uniform(candidates, 100, 0)
     assert chosen["class_name"].value_counts().to_dict() == {"cat": 100, "dog": 100}
     assert 60 < keyword_counts(chosen)["tabby"] < 90
     with pytest.raises(ValueError, match="'dog': 121 images wanted, 120 available"):
-        sampling.uniform(candidates, 121, 0)
+        draws.uniform(candidates, 121, 0)
 
 
 @st.composite
@@ -199,45 +199,45 @@ def can_be_divided(table: pd.DataFrame, per_class: int) -> bool:
 def test_split_keeps_groups_whole_and_classes_exact_wherever_that_is_possible(table, per_class, seed):
     if not can_be_divided(table, per_class):
         with pytest.raises(ValueError, match="test images"):
-            sampling.split(table, per_class, seed)
+            group_split.split(table, per_class, seed)
         return
-    parts = sampling.split(table.sample(frac=1, random_state=seed), per_class, seed)
+    parts = group_split.split(table.sample(frac=1, random_state=seed), per_class, seed)
     train, test = parts["train"], parts["test"]
     assert sorted([*train["tiny_index"], *test["tiny_index"]]) == table["tiny_index"].tolist()
     assert not set(train.loc[train["group"] >= 0, "group"]) & set(test["group"])
     assert all((test["class_name"] == name).sum() == per_class for name in set(table["class_name"]))
-    assert parts["test"].equals(sampling.split(table, per_class, seed)["test"])
+    assert parts["test"].equals(group_split.split(table, per_class, seed)["test"])
 
 
 def test_split_is_keyword_matched_in_proportion():
     sizes = {"tabby": 61, "tom": 33, "manx": 6}
-    test = sampling.split(make_candidates({"cat": sizes, "dog": {"pug": 90}}), 20, 0)["test"]
+    test = group_split.split(make_candidates({"cat": sizes, "dog": {"pug": 90}}), 20, 0)["test"]
     assert keyword_counts(test) == largest_remainder(sizes, 20) | {"pug": 20}
 
 
 def test_groups_come_into_test_as_often_as_single_images():
     table = make_candidates({"cat": {"tabby": 200, "tom": 200}}).assign(group=-1)
     table.loc[:39, "group"] = np.repeat(np.arange(20), 2)
-    shares = [(sampling.split(table, 100, seed)["test"]["group"] >= 0).mean() for seed in range(40)]
+    shares = [(group_split.split(table, 100, seed)["test"]["group"] >= 0).mean() for seed in range(40)]
     assert 0.07 < np.mean(shares) < 0.13  # a tenth of the images is in groups
 
 
 def test_split_says_when_groups_make_it_impossible():
     table = make_candidates({"cat": {"tabby": 6}}).assign(group=[1, 1, 1, 2, 2, 2])
     with pytest.raises(ValueError, match="exactly 2 test images"):
-        sampling.split(table, 2, 0)
+        group_split.split(table, 2, 0)
     with pytest.raises(ValueError, match="'cat': 7 test images wanted, 6 available"):
-        sampling.split(table, 7, 0)
+        group_split.split(table, 7, 0)
 
 
 @pytest.mark.parametrize("train_per_class", [800, 1000])
-@pytest.mark.parametrize("strategy", sampling.STRATEGIES)
+@pytest.mark.parametrize("strategy", draws.STRATEGIES)
 def test_the_published_sizes_come_out_of_both_strategies(train_per_class, strategy):
     cells = {name: {f"{name}_{k}": 500 - 60 * k for k in range(5)} for name in CLASS_NAMES}
     candidates = make_candidates(cells)
-    wanted = sampling.allocate(cells, train_per_class + 200)
-    chosen = sampling.sample(candidates, wanted, 1, strategy=strategy)
-    parts = sampling.split(chosen, 200, 1)
+    wanted = quotas.allocate(cells, train_per_class + 200)
+    chosen = draws.sample(candidates, wanted, 1, strategy=strategy)
+    parts = group_split.split(chosen, 200, 1)
     assert {name: len(part) for name, part in parts.items()} == {"train": 10 * train_per_class, "test": 2000}
     assert all((part["class_name"].value_counts() == len(part) // 10).all() for part in parts.values())
     assert not set(parts["train"]["tiny_index"]) & set(parts["test"]["tiny_index"])

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cifar102 import optimizers, progress, rate_range, schedules
-from cifar102.train_config import CYCLIC_SCHEDULES, OPTIMIZERS, SCHEDULES, TrainConfig
+from cifar102.training import optimizers, progress, range_test, schedules
+from cifar102.training.config import CYCLIC_SCHEDULES, OPTIMIZERS, SCHEDULES, TrainConfig
 
 STEPS = 10  # an epoch
 
@@ -108,8 +108,8 @@ def test_the_proposed_range_lies_where_the_loss_falls():
     rate = np.geomspace(1e-5, 1, 100)
     loss = np.where(rate < 1e-3, 2.3, 2.3 - 0.5 * np.log10(rate / 1e-3))
     loss = np.where(rate > 0.1, loss + 40 * (rate - 0.1), loss)
-    table = rate_range.pd.DataFrame({"learning_rate": rate, "smoothed_loss": loss})
-    low, high = rate_range.propose(table)
+    table = range_test.pd.DataFrame({"learning_rate": rate, "smoothed_loss": loss})
+    low, high = range_test.propose(table)
     assert 1e-3 < low < high < 0.1
     flat = table.assign(smoothed_loss=np.linspace(1, 2, 100))
-    assert np.isnan(rate_range.propose(flat)).all()
+    assert np.isnan(range_test.propose(flat)).all()

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from cifar102 import screening
+from cifar102.dedup import screening
 
 GROUPS = pd.DataFrame(
     [

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from cifar102 import search, training
-from cifar102.train_config import TrainConfig
-from cifar102.workspace import Workspace, write_json
+from cifar102.training import fitting, runs, search
+from cifar102.training.config import TrainConfig
+from cifar102.workspace.files import Workspace, write_json
 
 BASE = TrainConfig(num_validation=10, model="cnn_four_conv")
 
@@ -15,17 +15,17 @@ def trained(monkeypatch) -> list[str]:
     """Let a run "train" by writing an accuracy that only its rate decides; the names of those that did."""
     names: list[str] = []
 
-    def fit(config: TrainConfig, workspace: Workspace, *_: object) -> training.Run:
+    def fit(config: TrainConfig, workspace: Workspace, *_: object) -> runs.Run:
         folder = Workspace(workspace).root / config.folder
         if not (folder / "metrics.json").is_file():
             names.append(config.arm)
             accuracy = 1 - abs(np.log10(config.learning_rate) + 1.5) / 5
             write_json(folder / "config.json", {"config": config.to_dict()})
             write_json(folder / "metrics.json", {"validation_accuracy": accuracy, "seconds": 1.0})
-        return training.Run(config, folder)
+        return runs.Run(config, folder)
 
-    monkeypatch.setattr(training, "fit", fit)
-    monkeypatch.setattr(training, "fit_loaded", fit)
+    monkeypatch.setattr(fitting, "fit", fit)
+    monkeypatch.setattr(fitting, "fit_loaded", fit)
     return names
 
 
@@ -64,17 +64,17 @@ def test_a_search_goes_on_where_it_stood_and_names_the_best(sampler, workspace, 
 
 def test_a_trial_that_was_killed_is_trained_and_told_by_the_next_call(workspace, trained, monkeypatch):
     pytest.importorskip("optuna")
-    fit = training.fit
+    fit = fitting.fit
 
-    def killed(config: TrainConfig, *rest: object) -> training.Run:
+    def killed(config: TrainConfig, *rest: object) -> runs.Run:
         if config.arm == "trial-001":
             raise KeyboardInterrupt
         return fit(config, *rest)
 
-    monkeypatch.setattr(training, "fit", killed)
+    monkeypatch.setattr(fitting, "fit", killed)
     with pytest.raises(KeyboardInterrupt):
         search.run(BASE, workspace, 3, sampler="optuna-random")
-    monkeypatch.setattr(training, "fit", fit)
+    monkeypatch.setattr(fitting, "fit", fit)
     table = search.run(BASE, workspace, 3, sampler="optuna-random")
     assert len(table) == 3 and trained == ["trial-000", "trial-001", "trial-002"]
 

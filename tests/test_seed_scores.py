@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cifar102 import seed_scores
+from cifar102.analysis import seed_scores
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cifar102 import set_matrix
+from cifar102.analysis import set_matrix
 
 
 def scores(rng: np.random.Generator, matrix: list[list[float]], n: int = 4000, seeds: int = 3) -> dict:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cifar102 import shortlist
+from cifar102.dedup import shortlist
 from tests.test_dedup import smooth_images
 
 

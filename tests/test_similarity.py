@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from skimage.metrics import structural_similarity
 
-from cifar102 import dedup, similarity, ssim_kernels
+from cifar102.dedup import similarity, ssim_kernels
 from tests.test_dedup import moved, smooth_images
 
 
@@ -41,37 +41,41 @@ def best_of_shifts(a: np.ndarray, b: np.ndarray, max_shift: int) -> float:
 def test_grey_ssim_without_shifts_is_that_of_scikit_image(pairs) -> None:
     a, b = pairs
     expected = [structural_similarity(grey_of(x), grey_of(y), data_range=255) for x, y in zip(a, b, strict=True)]
-    assert np.abs(dedup.ssim(a, b, max_shift=0) - expected).max() < 1e-6
+    assert np.abs(similarity.ssim(a, b, max_shift=0) - expected).max() < 1e-6
 
 
 @pytest.mark.parametrize("max_shift", [1, 2])
 def test_ssim_is_the_best_over_shifts_of_scikit_image_on_the_overlap(pairs, max_shift: int) -> None:
     a, b = pairs
     expected = [best_of_shifts(grey_of(x), grey_of(y), max_shift) for x, y in zip(a, b, strict=True)]
-    assert np.abs(dedup.ssim(a, b, max_shift) - expected).max() < 1e-6
+    assert np.abs(similarity.ssim(a, b, max_shift) - expected).max() < 1e-6
 
 
 def test_ssim_of_three_channels_is_that_of_scikit_image(pairs) -> None:
     a, b = pairs
     expected = [structural_similarity(x, y, channel_axis=-1, data_range=255) for x, y in zip(a, b, strict=True)]
-    assert np.abs(dedup.ssim_channels(a, b) - expected).max() < 1e-6
+    assert np.abs(similarity.ssim_channels(a, b) - expected).max() < 1e-6
 
 
 def test_ssim_of_flattened_images_is_that_of_scikit_image(pairs) -> None:
     a, b = pairs
     expected = [structural_similarity(x.ravel(), y.ravel(), data_range=255) for x, y in zip(a, b, strict=True)]
-    assert np.abs(dedup.ssim_flat(a, b) - expected).max() < 1e-6
+    assert np.abs(similarity.ssim_flat(a, b) - expected).max() < 1e-6
 
 
 def test_an_image_has_ssim_exactly_one_with_itself_in_every_form(pairs) -> None:
     for images in pairs:
-        for value in (dedup.ssim(images, images), dedup.ssim_channels(images, images), dedup.ssim_flat(images, images)):
+        for value in (
+            similarity.ssim(images, images),
+            similarity.ssim_channels(images, images),
+            similarity.ssim_flat(images, images),
+        ):
             assert (value == 1).all()
 
 
 def test_ssim_is_symmetric_and_the_shift_turns_round(pairs) -> None:
     a, b = pairs
-    there, back = dedup.best_shift(a, b), dedup.best_shift(b, a)
+    there, back = similarity.best_shift(a, b), similarity.best_shift(b, a)
     assert np.array_equal(there[0], back[0])
     textured = there[0] > 0.3
     assert np.array_equal(there[1][textured], -back[1][textured])
@@ -80,14 +84,14 @@ def test_ssim_is_symmetric_and_the_shift_turns_round(pairs) -> None:
 def test_the_best_shift_is_the_one_the_image_was_moved_by(rng: np.random.Generator) -> None:
     image = smooth_images(rng, 1)[0]
     for rows, columns in ((0, 0), (1, -2), (-2, 2), (2, 0)):
-        value, row, column = dedup.best_shift(moved(image, rows, columns)[None], image[None])
+        value, row, column = similarity.best_shift(moved(image, rows, columns)[None], image[None])
         assert (row[0], column[0]) == (rows, columns)
         assert value[0] == 1
 
 
 def test_uniform_images_keep_the_shortest_shift() -> None:
     white = np.full((1, 32, 32, 3), 255, np.uint8)
-    value, row, column = dedup.best_shift(white, white)
+    value, row, column = similarity.best_shift(white, white)
     assert (value[0], row[0], column[0]) == (1, 0, 0)
 
 
@@ -101,13 +105,13 @@ def test_grey_rounds_the_luma_to_whole_numbers() -> None:
 def test_wrong_arrays_and_shifts_are_refused_by_name(pairs) -> None:
     a, b = pairs
     with pytest.raises(ValueError, match="equally many"):
-        dedup.ssim(a, b[:3])
+        similarity.ssim(a, b[:3])
     with pytest.raises(ValueError, match="float64"):
-        dedup.ssim(a.astype(float), b)
+        similarity.ssim(a.astype(float), b)
     with pytest.raises(ValueError, match="max_shift"):
-        dedup.ssim(a, b, max_shift=-1)
+        similarity.ssim(a, b, max_shift=-1)
     with pytest.raises(ValueError, match="expected uint8"):
-        dedup.ssim_flat(similarity.grey(a), similarity.grey(b))
+        similarity.ssim_flat(similarity.grey(a), similarity.grey(b))
 
 
 def test_the_kernel_without_shifts_gives_the_bits_of_the_one_with_shifts(pairs) -> None:

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from cifar102 import splits
+from cifar102.datasets import splits
 
 
 @pytest.fixture

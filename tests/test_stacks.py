@@ -15,10 +15,12 @@ import pytest
 import test_release
 import test_training
 
-from cifar102 import datasets, models, release, runs, training
-from cifar102.benchmarks import other_stack
-from cifar102.train_config import TrainConfig
-from cifar102.workspace import REPOSITORY
+from cifar102.commands.benchmarks import other_stack
+from cifar102.datasets import release, sets
+from cifar102.models import registry
+from cifar102.training import fitting, runs
+from cifar102.training.config import TrainConfig
+from cifar102.workspace.files import REPOSITORY
 
 pytestmark = pytest.mark.slow
 NETWORKS = {
@@ -29,7 +31,7 @@ NETWORKS = {
     "fast_cnn": {},
     "wide_resnet": {"depth": 10, "width": 1, "squeeze_excite": True, "dropout": 0.1, "activation": "mish"},
 }
-COUNTED = [name for name in models.NAMES if name not in ("resnet56", "resnet110", "random_features")]
+COUNTED = [name for name in registry.NAMES if name not in ("resnet56", "resnet110", "random_features")]
 SHORT = TrainConfig(
     study="stacks",
     arm="short",
@@ -55,11 +57,11 @@ def images() -> np.ndarray:
 def write_all(folder: Path) -> None:
     """What one stack leaves for the other: saved networks, their sizes, a training run and a release."""
     for name, options in NETWORKS.items():
-        models.build(name, **options).save(folder / f"{name}.keras")
-    counts = {name: models.num_parameters(models.build(name)) for name in COUNTED}
+        registry.build(name, **options).save(folder / f"{name}.keras")
+    counts = {name: registry.num_parameters(registry.build(name)) for name in COUNTED}
     (folder / "counts.json").write_text(json.dumps(counts))
-    datasets.load = lambda name, workspace: test_training.SETS[name]
-    training.fit(SHORT, folder)
+    sets.load = lambda name, workspace: test_training.SETS[name]
+    fitting.fit(SHORT, folder)
     runs.write_table(folder)
     train, test, pixels = test_release.make_tables()
     release.write(folder / "release", train, test, pixels, seed=3, leftover=None, facts=test_release.FACTS)
@@ -67,12 +69,12 @@ def write_all(folder: Path) -> None:
 
 def read_all(folder: Path) -> dict:
     """What is read of a folder that `write_all` wrote, in plain values."""
-    datasets.load = lambda name, workspace: test_training.SETS[name]
-    logits = {name: models.load(folder / f"{name}.keras")(images()).numpy().tolist() for name in NETWORKS}
+    sets.load = lambda name, workspace: test_training.SETS[name]
+    logits = {name: registry.load(folder / f"{name}.keras")(images()).numpy().tolist() for name in NETWORKS}
     before = {path: path.read_bytes() for path in (folder / SHORT.folder).iterdir() if path.is_file()}
-    kept = training.fit(SHORT, folder)
+    kept = fitting.fit(SHORT, folder)
     assert all(path.read_bytes() == content for path, content in before.items()), "it was trained or measured again"
-    more = training.fit(SHORT.replace(evaluate_on=("cifar10", "cifar102")), folder)  # the model file predicts
+    more = fitting.fit(SHORT.replace(evaluate_on=("cifar10", "cifar102")), folder)  # the model file predicts
     probabilities = more.predictions()["cifar102"]["probabilities"].astype(float).tolist()
     table = runs.table(folder)
     return {"logits": logits, "note": kept.note, "probabilities": probabilities, "table": table["run"].tolist()}
@@ -86,7 +88,7 @@ def both(tmp_path_factory) -> dict[str, Path]:
         pytest.skip("the other stack is not installed: python3 reproduce.py --stack next list (or main) installs it")
     folders = {name: tmp_path_factory.mktemp(name) for name in ("ours", "theirs")}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(datasets, "load", datasets.load)  # write_all puts its own in place
+        patch.setattr(sets, "load", sets.load)  # write_all puts its own in place
         write_all(folders["ours"])
     words = [str(python), __file__, str(folders["ours"]), str(folders["theirs"])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(REPOSITORY), str(Path(__file__).parent)])}
@@ -99,16 +101,16 @@ def both(tmp_path_factory) -> dict[str, Path]:
 def read(both) -> dict[str, dict]:
     """What was read: `ours` of theirs, here, and `theirs` of ours, in the other stack."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(datasets, "load", datasets.load)
+        patch.setattr(sets, "load", sets.load)
         ours = read_all(both["theirs"])
     return {"ours": ours, "theirs": json.loads((both["theirs"] / "read.json").read_text())}
 
 
 def test_saved_networks_of_either_stack_give_the_same_logits_in_the_other(both, read) -> None:
     for name in NETWORKS:
-        written_here = models.load(both["ours"] / f"{name}.keras")(images()).numpy()
+        written_here = registry.load(both["ours"] / f"{name}.keras")(images()).numpy()
         np.testing.assert_allclose(read["theirs"]["logits"][name], written_here, atol=1e-5, err_msg=name)
-        written_there = models.load(both["theirs"] / f"{name}.keras")(images()).numpy()
+        written_there = registry.load(both["theirs"] / f"{name}.keras")(images()).numpy()
         np.testing.assert_allclose(read["ours"]["logits"][name], written_there, atol=1e-5, err_msg=name)
 
 

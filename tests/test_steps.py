@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 from test_execution import write_notebook
 
-from cifar102 import notebooks, plans, profiles, runner, stamps, steps
-from cifar102.profiles import Profile, parse_override
-from cifar102.steps import Files, Step
-from cifar102.workspace import REPOSITORY, Workspace, write_text
+from cifar102.workflow import notebooks, plans, profiles, runner, stamps, steps
+from cifar102.workflow.profiles import Profile, parse_override
+from cifar102.workflow.steps import Files, Step
+from cifar102.workspace.files import REPOSITORY, Workspace, write_text
 
 PARAMETERS = """
     workspace: str = "data/demo"  # where
@@ -263,7 +263,7 @@ def test_a_changed_or_missing_file_is_named(finished: Step, path: str, text: str
 
 
 def test_changed_code_behind_an_import_is_named_and_a_comment_is_no_change(finished: Step) -> None:
-    package = stamps.PACKAGE
+    package = notebooks.PACKAGE
     write_text(package / "numbers" / "factors.py", '"""Other words."""\n\nTWO = 2  # the even prime\n')
     write_text(package / "numbers" / "unused.py", "ONE = 11\n")
     assert reasons(finished) == []
@@ -285,7 +285,7 @@ def test_changed_code_behind_an_import_is_named_and_a_comment_is_no_change(finis
     ],
 )
 def test_the_rooms_behind_every_form_of_import_are_found(step: Step, code: str, rooms: set[str]) -> None:
-    assert notebooks.imported_rooms(ast.parse(code), stamps.PACKAGE) == rooms
+    assert notebooks.imported_rooms(ast.parse(code), notebooks.PACKAGE) == rooms
 
 
 def test_every_room_that_a_stored_notebook_names_is_a_room_it_stands_on() -> None:
@@ -357,10 +357,10 @@ def test_a_killed_run_is_gone_on_with_by_the_same_command(tmp_path: Path) -> Non
     script = f"""
         import sys
         from pathlib import Path
-        from cifar102 import plans, runner
-        from cifar102.profiles import Profile
-        from cifar102.steps import Files, Step
-        from cifar102.workspace import Workspace
+        from cifar102.workflow import plans, runner
+        from cifar102.workflow.profiles import Profile
+        from cifar102.workflow.steps import Files, Step
+        from cifar102.workspace.files import Workspace
         folder = Path({str(tmp_path)!r})
         values = {{"workspace": str(folder / "workspace")}}
         first = Step("01_first", folder / "01_first.ipynb", Files(leaves=("first.txt",)), values)

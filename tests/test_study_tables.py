@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy import stats
 
-from cifar102 import study_tables
+from cifar102.studies import study_tables
 
 
 def make_rows(arms: dict[str, list[float]]) -> pd.DataFrame:

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cifar102 import tiny_images, tiny_keywords, tiny_metadata
-from cifar102.tiny_images import TinyImages, write_tiny_images
+from cifar102.tiny_images import keyword_index, pair
+from cifar102.tiny_images import metadata as tiny_metadata
+from cifar102.tiny_images.pair import TinyImages, write_tiny_images
 
 KEYWORDS = ["ship", "abbey", "cat", "Zebra", "cat", "ship", "bird", "cat", "a", "cat-o"]
 
@@ -128,8 +129,8 @@ def test_rows_come_in_the_order_asked(folder, images, rng):
 
 
 def test_the_file_of_a_shuffled_list_is_read_once_in_file_order_a_block_at_a_time(folder, tmp_path, rng, monkeypatch):
-    monkeypatch.setattr(tiny_images, "BLOCK_RECORDS", 3)
-    tiny, read, was_read = TinyImages(folder), tiny_images._read_records, []
+    monkeypatch.setattr(pair, "BLOCK_RECORDS", 3)
+    tiny, read, was_read = TinyImages(folder), pair._read_records, []
     asked = np.concatenate([rng.permutation(len(tiny)), [4, 4]])
     expected = tiny.images(asked)
 
@@ -137,7 +138,7 @@ def test_the_file_of_a_shuffled_list_is_read_once_in_file_order_a_block_at_a_tim
         was_read.append(np.unique(indices))
         return read(path, record_bytes, indices)
 
-    monkeypatch.setattr(tiny_images, "_read_records", reading)
+    monkeypatch.setattr(pair, "_read_records", reading)
     path = tiny.images_to(tmp_path / "candidates.npy", asked)
     np.testing.assert_array_equal(np.load(path, mmap_mode="r", allow_pickle=False), expected)
     assert max(map(len, was_read)) <= 3
@@ -253,7 +254,7 @@ def test_a_keyword_that_is_not_ascii_is_no_keyword_of_tiny_images(folder):
 
 
 def test_a_search_of_all_79_million_records_reads_about_27_of_them(folder, monkeypatch):
-    index = tiny_keywords.KeywordIndex(folder / "tiny_metadata.bin")
+    index = keyword_index.KeywordIndex(folder / "tiny_metadata.bin")
     monkeypatch.setattr(index, "_count", 79_302_017)
     reads = []
 
@@ -269,12 +270,12 @@ def test_a_search_of_all_79_million_records_reads_about_27_of_them(folder, monke
     reads.clear()
     with pytest.raises(ValueError, match="no keyword"):
         index.find("00000001x")
-    assert len(reads) < 27 + tiny_keywords.NUM_SAMPLES + 200
+    assert len(reads) < 27 + keyword_index.NUM_SAMPLES + 200
 
 
 @pytest.mark.parametrize("small_file", [0, 1 << 16])
 def test_an_unsorted_file_brings_a_warning_and_a_scan(tmp_path, monkeypatch, small_file):
-    monkeypatch.setattr(tiny_keywords, "SMALL_FILE", small_file)
+    monkeypatch.setattr(keyword_index, "SMALL_FILE", small_file)
     groups = ["ship", "cat", "dog", "bird", "truck", "ape", "frog"]
     tiny = _write_keywords(tmp_path, [name for name in groups for _ in range(5)])
     with pytest.warns(UserWarning, match="is not sorted by keyword"):
@@ -305,20 +306,20 @@ def test_a_scan_finds_every_run_across_blocks_and_windows(tmp_path, rng, monkeyp
     keywords = [f"{number:05d}" for number in np.sort(rng.integers(0, 600, 3000))]
     tiny = _write_keywords(tmp_path, keywords)
     expected = [row for row in range(3000) if row == 0 or keywords[row] != keywords[row - 1]]
-    monkeypatch.setattr(tiny_keywords, "SCAN_RECORDS", 100)
+    monkeypatch.setattr(keyword_index, "SCAN_RECORDS", 100)
     # 768 * 1024 is a whole number of pages, as offsets of a map must be
-    monkeypatch.setattr(tiny_keywords, "WINDOW_RECORDS", 1024)
-    starts, is_sorted = tiny_keywords.scan_runs(tiny.metadata_path)
+    monkeypatch.setattr(keyword_index, "WINDOW_RECORDS", 1024)
+    starts, is_sorted = keyword_index.scan_runs(tiny.metadata_path)
     assert starts.tolist() == expected
     assert is_sorted
 
 
 def test_a_scan_notices_a_fall_at_any_place(tmp_path, monkeypatch):
-    monkeypatch.setattr(tiny_keywords, "WINDOW_RECORDS", 1024)
-    monkeypatch.setattr(tiny_keywords, "SCAN_RECORDS", 100)
+    monkeypatch.setattr(keyword_index, "WINDOW_RECORDS", 1024)
+    monkeypatch.setattr(keyword_index, "SCAN_RECORDS", 100)
     for place in (1, 100, 101, 1023, 1024, 1025, 2047):
         keywords = ["b"] * place + ["a"] * (2048 - place)
-        starts, is_sorted = tiny_keywords.scan_runs(_write_keywords(tmp_path, keywords).metadata_path)
+        starts, is_sorted = keyword_index.scan_runs(_write_keywords(tmp_path, keywords).metadata_path)
         assert starts.tolist() == [0, place]
         assert not is_sorted
 

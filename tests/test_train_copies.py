@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cifar102 import train_copies
+from cifar102.analysis import train_copies
 
 
 def pair_table(*rows: tuple[int, str, int, str]) -> pd.DataFrame:

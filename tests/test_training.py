@@ -15,25 +15,24 @@ import pytest
 import tensorflow
 from scipy import special
 
-from cifar102 import (
-    checkpoints,
-    cluster,
-    datasets,
-    evaluation,
-    fast_recipe,
+from cifar102.cifar import ImageSet
+from cifar102.datasets import sets
+from cifar102.models import registry
+from cifar102.studies import fast_recipe, grids
+from cifar102.training import (
+    callbacks,
+    fitting,
     initial_weights,
     machine,
-    models,
     pipeline,
-    rate_range,
+    predict,
+    range_test,
     runs,
     snapshots,
-    studies,
-    training,
+    sweeps,
 )
-from cifar102.cifar import ImageSet
-from cifar102.train_config import TrainConfig, hash_config
-from cifar102.workspace import Workspace, read_json, write_json
+from cifar102.training.config import TrainConfig, hash_config
+from cifar102.workspace.files import Workspace, read_json, write_json
 
 SMALL = {"filters": [4, 4], "dense_units": 16, "dropout": 0.25, "batch_norm": True}
 PLAIN = {"filters": [4], "dense_units": 8}  # without dropout and batch norm
@@ -68,7 +67,7 @@ SETS = {
 @pytest.fixture(scope="module", autouse=True)
 def small_sets():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(datasets, "load", lambda name, workspace: SETS[name])
+        patch.setattr(sets, "load", lambda name, workspace: SETS[name])
         yield
 
 
@@ -79,7 +78,7 @@ def shared(tmp_path_factory) -> Workspace:
 
 @pytest.fixture(scope="module")
 def whole(shared) -> runs.Run:
-    return training.fit(CONFIG, shared)
+    return fitting.fit(CONFIG, shared)
 
 
 def numbers(run: runs.Run) -> dict:
@@ -96,7 +95,7 @@ def assert_same_run(one: runs.Run, other: runs.Run) -> None:
 
 def interrupt_after(monkeypatch, epoch: int, is_saved: bool) -> None:
     """Have the next run break off in epoch `epoch` (from 0), after its checkpoint or just before it."""
-    save = checkpoints.EpochCheckpoint.on_epoch_end
+    save = callbacks.EpochCheckpoint.on_epoch_end
 
     def breaking(self, number, logs=None):
         if number < epoch or is_saved:
@@ -104,7 +103,7 @@ def interrupt_after(monkeypatch, epoch: int, is_saved: bool) -> None:
         if number == epoch:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(checkpoints.EpochCheckpoint, "on_epoch_end", breaking)
+    monkeypatch.setattr(callbacks.EpochCheckpoint, "on_epoch_end", breaking)
 
 
 def leave_a_part_of_a_checkpoint(workspace: Workspace) -> None:
@@ -170,7 +169,7 @@ def test_a_run_leaves_its_files_with_predictions_in_file_order(whole, shared):
     assert metrics["validation_accuracy"] == pytest.approx(
         np.mean(predictions["validation"]["class_ids"] == SETS["cifar10"]["train"].labels[rows])
     )
-    model = models.load(whole.folder / "model.keras")
+    model = registry.load(whole.folder / "model.keras")
     settings = read_json(whole.folder / "normalization.json")
     pixels = SETS["cifar102"]["test"].images / 255
     logits = model.predict((pixels - settings["mean"]) / settings["std"], verbose=0)
@@ -192,9 +191,9 @@ def test_a_run_interrupted_before_or_after_its_checkpoint_ends_like_an_unbroken_
     with pytest.MonkeyPatch.context() as patch:
         interrupt_after(patch, epoch=1, is_saved=is_saved)
         with pytest.raises(KeyboardInterrupt):
-            training.fit(CONFIG, workspace)
+            fitting.fit(CONFIG, workspace)
     leave_a_part_of_a_checkpoint(workspace)
-    resumed = training.fit(CONFIG, workspace)
+    resumed = fitting.fit(CONFIG, workspace)
     assert resumed.history["epoch"].tolist() == [0, 1, 2]
     assert_same_run(resumed, whole)
 
@@ -203,8 +202,8 @@ def test_a_run_killed_after_its_last_epoch_still_tells_its_speed(whole, workspac
     with pytest.MonkeyPatch.context() as patch:
         interrupt_after(patch, epoch=2, is_saved=True)
         with pytest.raises(KeyboardInterrupt):
-            training.fit(CONFIG, workspace)
-    resumed = training.fit(CONFIG, workspace)
+            fitting.fit(CONFIG, workspace)
+    resumed = fitting.fit(CONFIG, workspace)
     assert_same_run(resumed, whole)
     assert resumed.metrics["images_per_second"] == pytest.approx(3 * 60 / resumed.metrics["seconds"])
 
@@ -215,17 +214,17 @@ def test_the_fast_recipe_is_resumed_too_and_averages_the_views_of_test_images(wo
     changes = {"batch_size": 10, "model_options": {"filters": [4, 8, 8]}, **rates, **own}
     config = fast_recipe.config(3, num_train=60, **changes)
     assert (config.test_views, config.dataset) == ("mirror_shift", "cifar10")
-    straight = training.fit(config, workspace)
+    straight = fitting.fit(config, workspace)
     other = Workspace(workspace.root / "broken")
     with pytest.MonkeyPatch.context() as patch:
         interrupt_after(patch, epoch=1, is_saved=True)
         with pytest.raises(KeyboardInterrupt):
-            training.fit(config, other)
-    assert_same_run(training.fit(config, other), straight)
-    model = models.load(straight.folder / "model.keras")
+            fitting.fit(config, other)
+    assert_same_run(fitting.fit(config, other), straight)
+    model = registry.load(straight.folder / "model.keras")
     settings = pipeline.Normalization(**read_json(straight.folder / "normalization.json"))
     images, found = SETS["cifar10"]["test"].images, straight.predictions()["cifar10"]["probabilities"].astype(float)
-    averaged, plain = (evaluation.predictor(model, settings, views=views)(images) for views in ("mirror_shift", "one"))
+    averaged, plain = (predict.predictor(model, settings, views=views)(images) for views in ("mirror_shift", "one"))
     assert averaged == pytest.approx(found, abs=1e-3)
     assert plain != pytest.approx(found, abs=1e-3)
 
@@ -233,8 +232,8 @@ def test_the_fast_recipe_is_resumed_too_and_averages_the_views_of_test_images(wo
 def test_norm_batches_take_batch_norms_statistics_anew_and_leave_the_other_weights(workspace):
     options = {"model_options": {"filters": [4, 8, 8]}, "num_train": 60, "precision": "float32"}
     config = fast_recipe.config(1, batch_size=10, **options)
-    kept, anew = (training.fit(config.replace(arm=f"norm-{count}", norm_batches=count), workspace) for count in (0, 60))
-    model, other = (models.load(run.folder / "model.keras") for run in (kept, anew))
+    kept, anew = (fitting.fit(config.replace(arm=f"norm-{count}", norm_batches=count), workspace) for count in (0, 60))
+    model, other = (registry.load(run.folder / "model.keras") for run in (kept, anew))
     for layer, same in zip(model.layers, other.layers, strict=True):
         is_norm = layer.name.endswith("_norm")
         for before, after in zip(layer.get_weights(), same.get_weights(), strict=True):
@@ -242,14 +241,14 @@ def test_norm_batches_take_batch_norms_statistics_anew_and_leave_the_other_weigh
     images = pipeline.Normalization(**read_json(anew.folder / "normalization.json")).apply(
         SETS["cifar10"]["train"].images
     )
-    inputs = training.keras.Model(other.inputs[0], other.get_layer("block1_conv1_norm").input)(images).numpy()
+    inputs = fitting.keras.Model(other.inputs[0], other.get_layer("block1_conv1_norm").input)(images).numpy()
     found = other.get_layer("block1_conv1_norm").moving_mean.numpy()
     assert found == pytest.approx(inputs.mean(axis=(0, 1, 2)), abs=0.1 * float(inputs.std()))
 
 
 def test_early_stopping_ends_with_the_best_weights_also_when_it_was_interrupted(workspace):
     config = CONFIG.replace(patience=2, epochs=12, schedule="constant", learning_rate=0.5, augmentation="none")
-    straight = training.fit(config, workspace)
+    straight = fitting.fit(config, workspace)
     best = straight.history["val_accuracy"]
     assert len(best) < 12
     assert straight.metrics["validation_accuracy"] == pytest.approx(best.max())
@@ -259,32 +258,32 @@ def test_early_stopping_ends_with_the_best_weights_also_when_it_was_interrupted(
         with pytest.MonkeyPatch.context() as patch:
             interrupt_after(patch, epoch=epoch, is_saved=True)
             with pytest.raises(KeyboardInterrupt):
-                training.fit(config, other)
-        assert_same_run(training.fit(config, other), straight)
+                fitting.fit(config, other)
+        assert_same_run(fitting.fit(config, other), straight)
 
 
 def test_a_finished_run_is_kept_and_a_new_evaluation_set_does_not_train_it_again(whole, shared, monkeypatch):
-    monkeypatch.setattr(training, "_train", lambda *_: pytest.fail("it was trained again"))
+    monkeypatch.setattr(fitting, "_train", lambda *_: pytest.fail("it was trained again"))
     before = (whole.folder / "metrics.json").read_bytes()
-    assert training.fit(CONFIG, shared).note is None
+    assert fitting.fit(CONFIG, shared).note is None
     assert (whole.folder / "metrics.json").read_bytes() == before
-    fewer = training.fit(CONFIG.replace(evaluate_on=("cifar10",)), shared)
+    fewer = fitting.fit(CONFIG.replace(evaluate_on=("cifar10",)), shared)
     assert set(fewer.predictions()) == {"validation", "cifar10"}
-    assert training.fit(CONFIG, shared).metrics["cifar102_accuracy"] == json.loads(before)["cifar102_accuracy"]
+    assert fitting.fit(CONFIG, shared).metrics["cifar102_accuracy"] == json.loads(before)["cifar102_accuracy"]
 
 
 def test_a_finished_run_of_other_code_is_kept_with_a_note(whole, shared):
     record = read_json(whole.folder / "config.json")
     write_json(whole.folder / "config.json", {**record, "machine": {**record["machine"], "code_hash": "0" * 64}})
-    assert "code 00000000" in training.fit(CONFIG, shared).note
+    assert "code 00000000" in fitting.fit(CONFIG, shared).note
     write_json(whole.folder / "config.json", record)
 
 
 def test_training_images_that_changed_are_trained_on_again(whole, shared, monkeypatch):
     changed = {**SETS, "cifar10": {**SETS["cifar10"], "train": make_set(120, 77)}}
-    monkeypatch.setattr(datasets, "load", lambda name, workspace: changed[name])
-    monkeypatch.setattr(training, "_train", lambda *_: "trained")
-    assert training.fit(CONFIG, shared) == "trained"
+    monkeypatch.setattr(sets, "load", lambda name, workspace: changed[name])
+    monkeypatch.setattr(fitting, "_train", lambda *_: "trained")
+    assert fitting.fit(CONFIG, shared) == "trained"
 
 
 def test_that_each_run_traces_its_own_network_is_no_warning():
@@ -298,7 +297,7 @@ def test_that_each_run_traces_its_own_network_is_no_warning():
 
 def test_initial_weights_depend_on_the_seed_but_not_on_dropout_or_batch_norm():
     def kernels(seed, **options):
-        model = models.build("ablation_cnn", **{**SMALL, **options})
+        model = registry.build("ablation_cnn", **{**SMALL, **options})
         initial_weights.draw(model, seed)
         return [layer.get_weights()[0] for layer in model.layers if hasattr(layer, "kernel")]
 
@@ -311,13 +310,13 @@ def test_initial_weights_depend_on_the_seed_but_not_on_dropout_or_batch_norm():
 def test_snapshots_are_taken_at_cycle_ends_and_predict_as_their_mean(workspace):
     cycles = {"schedule": "cosine_restarts", "schedule_options": {"first_period_epochs": 1}, "num_snapshots": 2}
     config = CONFIG.replace(**cycles, evaluate_on=("cifar10",))
-    run = training.fit(config, workspace)
+    run = fitting.fit(config, workspace)
     assert [part["epoch"] for part in run.metrics["snapshots"]] == [2, 3]
     assert 0 <= run.metrics["weight_average"]["validation_accuracy"] <= 1
     parts = snapshots.parts_table([run]).set_index("part")["accuracy"]
     assert list(parts.index) == ["snapshot after epoch 2", "snapshot after epoch 3", "averaged weights", "ensemble"]
     assert parts["ensemble"] == run.metrics["cifar10_accuracy"]
-    model = models.load(run.folder / "model.keras")
+    model = registry.load(run.folder / "model.keras")
     settings = read_json(run.folder / "normalization.json")
     pixels = (SETS["cifar10"]["test"].images / 255 - settings["mean"]) / settings["std"]
     outcomes = []
@@ -335,7 +334,7 @@ def test_too_few_cycles_for_the_snapshots_are_an_error():
 
 
 def test_the_average_of_equal_weights_is_these_weights(rng):
-    model = models.build("ablation_cnn", **{**SMALL, "batch_norm": False})
+    model = registry.build("ablation_cnn", **{**SMALL, "batch_norm": False})
     weights = model.get_weights()
     snapshots.average_weights(model, [weights, weights, weights], None)
     assert all(np.allclose(a, b) for a, b in zip(weights, model.get_weights(), strict=True))
@@ -343,7 +342,7 @@ def test_the_average_of_equal_weights_is_these_weights(rng):
 
 def test_random_features_are_a_run_like_any_other(workspace):
     config = CONFIG.replace(model="random_features", model_options={"num_filters": 16}, augmentation="none")
-    run = training.fit(config, workspace)
+    run = fitting.fit(config, workspace)
     assert run.metrics["train_accuracy"] > 0.5
     assert run.predictions()["cifar10"]["probabilities"].shape == (30, 10)
     assert len(run.history) == 0  # no epochs, and no error where curves of several networks are drawn
@@ -352,7 +351,7 @@ def test_random_features_are_a_run_like_any_other(workspace):
 def test_a_sweep_reports_a_failed_run_and_goes_on(whole, shared, capsys):
     too_many = CONFIG.replace(arm="too-many", num_train=5000)
     wrong = CONFIG.replace(arm="wrong", model_options={"poolling": "max"})
-    done = training.sweep([too_many, wrong, CONFIG], workspace=shared)
+    done = fitting.sweep([too_many, wrong, CONFIG], workspace=shared)
     assert [run.error is None for run in done] == [False, False, True]
     assert "5000" in done[0].error and "poolling" in done[1].error
     assert "(3/3)" in (printed := capsys.readouterr().out) and printed.count("FAILED") == 2
@@ -371,47 +370,47 @@ def test_a_worker_that_the_system_killed_is_reported_as_such(tmp_path):
         def result(self):
             raise KilledWorker("runs/a")
 
-    run = cluster._gather(Future(), CONFIG, Workspace(tmp_path))
+    run = sweeps._gather(Future(), CONFIG, Workspace(tmp_path))
     assert "runs out of memory" in run.error and not run.is_finished
 
 
 def test_a_sweep_refuses_two_runs_of_one_folder():
     with pytest.raises(ValueError, match="twice"):
-        training.sweep([CONFIG, CONFIG])
+        fitting.sweep([CONFIG, CONFIG])
 
 
 def test_the_optimizers_study_starts_each_arm_from_the_checkpoints_weights(workspace, capsys):
     options = {"filters": [4], "dense_units": 8}
-    configs = studies.configs(
+    configs = grids.configs(
         "optimizers", seeds=[0], num_train=20, num_validation=20, epochs=1, batch_size=20, dataset="cifar10",
         num_arms=1, model_options=options,
     )  # fmt: skip
-    done = training.sweep(configs, workspace=workspace)
+    done = fitting.sweep(configs, workspace=workspace)
     assert [run.error for run in done] == [None, None]
-    missing = training.sweep([configs[1]], workspace=Workspace(workspace.root / "empty"))
+    missing = fitting.sweep([configs[1]], workspace=Workspace(workspace.root / "empty"))
     assert "train that run first" in missing[0].error
-    model = models.build("ablation_cnn", **options)
+    model = registry.build("ablation_cnn", **options)
     initial_weights.copy(model, done[0].folder / "model.keras")
-    expected = models.load(done[0].folder / "model.keras").get_weights()
+    expected = registry.load(done[0].folder / "model.keras").get_weights()
     assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), expected, strict=True))
 
 
 def test_the_range_test_leaves_the_weights_as_they_were_and_starts_from_them(workspace):
     config = CONFIG.replace(model_options={"filters": [4], "dense_units": 8}, augmentation="none", schedule="constant")
-    data = training.training_data.load(config, lambda name: SETS[name])
-    model = training.build_model(config, workspace, data)
+    data = fitting.training_data.load(config, lambda name: SETS[name])
+    model = fitting.build_model(config, workspace, data)
     before = model.get_weights()
-    table = rate_range.rate_range_test(config, workspace, num_steps=12, model=model)
+    table = range_test.rate_range_test(config, workspace, num_steps=12, model=model)
     assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
-    first = model.evaluate(training.training_data.training_batches(config, data), steps=1, verbose=0)[0]
+    first = model.evaluate(fitting.training_data.training_batches(config, data), steps=1, verbose=0)[0]
     assert table["loss"][0] == pytest.approx(first, rel=1e-3)
     assert table["learning_rate"].tolist() == pytest.approx(np.geomspace(1e-5, 1, 12)[: len(table)])
 
 
 def test_event_files_of_tensorboard_are_left_on_demand_and_change_no_number(workspace):
     config = CONFIG.replace(model_options=PLAIN, epochs=2, evaluate_on=())
-    plain = training.fit(config, workspace)
-    watched = training.fit(config.replace(arm="watched", tensorboard=True), workspace)
+    plain = fitting.fit(config, workspace)
+    watched = fitting.fit(config.replace(arm="watched", tensorboard=True), workspace)
     assert not (plain.folder / "tensorboard").exists()
     assert list((watched.folder / "tensorboard").rglob("events.out.tfevents*"))
     assert (plain.folder / "history.csv").read_bytes() == (watched.folder / "history.csv").read_bytes()
@@ -419,10 +418,10 @@ def test_event_files_of_tensorboard_are_left_on_demand_and_change_no_number(work
 
 def test_mixed_precision_trains_and_leaves_the_global_policy_as_it_was(workspace):
     config = CONFIG.replace(model_options=PLAIN, epochs=2, evaluate_on=(), precision="mixed_bfloat16", arm="mixed")
-    run = training.fit(config, workspace)
+    run = fitting.fit(config, workspace)
     assert np.isfinite(run.history["loss"]).all()
-    assert training.keras.mixed_precision.global_policy().name == "float32"
-    loaded = models.load(run.folder / "model.keras")
+    assert fitting.keras.mixed_precision.global_policy().name == "float32"
+    loaded = registry.load(run.folder / "model.keras")
     assert loaded.get_layer("dense").compute_dtype == "bfloat16" and loaded.get_layer("logits").dtype == "float32"
 
 
@@ -434,9 +433,9 @@ def test_smoothed_labels_give_the_loss_computed_by_hand(workspace):
         "schedule": "constant",
         "learning_rate": 1e-12,
     }
-    run = training.fit(CONFIG.replace(**still, label_smoothing=0.2, num_validation=0, arm="smooth"), workspace)
-    data = training.training_data.load(run.config, lambda name: SETS[name])
-    logits = models.load(run.folder / "model.keras").predict(data.normalization.apply(data.train_images), verbose=0)
+    run = fitting.fit(CONFIG.replace(**still, label_smoothing=0.2, num_validation=0, arm="smooth"), workspace)
+    data = fitting.training_data.load(run.config, lambda name: SETS[name])
+    logits = registry.load(run.folder / "model.keras").predict(data.normalization.apply(data.train_images), verbose=0)
     shares = np.full((60, 10), 0.02) + 0.8 * np.eye(10)[data.train_labels]
     expected = -(shares * special.log_softmax(logits, axis=1)).sum(axis=1).mean()
     assert run.history["loss"][0] == pytest.approx(expected, rel=1e-5)
@@ -445,11 +444,11 @@ def test_smoothed_labels_give_the_loss_computed_by_hand(workspace):
 def test_a_moving_average_of_weights_is_what_the_run_ends_with(workspace):
     config = CONFIG.replace(model_options=PLAIN, epochs=2, evaluate_on=(), arm="plain")
     runs_by_momentum = {
-        momentum: training.fit(config.replace(arm=f"ema{momentum}", ema_momentum=momentum), workspace)
+        momentum: fitting.fit(config.replace(arm=f"ema{momentum}", ema_momentum=momentum), workspace)
         for momentum in (None, 0.0, 0.9)
     }
     weights = {
-        momentum: models.load(run.folder / "model.keras").get_weights() for momentum, run in runs_by_momentum.items()
+        momentum: registry.load(run.folder / "model.keras").get_weights() for momentum, run in runs_by_momentum.items()
     }
     assert all(np.array_equal(a, b) for a, b in zip(weights[None], weights[0.0], strict=True)), "of one step alone"
     assert not any(np.array_equal(a, b) for a, b in zip(weights[None], weights[0.9], strict=True))
@@ -457,7 +456,7 @@ def test_a_moving_average_of_weights_is_what_the_run_ends_with(workspace):
 
 def run_python(code: str, *arguments: object) -> subprocess.Popen:
     """Start Python on code in which test_training is imported and its small sets stand for the real ones."""
-    head = "import sys; import test_training as t; t.datasets.load = lambda name, workspace: t.SETS[name]\n"
+    head = "import sys; import test_training as t; t.sets.load = lambda name, workspace: t.SETS[name]\n"
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
     words = [sys.executable, "-c", head + textwrap.dedent(code), *map(str, arguments)]
     return subprocess.Popen(words, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -468,7 +467,7 @@ def run_python(code: str, *arguments: object) -> subprocess.Popen:
 def test_a_run_killed_at_a_random_moment_ends_like_an_unbroken_one(workspace):
     config = CONFIG.replace(epochs=30)
     other = Workspace(workspace.root / "killed")
-    process = run_python("t.training.fit(t.CONFIG.replace(epochs=30), sys.argv[1])", other.root)
+    process = run_python("t.fitting.fit(t.CONFIG.replace(epochs=30), sys.argv[1])", other.root)
     history = other.root / config.folder / "history.csv"
     deadline = time.monotonic() + 120
     while process.poll() is None and time.monotonic() < deadline and not history.is_file():
@@ -476,7 +475,7 @@ def test_a_run_killed_at_a_random_moment_ends_like_an_unbroken_one(workspace):
     time.sleep(np.random.default_rng(time.time_ns()).uniform(0, 0.4))
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL, "the run ended before it could be killed"
-    assert_same_run(training.fit(config, other), training.fit(config, workspace))
+    assert_same_run(fitting.fit(config, other), fitting.fit(config, workspace))
 
 
 @pytest.mark.slow
@@ -485,21 +484,21 @@ def test_two_devices_give_the_numbers_of_one(whole, tmp_path):
     import tensorflow as tf
     processor = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(processor, [tf.config.LogicalDeviceConfiguration()] * 2)
-    from cifar102 import machine
+    from cifar102.training import machine
     machine.strategy = lambda: tf.distribute.MirroredStrategy(
         ["CPU:0", "CPU:1"], cross_device_ops=tf.distribute.HierarchicalCopyAllReduce()
     )
-    t.training.fit(t.CONFIG.replace(model_options={"filters": [4], "dense_units": 16}), sys.argv[1])
+    t.fitting.fit(t.CONFIG.replace(model_options={"filters": [4], "dense_units": 16}), sys.argv[1])
     """
     assert run_python(code, tmp_path / "two").wait() == 0
     config = CONFIG.replace(model_options={"filters": [4], "dense_units": 16})
-    one = training.fit(config, tmp_path / "one")
+    one = fitting.fit(config, tmp_path / "one")
     two = runs.read(tmp_path / "two" / config.folder)
     assert two.history["loss"].tolist() == pytest.approx(one.history["loss"].tolist(), rel=1e-4)
 
 
 def test_every_model_that_a_worker_thread_saves_is_a_keras_file(whole, tmp_path):
-    model = models.load(whole.folder / "model.keras")
+    model = registry.load(whole.folder / "model.keras")
 
     def save_twice() -> None:
         for name in ("first", "second"):
@@ -510,7 +509,7 @@ def test_every_model_that_a_worker_thread_saves_is_a_keras_file(whole, tmp_path)
     thread.join()
     for name in ("first", "second"):
         assert zipfile.is_zipfile(tmp_path / f"{name}.keras"), f"the {name} one is HDF5 under the name of a .keras file"
-        assert models.num_parameters(models.load(tmp_path / f"{name}.keras")) == whole.metrics["parameters"]
+        assert registry.num_parameters(registry.load(tmp_path / f"{name}.keras")) == whole.metrics["parameters"]
 
 
 @pytest.mark.slow
@@ -522,7 +521,7 @@ def test_a_dask_cluster_of_two_processes_runs_a_sweep_and_reports_the_failed_run
         small = CONFIG.replace(epochs=1)
         configs = [small.replace(seed=seed) for seed in (0, 1)]
         configs += [small.replace(arm="after", start_from=configs[1].folder), small.replace(arm="bad", num_train=9999)]
-        done = training.sweep(configs, scheduler=cluster.scheduler_address, workspace=workspace)
+        done = fitting.sweep(configs, scheduler=cluster.scheduler_address, workspace=workspace)
     assert [run.error is None for run in done] == [True, True, True, False]
     assert "9999" in done[3].error
     assert runs.table(workspace)["seed"].tolist() == [0, 0, 1]
@@ -533,4 +532,4 @@ def use_small_sets(tests: str) -> None:
     sys.path.insert(0, tests)
     import test_training
 
-    datasets.load = lambda name, workspace: test_training.SETS[name]
+    sets.load = lambda name, workspace: test_training.SETS[name]

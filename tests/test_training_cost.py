@@ -5,7 +5,8 @@ import pytest
 import tensorflow as tf
 from tensorflow import keras
 
-from cifar102 import initial_weights, models, training_cost
+from cifar102.models import registry, training_cost
+from cifar102.training import initial_weights
 
 
 @pytest.mark.parametrize(
@@ -16,11 +17,11 @@ from cifar102 import initial_weights, models, training_cost
     ],
 )
 def test_multiplications_are_those_others_count(name, options, published):
-    assert training_cost.multiply_adds(models.build(name, **options)) == pytest.approx(published, rel=0.02)
+    assert training_cost.multiply_adds(registry.build(name, **options)) == pytest.approx(published, rel=0.02)
 
 
 def test_multiplications_of_a_dense_network_are_its_kernels():
-    model = models.build("fully_connected")
+    model = registry.build("fully_connected")
     assert training_cost.multiply_adds(model) == 3072 * 512 + 512 * 256 + 256 * 10
 
 
@@ -37,7 +38,7 @@ def test_the_step_measured_does_what_one_batch_of_fit_does():
     images, labels = tf.random.stateless_uniform((8, 32, 32, 3), [0, 1]), tf.one_hot(tf.range(8), 10)
 
     def weights_after(train) -> list[np.ndarray]:
-        model = models.build("resnet8")
+        model = registry.build("resnet8")
         initial_weights.draw(model, 3)
         model.compile("sgd", keras.losses.CategoricalCrossentropy(from_logits=True), jit_compile=False)
         train(model)

@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 
-from cifar102 import datasets, training, validation_leak
 from cifar102.cifar import ImageSet
-from cifar102.train_config import TrainConfig
-from cifar102.workspace import Workspace
+from cifar102.datasets import sets as datasets
+from cifar102.studies import validation_leak
+from cifar102.training import fitting
+from cifar102.training.config import TrainConfig
+from cifar102.workspace.files import Workspace
 
 CONFIG = TrainConfig(
     model="ablation_cnn",
@@ -30,17 +32,17 @@ def noise(monkeypatch, rng) -> None:
 
 
 def test_a_network_that_memorised_noise_looks_good_on_the_leaked_split_alone(noise, workspace: Workspace) -> None:
-    run = training.fit(CONFIG, workspace)
+    run = fitting.fit(CONFIG, workspace)
     row = validation_leak.leak_table([run], workspace).iloc[0]
     assert row["honest"] == run.metrics["validation_accuracy"] < 0.4 and row["train"] > 0.9
     assert row["leaked"] > 0.7 and 0.6 < row["trained_on"] < 0.95
     assert abs(row["leaked"] - (row["trained_on"] * row["train"] + (1 - row["trained_on"]) * row["honest"])) < 0.15
-    again = training.fit(CONFIG.replace(split="with_replacement", arm="leak"), workspace)
+    again = fitting.fit(CONFIG.replace(split="with_replacement", arm="leak"), workspace)
     assert again.metrics["validation_accuracy"] == row["leaked"], "the run that is really split so ends with this"
 
 
 def test_a_run_on_a_subset_is_refused_and_one_without_a_stored_model_left_out(noise, workspace: Workspace) -> None:
-    run = training.fit(CONFIG.replace(num_train=100, epochs=1, arm="subset"), workspace)
+    run = fitting.fit(CONFIG.replace(num_train=100, epochs=1, arm="subset"), workspace)
     with pytest.raises(ValueError, match="train on different rows"):
         validation_leak.leak_table([run], workspace)
     (run.folder / "model.keras").unlink()

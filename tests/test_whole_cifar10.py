@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cifar102 import whole_cifar10
 from cifar102.cifar import ImageSet
-from cifar102.tiny_images import write_tiny_images
-from cifar102.workspace import Workspace, write_json, write_table
+from cifar102.datasets import whole_cifar10
+from cifar102.tiny_images.pair import write_tiny_images
+from cifar102.workspace.files import Workspace, write_json, write_table
 
 
 @pytest.fixture

@@ -18,7 +18,9 @@ from pathlib import Path
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from cifar102 import cifar, dedup, kernels, machine_speed
+from cifar102 import cifar
+from cifar102.commands import machine_speed
+from cifar102.dedup import exact_copies, kernels, neighbours, pair_bound, similarity
 
 NUM_QUERIES, NUM_REFERENCES, NUM_CANDIDATES = 10_000, 50_000, 466_009
 TIMES = (1, 2, 4, 8)
@@ -92,8 +94,8 @@ def _run(way: str) -> dict | None:
 
 def nearest() -> dict:
     queries, references, _ = _images()
-    dedup.nearest(queries[:300], references[:300])  # kernels are compiled or loaded before the clock starts
-    return {"seconds": _best_of_two(lambda: dedup.nearest(queries, references))}
+    neighbours.nearest(queries[:300], references[:300])  # kernels are compiled or loaded before the clock starts
+    return {"seconds": _best_of_two(lambda: neighbours.nearest(queries, references))}
 
 
 def brute_force() -> dict:
@@ -139,9 +141,9 @@ def argsort() -> dict:
 def ssim(count: int = 20_000) -> dict:
     """Microseconds a pair of grey images, no shifts, the best of three."""
     queries, references, _ = _images()
-    a, b = dedup.grey(np.resize(queries, (count, 32, 32, 3))), dedup.grey(references[:count])
-    dedup.ssim(a[:9], b[:9], max_shift=0)
-    return {"seconds": 1e6 * min(_seconds(lambda: dedup.ssim(a, b, max_shift=0)) for _ in range(3)) / len(b)}
+    a, b = similarity.grey(np.resize(queries, (count, 32, 32, 3))), similarity.grey(references[:count])
+    similarity.ssim(a[:9], b[:9], max_shift=0)
+    return {"seconds": 1e6 * min(_seconds(lambda: similarity.ssim(a, b, max_shift=0)) for _ in range(3)) / len(b)}
 
 
 def skimage(count: int = 500) -> dict:
@@ -149,15 +151,15 @@ def skimage(count: int = 500) -> dict:
     from skimage.metrics import structural_similarity
 
     queries, references, _ = _images()
-    pairs = list(zip(dedup.grey(queries[:count]), dedup.grey(references[:count]), strict=True))
+    pairs = list(zip(similarity.grey(queries[:count]), similarity.grey(references[:count]), strict=True))
     seconds = min(_seconds(lambda: [structural_similarity(*pair) for pair in pairs]) for _ in range(3))
     return {"seconds": 1e6 * seconds / count}
 
 
 def all_pairs() -> dict:
     queries, references, _ = _images()
-    dedup.pairs_above(queries[:1100], references[:1100], 0.75)
-    return {"seconds": _seconds(lambda: dedup.pairs_above(queries, references, 0.75))}
+    pair_bound.pairs_above(queries[:1100], references[:1100], 0.75)
+    return {"seconds": _seconds(lambda: pair_bound.pairs_above(queries, references, 0.75))}
 
 
 def exact() -> dict:
@@ -174,7 +176,7 @@ def exact() -> dict:
             for number, block in enumerate(kernels.blocks(NUM_CANDIDATES, len(base))):
                 file.write(base[: block.stop - block.start] ^ np.uint8(number))
         images = np.load(path, mmap_mode="r")
-        taken = _seconds(lambda: dedup.exact_groups(images))
+        taken = _seconds(lambda: exact_copies.exact_groups(images))
     return {"seconds": 1e6 * taken / NUM_CANDIDATES}
 
 
@@ -186,9 +188,9 @@ def tuples(few: int = 3_000) -> dict:
 def growth() -> dict:
     """Seconds of nearest for TIMES times 1,250 queries on all references, and 2,500 on TIMES times 6,250 of them."""
     queries, references, _ = _images()
-    dedup.nearest(queries[:300], references[:300])
-    by_queries = [_seconds(lambda n=n: dedup.nearest(queries[: 1250 * n], references)) for n in TIMES]
-    by_references = [_seconds(lambda n=n: dedup.nearest(queries[:2500], references[: 6250 * n])) for n in TIMES]
+    neighbours.nearest(queries[:300], references[:300])
+    by_queries = [_seconds(lambda n=n: neighbours.nearest(queries[: 1250 * n], references)) for n in TIMES]
+    by_references = [_seconds(lambda n=n: neighbours.nearest(queries[:2500], references[: 6250 * n])) for n in TIMES]
     return {"queries": by_queries, "references": by_references}
 
 

@@ -18,9 +18,11 @@ from pathlib import Path
 
 import numpy as np
 
-from cifar102 import benchmarks as common
-from cifar102 import cifar, fast_recipe, machine, training
-from cifar102.workspace import Workspace
+from cifar102 import cifar
+from cifar102.commands import benchmarks as common
+from cifar102.studies import fast_recipe
+from cifar102.training import fitting, machine
+from cifar102.workspace.files import Workspace
 
 RECIPE = Path(__file__).parent / "torch_peer" / "recipe.py"
 GOAL = 0.94
@@ -96,7 +98,7 @@ def train(arrays: str, seed: int, epochs: int = fast_recipe.EPOCHS) -> dict[str,
     config = fast_recipe.config(epochs, seed)
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
-        run = training.fit_loaded(config, Workspace(folder), lambda name: sets)
+        run = fitting.fit_loaded(config, Workspace(folder), lambda name: sets)
         seconds = time.perf_counter() - started
         numbers = {"epochs": epochs, "precision": config.precision, "parameters": run.metrics["parameters"]}
         return numbers | {"seconds": seconds, "accuracy": run.metrics["cifar10_accuracy"]}

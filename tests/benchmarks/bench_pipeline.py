@@ -8,7 +8,10 @@ import numpy as np
 import tensorflow as tf
 from tensorflow import keras
 
-from cifar102 import augmentation, bench_worker, fast_recipe, models, pipeline, training_cost
+from cifar102.commands import bench_worker
+from cifar102.models import registry, training_cost
+from cifar102.studies import fast_recipe
+from cifar102.training import augmentation, pipeline
 
 NUM_IMAGES = 12_800
 SECONDS = 0.7  # a measurement; the rates are medians of ROUNDS of them, steps and pipelines in turn
@@ -37,7 +40,7 @@ def pipeline_rate(dataset: tf.data.Dataset) -> float:
 
 def training_step() -> Callable[[], object]:
     """A training step of cnn_four_conv on one batch that is already there."""
-    model = models.build("cnn_four_conv")
+    model = registry.build("cnn_four_conv")
     model.compile("sgd", keras.losses.CategoricalCrossentropy(from_logits=True), jit_compile=False)
     images = tf.random.stateless_uniform((bench_worker.BATCH_SIZE, 32, 32, 3), [0, 0])
     labels = tf.one_hot(tf.range(bench_worker.BATCH_SIZE) % 10, 10)

@@ -8,8 +8,8 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
-from cifar102 import bench_worker
-from cifar102 import benchmarks as common
+from cifar102.commands import bench_worker
+from cifar102.commands import benchmarks as common
 
 OPTIONS = {"wide_resnet": {"depth": 16, "width": 4}}
 
@@ -28,10 +28,10 @@ def work() -> None:
     import tensorflow as tf
     from tensorflow import keras
 
-    from cifar102 import models, training_cost
+    from cifar102.models import registry, training_cost
 
     def build(name: str) -> keras.Model:
-        return models.build(name, **OPTIONS.get(name, {}))
+        return registry.build(name, **OPTIONS.get(name, {}))
 
     def training_step(name: str):
         model = build(name)
@@ -42,7 +42,7 @@ def work() -> None:
         return training_cost.step_of(model, images, labels)
 
     versions = f"TensorFlow {tf.__version__}, Keras {metadata.version('keras')}"
-    bench_worker.serve(versions, lambda name: models.num_parameters(build(name)), training_step)
+    bench_worker.serve(versions, lambda name: registry.num_parameters(build(name)), training_step)
 
 
 if __name__ == "__main__":

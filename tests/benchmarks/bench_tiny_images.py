@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cifar102 import tiny_images, tiny_keywords, tiny_metadata
+from cifar102.tiny_images import keyword_index, metadata, pair
 
 SCANNED_RECORDS = 1 << 19  # 384 MiB of metadata, which stay in the page cache
 RECORDS_A_KEYWORD = 1046  # as the full set has on average
@@ -29,10 +29,11 @@ FIELDS = {
 CHILD = """
 import json, sys, time
 import pandas as pd
-from cifar102 import candidates, tiny_images
+from cifar102.tiny_images import candidates
+from cifar102.tiny_images import pair
 folder, num_keywords = sys.argv[1], int(sys.argv[2])
 words = [f"keyword_{k:06d}" for k in range(num_keywords)]
-tiny = tiny_images.TinyImages(folder)
+tiny = pair.TinyImages(folder)
 start = time.perf_counter()
 ranges = [tiny.keyword_range(word) for word in words]
 searched = time.perf_counter()
@@ -73,18 +74,18 @@ def scan_against_cat(path: Path, repeats: int = REPEATS) -> dict:
     seconds = {"ours": [], "peer": []}
     for _ in range(repeats):
         seconds["peer"].append(_timed(lambda: _cat(path)))
-        seconds["ours"].append(_timed(lambda: tiny_keywords.scan_runs(path)))
+        seconds["ours"].append(_timed(lambda: keyword_index.scan_runs(path)))
     ours, peer = (gigabytes / statistics.median(seconds[side]) for side in ("ours", "peer"))
     return _row("metadata_scan_vs_cat", ours, peer, "GB/s", ours / peer, "cat FILE >/dev/null (file in the page cache)")
 
 
 def search_against_scan(path: Path) -> dict:
     """Find keywords by binary search, and by a scan of the file for each."""
-    index = tiny_keywords.KeywordIndex(path)
+    index = keyword_index.KeywordIndex(path)
     index._is_sorted = True  # proven for small files only; the search is timed alone
     num_keywords = SCANNED_RECORDS // RECORDS_A_KEYWORD
     seconds = _timed(lambda: [index.find(f"keyword_{k:06d}") for k in range(num_keywords)])
-    ours, peer = num_keywords / seconds, 1 / _timed(lambda: tiny_keywords.scan_runs(path))
+    ours, peer = num_keywords / seconds, 1 / _timed(lambda: keyword_index.scan_runs(path))
     index.close()
     return _row("keyword_search_vs_scan", ours, peer, "look-ups/s", ours / peer, "one scan a look-up")
 
@@ -102,7 +103,7 @@ def run_child(num_records: int, num_candidates: int, num_keywords: int) -> dict:
     with tempfile.TemporaryDirectory() as folder:
         write_metadata(Path(folder) / "tiny_metadata.bin", num_candidates, num_candidates / num_keywords, num_records)
         with (Path(folder) / "tiny_images.bin").open("wb") as file:
-            file.truncate(num_records * tiny_images.IMAGE_BYTES)
+            file.truncate(num_records * pair.IMAGE_BYTES)
         command = [sys.executable, "-c", CHILD, folder, str(num_keywords)]
         found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     assert found["found"] == num_candidates, found
@@ -113,7 +114,7 @@ def write_metadata(
     path: Path, count: int, per_keyword: float = RECORDS_A_KEYWORD, num_records: int | None = None
 ) -> None:
     """Write `count` records of sorted keywords, behind a hole (zero bytes sort first) up to `num_records` in all."""
-    records = np.zeros(count, dtype=tiny_metadata.RECORD)
+    records = np.zeros(count, dtype=metadata.RECORD)
     words = [b"keyword_%06d" % int(row / per_keyword) for row in range(count)]
     records["keyword"] = words
     records["filename"] = [b"%s_s_%06d.png" % (word, row) for row, word in enumerate(words)]
@@ -122,7 +123,7 @@ def write_metadata(
     rows = records.view(np.uint8)
     rows[rows == 0] = ord(" ")
     with path.open("wb") as file:
-        file.seek(((num_records or count) - count) * tiny_metadata.RECORD_BYTES)
+        file.seek(((num_records or count) - count) * metadata.RECORD_BYTES)
         file.write(records.data)
 
 

@@ -6,8 +6,8 @@ PyTorch lives in .venv-bench, made here from requirements-bench.txt; where that 
 import sys
 from pathlib import Path
 
-from cifar102 import bench_worker
-from cifar102 import benchmarks as common
+from cifar102.commands import bench_worker
+from cifar102.commands import benchmarks as common
 
 HERE = Path(__file__).parent
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from cifar102 import workspace
+from cifar102.workspace import files
 
-PACKAGE = Path(workspace.__file__).resolve().parent
+PACKAGE = Path(files.__file__).resolve().parent
 
 
 @dataclass(frozen=True)

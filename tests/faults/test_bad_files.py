@@ -12,17 +12,11 @@ import pytest
 from cases import Case, check
 from PIL import Image
 
-from cifar102 import (
-    array_files,
-    batch_pickle,
-    cifar,
-    companions,
-    datasets,
-    image_sources,
-    release,
-    tiny_images,
-)
-from cifar102.workspace import Workspace, write_array, write_bytes, write_table
+from cifar102 import cifar
+from cifar102.datasets import companions, lookup, release, sets
+from cifar102.tiny_images import pair
+from cifar102.workspace import arrays, batch_pickle
+from cifar102.workspace.files import Workspace, write_array, write_bytes, write_table
 
 IMAGES = np.random.default_rng(9).integers(0, 256, (20, 32, 32, 3), dtype=np.uint8)
 LABELS = np.arange(20) % 10
@@ -198,7 +192,7 @@ FOLDERS = [
 
 def tiny_folder(folder: Path) -> Path:
     table = pd.DataFrame({"keyword": ["cat"] * 2 + ["dog"] * 3, "filename": NAMES[:5]})
-    tiny_images.write_tiny_images(folder, IMAGES[:5], table)
+    pair.write_tiny_images(folder, IMAGES[:5], table)
     return folder
 
 
@@ -210,7 +204,7 @@ def tiny(name: str, file: str, change, call, found: str, expected: str, error=Va
         return path
 
     def read(path: Path) -> object:
-        with tiny_images.TinyImages(path.parent) as opened:
+        with pair.TinyImages(path.parent) as opened:
             return call(opened)
 
     return Case(f"tiny images: {name}", spoil, read, found, expected, error)
@@ -223,7 +217,7 @@ def tiny_option(name: str, call, found: str, expected: str) -> Case:
     """A wrong argument of a pair that is right: there is no file to name."""
 
     def read(folder: Path) -> object:
-        with tiny_images.TinyImages(folder) as opened:
+        with pair.TinyImages(folder) as opened:
             return call(opened)
 
     return Case(f"tiny images: {name}", lambda folder: tiny_folder(folder) and None, read, found, expected)
@@ -237,7 +231,7 @@ def same(content: bytes) -> bytes:
     return content
 
 
-def table_of(opened: tiny_images.TinyImages) -> object:
+def table_of(opened: pair.TinyImages) -> object:
     return opened.metadata(range(len(opened)))
 
 
@@ -284,7 +278,7 @@ def writing(name: str, table: pd.DataFrame, found: str, expected: str, images: n
     return Case(
         f"write_tiny_images: {name}",
         None,
-        lambda folder: tiny_images.write_tiny_images(folder, images, table),
+        lambda folder: pair.write_tiny_images(folder, images, table),
         found,
         expected,
     )
@@ -349,7 +343,7 @@ def header(text: str) -> bytes:
 
 
 def array_case(name: str, content: bytes, found: str, expected: str) -> Case:
-    return Case(f"npy: {name}", write("a.npy", content), array_files.read_npy, found, expected)
+    return Case(f"npy: {name}", write("a.npy", content), arrays.read_npy, found, expected)
 
 
 def images101(name: str, file: str, content: bytes, found: str, expected: str) -> Case:
@@ -360,7 +354,7 @@ def images101(name: str, file: str, content: bytes, found: str, expected: str) -
         return write_bytes(home / file, content)
 
     def read(path: Path) -> object:
-        return datasets.load("cifar10.1-v6", Workspace(path.parents[2]))
+        return sets.load("cifar10.1-v6", Workspace(path.parents[2]))
 
     # The message names the images' file for both: they are one set.
     return Case(
@@ -396,12 +390,12 @@ ARRAYS = [
     Case(
         "npy: missing",
         lambda folder: folder / "a.npy",
-        array_files.read_npy,
+        arrays.read_npy,
         "no such file",
         "array file",
         FileNotFoundError,
     ),
-    Case("npy: a folder", lambda folder: folder, array_files.read_npy, "no such file", "array file", FileNotFoundError),
+    Case("npy: a folder", lambda folder: folder, arrays.read_npy, "no such file", "array file", FileNotFoundError),
     images101("images as float", "cifar10.1_v6_data.npy", npy(IMAGES.astype(np.float32)), "found float32", "uint8"),
     images101("images without colour", "cifar10.1_v6_data.npy", npy(IMAGES[..., 0]), r"\(20, 32, 32\)", "32, 32, 3"),
     images101("images of 31 rows", "cifar10.1_v6_data.npy", npy(IMAGES[:, 1:]), r"\(20, 31, 32, 3\)", "32, 32, 3"),
@@ -428,7 +422,7 @@ def published(name: str, content: bytes, found: str, expected: str) -> Case:
     return Case(
         f"CIFAR-10.2: {name}",
         spoil,
-        lambda path: datasets.load("cifar10.2", Workspace(path.parents[2])),
+        lambda path: sets.load("cifar10.2", Workspace(path.parents[2])),
         found,
         expected,
     )
@@ -506,11 +500,11 @@ def drop_column(workspace: Workspace) -> None:
 
 
 def load102(workspace: Workspace) -> object:
-    return datasets.load("cifar102", workspace)
+    return sets.load("cifar102", workspace)
 
 
 def load_leftover(workspace: Workspace) -> object:
-    return datasets.load("cifar102-leftover", workspace)
+    return sets.load("cifar102-leftover", workspace)
 
 
 MANIFEST, TRAIN, SUMS = (f"built/release/{name}" for name in ("manifest.parquet", "cifar102_train.npz", "SHA256SUMS"))
@@ -558,7 +552,7 @@ RELEASES = [
         "no candidates to compare",
         remove(POOL),
         POOL,
-        lambda w: image_sources.load("candidates", w),
+        lambda w: lookup.load("candidates", w),
         "not found",
         "01_build_subset leaves it",
         FileNotFoundError,
@@ -567,7 +561,7 @@ RELEASES = [
         "candidates cut off",
         rewrite(POOL, GOOD_NPY[:200]),
         POOL,
-        lambda w: image_sources.load("candidates", w),
+        lambda w: lookup.load("candidates", w),
         "72 bytes",
         "expected 61440",
     ),
@@ -622,15 +616,13 @@ def png_of(width: int, height: int) -> bytes:
 
 def source(name: str, spoil, found: str, expected: str, error=ValueError) -> Case:
     def read(path: Path) -> object:
-        return image_sources.load(str(path.parent if path.suffix in (".png", ".jpg") else path), Workspace("nowhere"))
+        return lookup.load(str(path.parent if path.suffix in (".png", ".jpg") else path), Workspace("nowhere"))
 
     return Case(f"images: {name}", spoil, read, found, expected, error)
 
 
 def by_name(name: str, found: str, expected: str, error=ValueError) -> Case:
-    return Case(
-        f"images: {name}", None, lambda folder: image_sources.load(name, Workspace(folder)), found, expected, error
-    )
+    return Case(f"images: {name}", None, lambda folder: lookup.load(name, Workspace(folder)), found, expected, error)
 
 
 COUNTS = np.full((20, 10), 5)
@@ -672,11 +664,11 @@ PICTURES = [
     Case(
         "data set: cifar_10",
         None,
-        lambda folder: datasets.load("cifar_10", Workspace(folder)),
+        lambda folder: sets.load("cifar_10", Workspace(folder)),
         "cifar_10",
         "mean 'cifar10'",
     ),
-    Case("data set: nothing", None, lambda folder: datasets.load("", Workspace(folder)), "''", "the known names"),
+    Case("data set: nothing", None, lambda folder: sets.load("", Workspace(folder)), "''", "the known names"),
     companion(
         "votes of nine classes",
         "cifar-10h/cifar10h-counts.npy",

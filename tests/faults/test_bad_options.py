@@ -12,30 +12,17 @@ import pytest
 from cases import Case, check, contents
 from test_bad_files import IMAGES, LABELS, NAMES
 
-from cifar102 import (
-    accuracies,
-    agreement_line,
-    analysis,
-    annotations,
-    calibration,
-    dedup,
-    downloads,
-    exact_copies,
-    intervals,
-    lines,
-    pools,
-    power,
-    quotas,
-    runner,
-    sampling,
-    similarity,
-    splits,
-    studies,
-    train_config,
-)
 from cifar102.__main__ import main
-from cifar102.train_config import TrainConfig
-from cifar102.workspace import Workspace
+from cifar102.analysis import accuracies, agreement_line, calibration, intervals, lines, model_pairs, power, robustness
+from cifar102.annotations import accepted_images
+from cifar102.datasets import downloads, pools, splits
+from cifar102.dedup import exact_copies, neighbours, pair_bound, pair_table, similarity
+from cifar102.sampling import draws, group_split, quotas
+from cifar102.studies import grids
+from cifar102.training import config as train_config
+from cifar102.training.config import TrainConfig
+from cifar102.workflow import runner
+from cifar102.workspace.files import Workspace
 
 COMMANDS = {
     "a misspelt profile": (["run", "dmeo"], "no profile 'dmeo'", "did you mean demo"),
@@ -216,7 +203,7 @@ CONFIGS = [
     option("config: an unknown field", lambda: TrainConfig.from_dict({"epoch": 3}), "'epoch'", "it has .*'epochs'"),
     option(
         "study: unknown",
-        lambda: studies.configs("poolin", seeds=(0,), num_train=9, num_validation=1, epochs=1),
+        lambda: grids.configs("poolin", seeds=(0,), num_train=9, num_validation=1, epochs=1),
         "'poolin'",
         "none of",
     ),
@@ -232,21 +219,17 @@ def candidates(**columns: object) -> pd.DataFrame:
 QUOTAS = {"cat": {"tabby": 2, "tomcat": 1}, "dog": {"pug": 1}}
 SAMPLING = [
     option(
-        "allocate: an unknown rule", lambda: sampling.allocate(COUNTS, rule="v5"), "'v5'", "'largest_remainder' or 'v4'"
+        "allocate: an unknown rule", lambda: quotas.allocate(COUNTS, rule="v5"), "'v5'", "'largest_remainder' or 'v4'"
     ),
-    option(
-        "allocate: -1 images", lambda: sampling.allocate(COUNTS, per_class=-1), "found -1", "per_class is 0 or more"
-    ),
-    option("allocate: the top 0", lambda: sampling.allocate(COUNTS, top_k=0), "and 0", "top_k 1 or more"),
-    option("allocate: a count of -1", lambda: sampling.allocate({"cat": {"a": -1}}), "found -1", "0 or more"),
-    option("allocate: a count of NaN", lambda: sampling.allocate({"cat": {"a": NAN}}), "found nan", "0 or more"),
-    option("allocate: a count in words", lambda: sampling.allocate({"cat": {"a": "2"}}), "found '2'", "0 or more"),
-    option(
-        "allocate: a class of zeros", lambda: sampling.allocate({"cat": {"a": 0}}), "'cat' has no images", "to count"
-    ),
+    option("allocate: -1 images", lambda: quotas.allocate(COUNTS, per_class=-1), "found -1", "per_class is 0 or more"),
+    option("allocate: the top 0", lambda: quotas.allocate(COUNTS, top_k=0), "and 0", "top_k 1 or more"),
+    option("allocate: a count of -1", lambda: quotas.allocate({"cat": {"a": -1}}), "found -1", "0 or more"),
+    option("allocate: a count of NaN", lambda: quotas.allocate({"cat": {"a": NAN}}), "found nan", "0 or more"),
+    option("allocate: a count in words", lambda: quotas.allocate({"cat": {"a": "2"}}), "found '2'", "0 or more"),
+    option("allocate: a class of zeros", lambda: quotas.allocate({"cat": {"a": 0}}), "'cat' has no images", "to count"),
     option(
         "allocate: a keyword in two classes",
-        lambda: sampling.allocate({"cat": {"a": 1}, "dog": {"a": 1}}),
+        lambda: quotas.allocate({"cat": {"a": 1}, "dog": {"a": 1}}),
         r"\['cat', 'dog'\]",
         "does not allow",
     ),
@@ -258,51 +241,51 @@ SAMPLING = [
     ),
     option(
         "sample: without keywords",
-        lambda: sampling.sample(candidates().drop(columns="keyword"), QUOTAS, 1),
+        lambda: draws.sample(candidates().drop(columns="keyword"), QUOTAS, 1),
         "found",
         "need tiny_index, keyword",
     ),
     option(
         "sample: without classes",
-        lambda: sampling.sample(candidates().drop(columns="class_name"), QUOTAS, 1),
+        lambda: draws.sample(candidates().drop(columns="class_name"), QUOTAS, 1),
         "found",
         "class_name or label",
     ),
     option(
         "sample: an unknown strategy",
-        lambda: sampling.sample(candidates(), QUOTAS, 1, strategy="best"),
+        lambda: draws.sample(candidates(), QUOTAS, 1, strategy="best"),
         "'best'",
         "one of",
     ),
     option(
         "sample: too few images",
-        lambda: sampling.sample(candidates(), {"cat": {"tabby": 9}}, 1),
+        lambda: draws.sample(candidates(), {"cat": {"tabby": 9}}, 1),
         "2 available",
         "9 images wanted",
     ),
     option(
         "sample: a row twice",
-        lambda: sampling.sample(candidates(tiny_index=[0, 0, 2, 3, 4]), QUOTAS, 1),
+        lambda: draws.sample(candidates(tiny_index=[0, 0, 2, 3, 4]), QUOTAS, 1),
         "image 0",
         "several rows",
     ),
     option(
         "sample: all on the blacklist",
-        lambda: sampling.sample(candidates(), QUOTAS, 1, range(5)),
+        lambda: draws.sample(candidates(), QUOTAS, 1, range(5)),
         "0 available",
         "images wanted",
     ),
-    option("uniform: too many", lambda: sampling.uniform(candidates(), 3, 1), "2 available", "3 images wanted"),
+    option("uniform: too many", lambda: draws.uniform(candidates(), 3, 1), "2 available", "3 images wanted"),
     option(
         "split: too many",
-        lambda: sampling.split(candidates(group=-1, label=0), 9, 1),
+        lambda: group_split.split(candidates(group=-1, label=0), 9, 1),
         "available",
         "9 test images wanted",
     ),
-    option("split: -1", lambda: sampling.split(candidates(group=-1, label=0), -1, 1), "found -1", "0 or more"),
+    option("split: -1", lambda: group_split.split(candidates(group=-1, label=0), -1, 1), "found -1", "0 or more"),
     option(
         "split: a row twice",
-        lambda: sampling.split(candidates(group=-1, tiny_index=1), 1, 1),
+        lambda: group_split.split(candidates(group=-1, tiny_index=1), 1, 1),
         "unique tiny_index|found",
         "split needs",
     ),
@@ -316,7 +299,7 @@ SAMPLING = [
     ),
     option(
         "accepted: votes of another pool",
-        lambda: annotations.accepted(
+        lambda: accepted_images.accepted(
             pd.DataFrame(
                 {"tiny_index": [99], "keyword": "tabby", "class": "cat", "rater": "a", "verdict": "yes", "time": ""}
             ),
@@ -326,7 +309,10 @@ SAMPLING = [
         "another pool",
     ),
     option(
-        "a candidate that is none", lambda: annotations.candidate_at(candidates(), 99), "tiny_index 99", "there are 5"
+        "a candidate that is none",
+        lambda: accepted_images.candidate_at(candidates(), 99),
+        "tiny_index 99",
+        "there are 5",
     ),
     option(
         "a pool of another name", lambda: pools.ensure("tiny", Workspace("nowhere")), "'tiny'", "expected one of demo"
@@ -335,12 +321,12 @@ SAMPLING = [
 FLOATS, GREY = IMAGES.astype(np.float32), IMAGES[..., 0]
 PAIRS = pd.DataFrame({"query": [0, 1], "reference": [1, 99], "ssim": [0.9, 0.8], "verdict": "duplicate"})
 SEARCH = [
-    option("nearest: k of 0", lambda: dedup.nearest(IMAGES, IMAGES, 0), "found 0", "expected 1 to 20"),
-    option("nearest: k of 21", lambda: dedup.nearest(IMAGES, IMAGES, 21), "found 21", "expected 1 to 20"),
-    option("nearest: floats", lambda: dedup.nearest(FLOATS, IMAGES), "found float32", "uint8"),
-    option("nearest: grey", lambda: dedup.nearest(IMAGES, GREY), r"\(20, 32, 32\)", "32, 32, 3"),
-    option("nearest: a list", lambda: dedup.nearest([1, 2], IMAGES), "found list", "uint8"),
-    option("exact groups: floats", lambda: dedup.exact_groups(FLOATS), "found float32", "uint8"),
+    option("nearest: k of 0", lambda: neighbours.nearest(IMAGES, IMAGES, 0), "found 0", "expected 1 to 20"),
+    option("nearest: k of 21", lambda: neighbours.nearest(IMAGES, IMAGES, 21), "found 21", "expected 1 to 20"),
+    option("nearest: floats", lambda: neighbours.nearest(FLOATS, IMAGES), "found float32", "uint8"),
+    option("nearest: grey", lambda: neighbours.nearest(IMAGES, GREY), r"\(20, 32, 32\)", "32, 32, 3"),
+    option("nearest: a list", lambda: neighbours.nearest([1, 2], IMAGES), "found list", "uint8"),
+    option("exact groups: floats", lambda: exact_copies.exact_groups(FLOATS), "found float32", "uint8"),
     option("exact groups: a digest of 0 bytes", lambda: exact_copies.digests(IMAGES, 0), "found 0", "1 to 64 bytes"),
     option(
         "exact groups: labels too few",
@@ -348,39 +334,42 @@ SEARCH = [
         r"\(19,\)",
         "20 images",
     ),
-    option("ssim: other numbers", lambda: dedup.ssim(IMAGES, IMAGES[1:]), "20 and 19", "equally many"),
-    option("ssim: a shift of 99", lambda: dedup.ssim(IMAGES, IMAGES, 99), "found 99", "expected 0 to"),
-    option("ssim: a shift of -1", lambda: dedup.ssim(IMAGES, IMAGES, -1), "found -1", "expected 0 to"),
-    option("ssim: floats", lambda: dedup.ssim(FLOATS, FLOATS), "found float32", "uint8"),
+    option("ssim: other numbers", lambda: similarity.ssim(IMAGES, IMAGES[1:]), "20 and 19", "equally many"),
+    option("ssim: a shift of 99", lambda: similarity.ssim(IMAGES, IMAGES, 99), "found 99", "expected 0 to"),
+    option("ssim: a shift of -1", lambda: similarity.ssim(IMAGES, IMAGES, -1), "found -1", "expected 0 to"),
+    option("ssim: floats", lambda: similarity.ssim(FLOATS, FLOATS), "found float32", "uint8"),
     option("flat ssim: grey", lambda: similarity.ssim_flat(GREY, GREY), r"\(20, 32, 32\)", "32, 32, 3"),
-    option("pairs above 2", lambda: dedup.pairs_above(IMAGES, IMAGES, 2.0), "found 2.0", "from -1 to 1"),
-    option("pairs above NaN", lambda: dedup.pairs_above(IMAGES, IMAGES, NAN), "found nan", "from -1 to 1"),
+    option("pairs above 2", lambda: pair_bound.pairs_above(IMAGES, IMAGES, 2.0), "found 2.0", "from -1 to 1"),
+    option("pairs above NaN", lambda: pair_bound.pairs_above(IMAGES, IMAGES, NAN), "found nan", "from -1 to 1"),
     option(
         "near duplicates: thresholds reversed",
-        lambda: dedup.near_duplicates(IMAGES, IMAGES, duplicate=0.5, review=0.7),
+        lambda: pair_table.near_duplicates(IMAGES, IMAGES, duplicate=0.5, review=0.7),
         "0.7 and 0.5",
         "review <= duplicate",
     ),
-    option("near duplicates: k of 0", lambda: dedup.near_duplicates(IMAGES, IMAGES, k=0), "found 0", "1 or more"),
-    option("components: a row too far", lambda: dedup.components(PAIRS, 5), "to 99", "0 to 4"),
-    option("verdicts without a column", lambda: dedup.apply_verdicts(PAIRS, PAIRS[["query"]]), "missing", "found"),
+    option("near duplicates: k of 0", lambda: pair_table.near_duplicates(IMAGES, IMAGES, k=0), "found 0", "1 or more"),
+    option("components: a row too far", lambda: pair_table.components(PAIRS, 5), "to 99", "0 to 4"),
+    option("verdicts without a column", lambda: pair_table.apply_verdicts(PAIRS, PAIRS[["query"]]), "missing", "found"),
     option(
-        "an unknown verdict", lambda: dedup.apply_verdicts(PAIRS, PAIRS.assign(verdict="maybe")), "maybe", "expected"
+        "an unknown verdict",
+        lambda: pair_table.apply_verdicts(PAIRS, PAIRS.assign(verdict="maybe")),
+        "maybe",
+        "expected",
     ),
 ]
 IDS = {"a": LABELS, "b": LABELS}
 SHARES = np.full((20, 10), 0.1)
 ORIGINAL, NEW = np.array([0.9, 0.8, 0.7]), np.array([0.8, 0.7, 0.6])
 ANALYSIS = [
-    option("clopper_pearson: 11 of 10", lambda: analysis.clopper_pearson(11, 10), "11 of n 10", "0 <= successes <= n"),
-    option("clopper_pearson: -1 of 10", lambda: analysis.clopper_pearson(-1, 10), "-1 of n 10", "0 <= successes"),
-    option("clopper_pearson: 0 of 0", lambda: analysis.clopper_pearson(0, 0), "0 of n 0", "n >= 1"),
-    option("clopper_pearson: a half", lambda: analysis.clopper_pearson(0.5, 10), "found float64", "whole numbers"),
-    option("clopper_pearson: NaN", lambda: analysis.clopper_pearson(NAN, 10), "found float64", "whole numbers"),
+    option("clopper_pearson: 11 of 10", lambda: intervals.clopper_pearson(11, 10), "11 of n 10", "0 <= successes <= n"),
+    option("clopper_pearson: -1 of 10", lambda: intervals.clopper_pearson(-1, 10), "-1 of n 10", "0 <= successes"),
+    option("clopper_pearson: 0 of 0", lambda: intervals.clopper_pearson(0, 0), "0 of n 0", "n >= 1"),
+    option("clopper_pearson: a half", lambda: intervals.clopper_pearson(0.5, 10), "found float64", "whole numbers"),
+    option("clopper_pearson: NaN", lambda: intervals.clopper_pearson(NAN, 10), "found float64", "whole numbers"),
     *(
         option(
             f"clopper_pearson: a level of {level}",
-            lambda level=level: analysis.clopper_pearson(1, 10, level),
+            lambda level=level: intervals.clopper_pearson(1, 10, level),
             f"found '?{level}",
             "between 0 and 1",
         )
@@ -395,42 +384,42 @@ ANALYSIS = [
     option(
         "mean difference of NaN", lambda: intervals.mean_difference(np.ones(5) * NAN, np.ones(5)), "found", "finite"
     ),
-    option(
-        "fit_line: an unknown axis", lambda: analysis.fit_line(ORIGINAL, NEW, axis="log"), "'log'", "expected one of"
-    ),
-    option("fit_line: percent", lambda: analysis.fit_line(ORIGINAL * 100, NEW), "70.0 to 90.0", "0-1 .not percent"),
-    option("fit_line: NaN", lambda: analysis.fit_line(ORIGINAL * NAN, NEW), "nan", "0-1"),
-    option("fit_line: two models", lambda: analysis.fit_line(ORIGINAL[:2], NEW[:2]), r"\(2,\)", "at least 3"),
+    option("fit_line: an unknown axis", lambda: lines.fit_line(ORIGINAL, NEW, axis="log"), "'log'", "expected one of"),
+    option("fit_line: percent", lambda: lines.fit_line(ORIGINAL * 100, NEW), "70.0 to 90.0", "0-1 .not percent"),
+    option("fit_line: NaN", lambda: lines.fit_line(ORIGINAL * NAN, NEW), "nan", "0-1"),
+    option("fit_line: two models", lambda: lines.fit_line(ORIGINAL[:2], NEW[:2]), r"\(2,\)", "at least 3"),
     option(
         "fit_line: other numbers",
-        lambda: analysis.fit_line(ORIGINAL, np.array([*NEW, 0.5])),
+        lambda: lines.fit_line(ORIGINAL, np.array([*NEW, 0.5])),
         "holds 3 models, new 4",
         "same models",
     ),
-    option("fit_line: one accuracy", lambda: analysis.fit_line(np.full(3, 0.9), NEW), "3 of 0.9", "different accuracy"),
-    option("fit_line: words", lambda: analysis.fit_line(np.array(["a"] * 3), NEW), "a|<U1", "expected"),
-    option("robustness: percent", lambda: analysis.effective_robustness(ORIGINAL * 100, NEW), "70.0 to 90.0", "0-1"),
-    option("accuracy table: no model", lambda: analysis.accuracy_table({}, LABELS), "found none", "at least one model"),
+    option("fit_line: one accuracy", lambda: lines.fit_line(np.full(3, 0.9), NEW), "3 of 0.9", "different accuracy"),
+    option("fit_line: words", lambda: lines.fit_line(np.array(["a"] * 3), NEW), "a|<U1", "expected"),
+    option("robustness: percent", lambda: robustness.effective_robustness(ORIGINAL * 100, NEW), "70.0 to 90.0", "0-1"),
+    option(
+        "accuracy table: no model", lambda: accuracies.accuracy_table({}, LABELS), "found none", "at least one model"
+    ),
     option(
         "accuracy table: ids too few",
-        lambda: analysis.accuracy_table({"a": LABELS[1:]}, LABELS),
+        lambda: accuracies.accuracy_table({"a": LABELS[1:]}, LABELS),
         "found 19",
         "expected 20",
     ),
     option(
         "accuracy table: ids of floats",
-        lambda: analysis.accuracy_table({"a": LABELS / 2}, LABELS),
+        lambda: accuracies.accuracy_table({"a": LABELS / 2}, LABELS),
         "float64",
         "integer",
     ),
-    option("accuracy table: labels of NaN", lambda: analysis.accuracy_table(IDS, LABELS * NAN), "float64", "integer"),
+    option("accuracy table: labels of NaN", lambda: accuracies.accuracy_table(IDS, LABELS * NAN), "float64", "integer"),
     option(
-        "accuracy table: no labels", lambda: analysis.accuracy_table(IDS, LABELS[:0]), "found none|found 0", "integer"
+        "accuracy table: no labels", lambda: accuracies.accuracy_table(IDS, LABELS[:0]), "found none|found 0", "integer"
     ),
     option(
         "gaps of other models",
         lambda: accuracies.gap_table(
-            analysis.accuracy_table({"a": LABELS}, LABELS), analysis.accuracy_table({"b": LABELS}, LABELS)
+            accuracies.accuracy_table({"a": LABELS}, LABELS), accuracies.accuracy_table({"b": LABELS}, LABELS)
         ),
         r"\['a'\] and \['b'\]",
         "no model is in both",
@@ -442,10 +431,10 @@ ANALYSIS = [
         "expected some",
     ),
     option("subsets of numbers", lambda: accuracies.subset_table(IDS, LABELS, LABELS), "int64", "expected bool"),
-    option("mcnemar: ids too few", lambda: analysis.mcnemar(LABELS[1:], LABELS, LABELS), "found 19", "expected 20"),
+    option("mcnemar: ids too few", lambda: model_pairs.mcnemar(LABELS[1:], LABELS, LABELS), "found 19", "expected 20"),
     option(
         "agreement on two models",
-        lambda: analysis.agreement_on_the_line(IDS, IDS, LABELS),
+        lambda: agreement_line.agreement_on_the_line(IDS, IDS, LABELS),
         r"\['a', 'b'\]",
         "3 or more",
     ),
@@ -487,33 +476,34 @@ def test_a_bad_argument_is_refused_in_words(case: Case, tmp_path: Path, counts: 
 
 def networks() -> list[Case]:
     """Wrong names and options of networks; listed here so that only this test pays for TensorFlow."""
-    from cifar102 import augmentation, models, pipeline, training
+    from cifar102.models import registry
+    from cifar102.training import augmentation, fitting, pipeline
 
     none = Workspace("nowhere")
     return [
-        option("model: misspelt", lambda: models.build("resnet-20"), "'resnet-20'", "did you mean resnet20"),
-        option("model: another depth", lambda: models.build("resnet21"), "depth 21", "expected 6n"),
-        option("model: one class", lambda: models.build("resnet20", 1), "num_classes 1", "2 or more"),
+        option("model: misspelt", lambda: registry.build("resnet-20"), "'resnet-20'", "did you mean resnet20"),
+        option("model: another depth", lambda: registry.build("resnet21"), "depth 21", "expected 6n"),
+        option("model: one class", lambda: registry.build("resnet20", 1), "num_classes 1", "2 or more"),
         option(
-            "model: an unknown option", lambda: models.build("vgg10", filter=[1]), "'filter'", "did you mean filters"
+            "model: an unknown option", lambda: registry.build("vgg10", filter=[1]), "'filter'", "did you mean filters"
         ),
-        option("model: filters too few", lambda: models.build("vgg10", filters=[8]), r"\[8\]", "4 blocks"),
-        option("model: a pooling", lambda: models.build("ablation_cnn", pooling="min"), "'min'", "expected one of"),
+        option("model: filters too few", lambda: registry.build("vgg10", filters=[8]), r"\[8\]", "4 blocks"),
+        option("model: a pooling", lambda: registry.build("ablation_cnn", pooling="min"), "'min'", "expected one of"),
         option(
             "model: a padding",
-            lambda: models.build("ablation_cnn", padding="full"),
+            lambda: registry.build("ablation_cnn", padding="full"),
             "'full'",
             "expected",
         ),
         option(
             "model: an activation",
-            lambda: models.build("ablation_cnn", activation="relu7"),
+            lambda: registry.build("ablation_cnn", activation="relu7"),
             "'relu7'",
             "expected one of",
         ),
-        option("model: a dropout of 1", lambda: models.build("ablation_cnn", dropout=1.0), "1.0", "rate < 1"),
+        option("model: a dropout of 1", lambda: registry.build("ablation_cnn", dropout=1.0), "1.0", "rate < 1"),
         option(
-            "model: missing", lambda: models.load(Path("m.keras")), "m.keras", "no such model file", FileNotFoundError
+            "model: missing", lambda: registry.load(Path("m.keras")), "m.keras", "no such model file", FileNotFoundError
         ),
         option("augmentation: misspelt", lambda: augmentation.find("cutmux"), "'cutmux'", "expected one of"),
         option("augmentation: nothing", lambda: augmentation.find(""), "''", "expected one of"),
@@ -527,23 +517,23 @@ def networks() -> list[Case]:
         option("steps of an empty epoch", lambda: pipeline.steps_per_epoch(0, 10), "0 images", "no batch"),
         option(
             "sweep: a run twice",
-            lambda: training.sweep([TrainConfig(), TrainConfig()], workspace=none),
+            lambda: fitting.sweep([TrainConfig(), TrainConfig()], workspace=none),
             "1 run folders",
             "twice",
         ),
         option(
-            "fit: an unknown set", lambda: training.fit(TrainConfig(dataset="cifar"), none), "'cifar'", "known names"
+            "fit: an unknown set", lambda: fitting.fit(TrainConfig(dataset="cifar"), none), "'cifar'", "known names"
         ),
         option(
             "fit: no such set",
-            lambda: training.fit(TrainConfig(), none),
+            lambda: fitting.fit(TrainConfig(), none),
             "batches.meta",
             "unpack it",
             FileNotFoundError,
         ),
         option(
             "fit: no start",
-            lambda: training.initial_weights.copy(None, Path("m.keras")),
+            lambda: fitting.initial_weights.copy(None, Path("m.keras")),
             "m.keras",
             "train that run first",
             FileNotFoundError,

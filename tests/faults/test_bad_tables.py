@@ -14,27 +14,19 @@ import pytest
 from cases import Case, check, contents
 from test_bad_files import npy, npz, write
 
-from cifar102 import (
-    archives,
-    candidates,
-    figure_files,
-    good_indices,
-    labelimg,
-    model_files,
-    notebooks,
-    pair_verdicts,
-    prediction_files,
-    profiles,
-    published_files,
-    report,
-    report_cells,
-    runs,
-    stamps,
-    votes,
-)
-from cifar102.steps import Files, Step
-from cifar102.train_config import TrainConfig
-from cifar102.workspace import Workspace, read_json, read_table, write_bytes, write_json, write_table, write_text
+from cifar102.analysis import prediction_files, published_files
+from cifar102.annotations import labelimg, votes
+from cifar102.datasets import archives
+from cifar102.dedup import pair_verdicts
+from cifar102.figures import figure_files
+from cifar102.models import files
+from cifar102.sampling import good_indices
+from cifar102.tiny_images import candidates
+from cifar102.training import runs
+from cifar102.training.config import TrainConfig
+from cifar102.workflow import notebooks, profiles, report, report_cells, stamps
+from cifar102.workflow.steps import Files, Step
+from cifar102.workspace.files import Workspace, read_json, read_table, write_bytes, write_json, write_table, write_text
 
 
 def text(name: str, content: str | bytes):
@@ -352,7 +344,7 @@ def operation(function: str) -> dict:
 
 
 def model(name: str, spoil, found: str, expected: str = "package.module:predict", error=ValueError) -> Case:
-    return Case(f"model: {name}", spoil, model_files.check_model_file, found, expected, error)
+    return Case(f"model: {name}", spoil, files.check_model_file, found, expected, error)
 
 
 WHOLE = "expected a .keras file with config.json"

@@ -19,8 +19,14 @@ from cases import contents
 from test_bad_files import IMAGES, LABELS, NAMES, built
 from test_kills import assert_nothing_half_written, wait_for
 
-from cifar102 import cifar, lock, release, report, runs, stamps, tiny_images, votes, workspace
-from cifar102.workspace import (
+from cifar102 import cifar
+from cifar102.annotations import votes
+from cifar102.datasets import release
+from cifar102.tiny_images import pair
+from cifar102.training import runs
+from cifar102.workflow import lock, report, stamps
+from cifar102.workspace import files
+from cifar102.workspace.files import (
     Workspace,
     remove_leftovers,
     write_array,
@@ -39,7 +45,7 @@ WRITERS = {
     "a csv": lambda folder: write_table(folder / "a.csv", ROWS),
     "a parquet": lambda folder: write_table(folder / "a.parquet", ROWS),
     "a batch": lambda folder: cifar.write_batch(folder / "data_batch_1", IMAGES, LABELS, NAMES, "b"),
-    "tiny images": lambda folder: tiny_images.write_tiny_images(folder, IMAGES, ROWS),
+    "tiny images": lambda folder: pair.write_tiny_images(folder, IMAGES, ROWS),
     "predictions": lambda folder: runs.write_predictions(folder, {"a": {"class_ids": LABELS}}),
     "a summary": lambda folder: report.update_summary(Workspace(folder), "new", {"a": 1}),
     "a report": lambda folder: report.build(Workspace(folder), []),
@@ -61,7 +67,7 @@ def test_a_writer_on_a_full_disk_says_so_and_leaves_what_was_there(
         raise OSError(FULL.errno, FULL.strerror)
 
     if moment == "the first fsync":
-        monkeypatch.setattr(workspace.os, "fsync", fails)
+        monkeypatch.setattr(files.os, "fsync", fails)
     else:
         monkeypatch.setattr(Path, "replace", fails)
     with pytest.raises(OSError, match=r"No space left on device: '.*'") as caught:

@@ -21,24 +21,17 @@ from hypothesis import strategies as st
 from test_bad_files import GOOD_NPY, GOOD_NPZ, batch_bytes, npy, npz
 from test_bad_tables import CELL, GOOD_XML, HEAD, PROFILE
 
-from cifar102 import (
-    array_files,
-    batch_pickle,
-    cifar,
-    execution,
-    figure_files,
-    good_indices,
-    labelimg,
-    model_files,
-    notebooks,
-    prediction_files,
-    profiles,
-    stamps,
-    tiny_images,
-    votes,
-)
-from cifar102.steps import Files, Step
-from cifar102.workspace import Workspace, read_json, read_table
+from cifar102 import cifar
+from cifar102.analysis import prediction_files
+from cifar102.annotations import labelimg, votes
+from cifar102.figures import figure_files
+from cifar102.models import files
+from cifar102.sampling import good_indices
+from cifar102.tiny_images import pair
+from cifar102.workflow import execution, notebooks, profiles, stamps
+from cifar102.workflow.steps import Files, Step
+from cifar102.workspace import arrays, batch_pickle
+from cifar102.workspace.files import Workspace, read_json, read_table
 
 pytestmark = pytest.mark.faults
 SECONDS = 5.0  # of processor time: no file of a few thousand bytes may take longer
@@ -131,13 +124,13 @@ ARRAYS = [npy(FEW), npy(OBJECTS), npy(np.arange(5.0)), npy(np.array(["a", "bc"])
 @fuzz(15_000)
 @given(content=changed(ARRAYS) | st.binary(max_size=200))
 def test_arrays(folder: Path, counts: Counter, content: bytes) -> None:
-    refuses_or_reads(array_files.read_npy, folder / "a.npy", content, counts)
+    refuses_or_reads(arrays.read_npy, folder / "a.npy", content, counts)
 
 
 @fuzz(5_000)
 @given(content=changed(ARRAYS))
 def test_mapped_arrays(folder: Path, counts: Counter, content: bytes) -> None:
-    found = refuses_or_reads(array_files.open_npy, folder / "mapped.npy", content, counts)
+    found = refuses_or_reads(arrays.open_npy, folder / "mapped.npy", content, counts)
     assert found is None or isinstance(found, np.ndarray)
 
 
@@ -146,7 +139,7 @@ def test_mapped_arrays(folder: Path, counts: Counter, content: bytes) -> None:
     content=changed([npz(images=FEW, labels=np.arange(2)), npz(a=OBJECTS), GOOD_NPZ[-900:]]) | st.binary(max_size=200)
 )
 def test_archives_of_arrays(folder: Path, counts: Counter, content: bytes) -> None:
-    found = refuses_or_reads(array_files.read_npz, folder / "a.npz", content, counts)
+    found = refuses_or_reads(arrays.read_npz, folder / "a.npz", content, counts)
     assert found is None or isinstance(found, dict)
 
 
@@ -277,12 +270,12 @@ def test_tiny_images(folder: Path, counts: Counter, data: st.DataObject) -> None
     home = folder / "tiny"
     if not home.exists():
         table = pd.DataFrame({"keyword": ["cat", "dog"], "filename": ["a_s_000001.png", "b_s_000002.png"]})
-        tiny_images.write_tiny_images(home, FEW, table)
+        pair.write_tiny_images(home, FEW, table)
         (home / "good").write_bytes((home / "tiny_metadata.bin").read_bytes())
     content = data.draw(changed([(home / "good").read_bytes()]))
 
     def read(path: Path) -> object:
-        with tiny_images.TinyImages(path.parent) as opened:
+        with pair.TinyImages(path.parent) as opened:
             for keyword in opened.keywords():
                 opened.keyword_range(keyword)
             return opened.metadata(range(len(opened)))
@@ -305,7 +298,7 @@ def test_model_files(folder: Path, counts: Counter, content: bytes) -> None:
 
         with zipfile.ZipFile(path, "w") as archive:
             archive.writestr("config.json", content)
-        return model_files.check_model_file(path)
+        return files.check_model_file(path)
 
     refuses_or_reads(read, folder / "m.keras", b"", counts)
 

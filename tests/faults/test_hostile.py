@@ -26,23 +26,16 @@ from cases import contents
 from papermill.parameterize import parameterize_notebook
 from test_bad_files import IMAGES, npy, npz
 
-from cifar102 import (
-    annotations,
-    archives,
-    array_files,
-    batch_pickle,
-    downloads,
-    execution,
-    figures,
-    lock,
-    model_files,
-    prediction_files,
-    report,
-    sources,
-)
-from cifar102.notebooks import Parameter
-from cifar102.profiles import Override
-from cifar102.workspace import Workspace, write_json
+from cifar102.analysis import prediction_files
+from cifar102.annotations import accepted_images, labelimg
+from cifar102.datasets import archives, downloads, sources
+from cifar102.figures import drawing
+from cifar102.models import files
+from cifar102.workflow import execution, lock, report
+from cifar102.workflow.notebooks import Parameter
+from cifar102.workflow.profiles import Override
+from cifar102.workspace import arrays, batch_pickle
+from cifar102.workspace.files import Workspace, write_json
 
 CALLS = {
     "os.system": b"cos\nsystem\n(S'touch CANARY'\ntR.",
@@ -88,9 +81,9 @@ def test_a_pickle_that_calls_is_refused_and_nothing_is_called(
     for file, read in (
         ("batch", batch_pickle.read),
         ("inside", batch_pickle.read),
-        ("a.npy", array_files.read_npy),
-        ("a.npz", array_files.read_npz),
-        ("a.npy", array_files.open_npy),
+        ("a.npy", arrays.read_npy),
+        ("a.npz", arrays.read_npz),
+        ("a.npy", arrays.open_npy),
         ("a.npy", prediction_files.read_file),
         ("a.npz", prediction_files.read_file),
     ):
@@ -111,9 +104,10 @@ NUMPY_ONLY = """
 import resource, sys
 resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
 from pathlib import Path
-from cifar102 import array_files, batch_pickle
+from cifar102.workspace import arrays
+from cifar102.workspace import batch_pickle
 try:
-    (batch_pickle.read if sys.argv[1] == "batch" else array_files.read_npy)(Path(sys.argv[2]))
+    (batch_pickle.read if sys.argv[1] == "batch" else arrays.read_npy)(Path(sys.argv[2]))
 except ValueError as error:
     peak = [line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")]
     print("refused", int(peak[0]) // 1024, error)
@@ -173,9 +167,9 @@ def test_a_keyword_or_file_name_that_is_no_name_is_not_written(name: str, tmp_pa
             **{column: name}
         )
         with pytest.raises(ValueError, match=r"path|expected|not a name|written|\.png"):
-            annotations.export_images(inside, table, IMAGES[:1])
+            accepted_images.export_images(inside, table, IMAGES[:1])
         with pytest.raises(ValueError, match=r"path|expected|not a name|written"):
-            annotations.write_labelimg(inside, table)
+            labelimg.write_labelimg(inside, table)
         counts["bad_inputs"] += 2
     assert contents(tmp_path) == {}
 
@@ -241,7 +235,7 @@ def test_no_member_of_an_archive_leaves_its_folder(
 
 
 def test_a_file_that_only_swells_fills_neither_memory_nor_disk(tmp_path: Path, monkeypatch, counts: Counter) -> None:
-    monkeypatch.setattr(array_files, "LARGEST_BYTES", 1 << 20)
+    monkeypatch.setattr(arrays, "LARGEST_BYTES", 1 << 20)
     with (
         zipfile.ZipFile(tmp_path / "a.npz", "w", zipfile.ZIP_DEFLATED) as bundle,
         bundle.open("images.npy", "w") as file,
@@ -250,7 +244,7 @@ def test_a_file_that_only_swells_fills_neither_memory_nor_disk(tmp_path: Path, m
             file.write(bytes(1 << 20))
     assert (tmp_path / "a.npz").stat().st_size < 200_000
     with pytest.raises(ValueError, match=r"a\.npz: .*unpack to 67108864 bytes, expected at most 1048576"):
-        array_files.read_npz(tmp_path / "a.npz")
+        arrays.read_npz(tmp_path / "a.npz")
     counts["bad_inputs"] += 1
 
 
@@ -380,7 +374,7 @@ def test_names_of_any_kind_are_drawn_and_the_svg_holds_them_as_text(tmp_path: Pa
     ]
     table = pd.DataFrame({"keyword": names, "count": range(1, 11)})
     workspace = Workspace(tmp_path)
-    figures.draw("01-names", "horizontal_bars", table, workspace, title=names[0], y="keyword", x="count")
+    drawing.draw("01-names", "horizontal_bars", table, workspace, title=names[0], y="keyword", x="count")
     root = ElementTree.parse(workspace.figures / "01-names.svg").getroot()
     assert not [item for item in root.iter() if item.tag.endswith(("script", "foreignObject", "image"))]
     assert not [name for item in root.iter() for name in item.attrib if name.lower().startswith("on")]
@@ -510,18 +504,18 @@ def test_code_in_real_keras_files_is_refused_and_arithmetic_is_not(
             keras.Model(inputs, outputs).save(tmp_path / f"{name}{suffix}")
             (tmp_path / "CANARY").unlink(missing_ok=True)
             with pytest.raises(ValueError, match=f"{name}{suffix}: .*{reason}"):
-                model_files.check_model_file(tmp_path / f"{name}{suffix}")
+                files.check_model_file(tmp_path / f"{name}{suffix}")
             counts["bad_inputs"] += 1
     for suffix in (".keras", ".h5"):
         keras.Model(inputs, harmless).save(tmp_path / f"harmless{suffix}")
-        assert "TFOpLambda" in model_files.layer_names(model_files.check_model_file(tmp_path / f"harmless{suffix}"))
+        assert "TFOpLambda" in files.layer_names(files.check_model_file(tmp_path / f"harmless{suffix}"))
     assert not (tmp_path / "CANARY").exists()
 
 
 def test_a_model_named_as_a_function_is_what_the_user_asked_for_by_name(tmp_path: Path, monkeypatch) -> None:
-    from cifar102 import evaluate
+    from cifar102.evaluation import verdict
 
     (tmp_path / "mine_by_name.py").write_text("def predict(images):\n    return images[:, 0, 0, 0] % 10\n")
     monkeypatch.chdir(tmp_path)
-    assert evaluate.load_function("mine_by_name:predict")(IMAGES).shape == (20,)
+    assert verdict.load_function("mine_by_name:predict")(IMAGES).shape == (20,)
     assert json.dumps(sys.path) == json.dumps([path for path in sys.path if path != str(tmp_path)])

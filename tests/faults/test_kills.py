@@ -16,9 +16,13 @@ import pandas as pd
 import psutil
 import pytest
 
-from cifar102 import array_files, cifar, release, runs, votes
-from cifar102.train_config import TrainConfig
-from cifar102.workspace import Workspace, read_json
+from cifar102 import cifar
+from cifar102.annotations import votes
+from cifar102.datasets import release
+from cifar102.training import runs
+from cifar102.training.config import TrainConfig
+from cifar102.workspace import arrays
+from cifar102.workspace.files import Workspace, read_json
 
 pytestmark = [
     pytest.mark.faults,
@@ -39,9 +43,9 @@ def assert_nothing_half_written(root: Path) -> None:
         elif path.suffix == ".parquet":
             pd.read_parquet(path)
         elif path.suffix == ".npz":
-            array_files.read_npz(path)
+            arrays.read_npz(path)
         elif path.suffix == ".npy":
-            array_files.read_npy(path)
+            arrays.read_npy(path)
     if (root / "built" / "release" / "SHA256SUMS").is_file():
         release.check(root / "built" / "release")
     assert votes.VoteLog(root / "labels" / "votes.jsonl").refused().empty
@@ -124,7 +128,8 @@ class SlowHome(http.server.BaseHTTPRequestHandler):
 
 FETCH = """
 import sys, urllib.request
-from cifar102 import downloads, sources
+from cifar102.datasets import downloads
+from cifar102.datasets import sources
 url, folder, checksum, size = sys.argv[1:]
 sources.SOURCES["a.bin"] = sources.Source("a.bin", "https://home.test/a.bin", checksum, int(size))
 downloads.BLOCK_BYTES = 5000
@@ -250,7 +255,7 @@ def test_a_sweep_whose_worker_and_then_itself_are_killed_ends_like_one_in_this_p
 
 VOTE = """
 import sys
-from cifar102.votes import VoteLog
+from cifar102.annotations.votes import VoteLog
 log, rater, first = VoteLog(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 for index in range(first, first + 1_000_000):
     log.append(index, "tabby", "cat", rater, "yes")

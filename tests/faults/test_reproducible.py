@@ -6,7 +6,7 @@ from pathlib import Path
 import demo_runs
 import pytest
 
-from cifar102.workspace import hash_file
+from cifar102.workspace.files import hash_file
 
 pytestmark = pytest.mark.faults
 ELSEWHERE = {

@@ -11,7 +11,7 @@ import pytest
 from review_site import FLAGS, PATIENCE, Server, find_chromium, serving
 from test_kills import VOTE
 
-from cifar102.votes import VoteLog
+from cifar102.annotations.votes import VoteLog
 
 pytestmark = [pytest.mark.faults, pytest.mark.browser]
 ROUNDS, KEYS = 6, 7

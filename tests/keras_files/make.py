@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from tensorflow import keras
 
-from cifar102 import keras_files, models
+from cifar102.models import keras_files, registry
 
 FOLDER = Path(__file__).parent
 
@@ -22,7 +22,7 @@ def images() -> np.ndarray:
 def build() -> dict[str, keras.Model]:
     keras.utils.set_random_seed(1)
     options = {"filters": (2, 3), "dense_units": 4, "batch_norm": True, "dropout": 0.2, "l2": 0.1}
-    ours = models.build("ablation_cnn", activation="leaky_relu", pooling="max_then_average", **options)
+    ours = registry.build("ablation_cnn", activation="leaky_relu", pooling="max_then_average", **options)
     first = keras.layers.Conv2D(2, 5, 4, activation="relu", name="conv")
     rest = [keras.layers.Dropout(0.5, name="drop"), keras.layers.GlobalAveragePooling2D(name="pool")]
     last = keras.layers.Dense(10, "softmax", name="probabilities")

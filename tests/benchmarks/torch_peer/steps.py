@@ -1,6 +1,6 @@
 """The networks of step_*_vs_torch in PyTorch, channels_last: a name on stdin is answered with images a second.
 
-Same layers, batch, loss and optimizer as ours (cifar102.models). Runs in .venv-bench, where only PyTorch and numpy are.
+Same layers, batch, loss and optimizer as ours (models.registry). Runs in .venv-bench, where only PyTorch and numpy are.
 """
 
 import itertools
@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from cifar102.bench_worker import BATCH_SIZE, serve
+from cifar102.commands.bench_worker import BATCH_SIZE, serve
 
 
 def cnn_four_conv() -> nn.Module:

@@ -1,0 +1,188 @@
+"""The placebo: the gap that the protocol makes by itself, on new images of the same distribution as the old ones."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from cifar102.analysis import accuracies, intervals, keyword_mixture, lines
+from cifar102.analysis.prediction_files import read_run, read_runs_table
+from cifar102.analysis.predictions import SetPredictions
+from cifar102.workspace.files import Workspace
+
+POOLED = "all models"
+FEW_MODELS = 10  # below this a bootstrap over models is too narrow to be read
+Scores = Mapping[str, Mapping[str, np.ndarray]]
+
+
+def run_scores(
+    workspace: Workspace, labels: Mapping[str, np.ndarray], runs: pd.DataFrame | None = None
+) -> dict[str, dict[str, np.ndarray]]:
+    """Return which images each seed of each model gets right: model -> set -> bool (seeds, n), from the run folders.
+
+    labels: set name (as in predictions.npz, e.g. "cifar10", "cifar102-leftover") -> integers (n,); sets that a run
+    has not been evaluated on are left out for that model. runs: rows of runs.parquet to take (the whole table without
+    it); a model's name is "<study>/<arm>", its rows are its seeds. Raises ValueError naming the run where a length
+    differs or the seeds of one model are evaluated on different sets.
+    """
+    runs = read_runs_table(workspace) if runs is None else runs
+    scores: dict[str, dict[str, np.ndarray]] = {}
+    for (study, arm), rows in runs.sort_values("seed").groupby(["study", "arm"], sort=False):
+        seeds = [_right(read_run(workspace.root / run), labels, run) for run in rows["run"]]
+        if len({tuple(sorted(seed)) for seed in seeds}) > 1:
+            raise ValueError(f"{study}/{arm}: its seeds are evaluated on different sets: {[sorted(s) for s in seeds]}")
+        scores[f"{study}/{arm}"] = {name: np.stack([seed[name] for seed in seeds]) for name in seeds[0]}
+    return scores
+
+
+def placebo_gap(
+    scores: Scores, original: str = "cifar10", new: str = "cifar102", *, level: float = 0.95
+) -> pd.DataFrame:
+    """Return the gap between two test sets of one distribution, per model and pooled over the models.
+
+    scores: model -> set -> correctness 0-1, (seeds, n) or (n,), models trained on the reference only. An image's
+    score is its mean over seeds (pooled: over seeds, then models); the two sets are independent samples of images, so
+    the interval is Welch's over images, given these trained models. Columns: model, original_set, new_set, original,
+    new, gap, low, high, holds_zero, n_original, n_new, seeds, level; the last row is "all models". Raises ValueError.
+    """
+    images = {model: (_mean(scores, model, original), _mean(scores, model, new)) for model in _models(scores)}
+    seeds = {model: len(np.atleast_2d(scores[model][original])) for model in images}
+    images[POOLED] = tuple(pooled_images(scores, name) for name in (original, new))
+    rows = []
+    for model, (first, second) in images.items():
+        gap, low, high = intervals.mean_difference(first, second, level)
+        holds_zero = bool(low <= 0 <= high)
+        shares = (first.mean(), second.mean(), gap, low, high, holds_zero)
+        rows.append((model, original, new, *shares, len(first), len(second), seeds.get(model, sum(seeds.values()))))
+    columns = ["model", "original_set", "new_set", "original", "new", "gap", "low", "high", "holds_zero"]
+    return pd.DataFrame(rows, columns=[*columns, "n_original", "n_new", "seeds"]).assign(level=level)
+
+
+def class_gaps(
+    scores: Scores,
+    labels: Mapping[str, np.ndarray],
+    original: str = "cifar10",
+    new: str = "cifar102",
+    *,
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """Return placebo_gap's last row, over all models, for the images of each class that both sets have.
+
+    labels: set name -> integers (n,). The class's name stands in column class_name; at least 2 images on either side.
+    """
+    truth = {name: np.asarray(labels[name]) for name in (original, new)}
+    images = {name: pooled_images(scores, name) for name in truth}
+    rows = []
+    for label in np.intersect1d(*truth.values()):
+        chosen = [images[name][truth[name] == label] for name in truth]
+        if min(map(len, chosen)) < 2:
+            continue
+        gap = intervals.mean_difference(*chosen, level)
+        sides = (*(side.mean() for side in chosen), *gap, bool(gap[1] <= 0 <= gap[2]), *map(len, chosen))
+        rows.append((accuracies.class_name(int(label)), original, new, *sides, level))
+    columns = ["class_name", "original_set", "new_set", "original", "new", "gap", "low", "high", "holds_zero"]
+    return pd.DataFrame(rows, columns=[*columns, "n_original", "n_new", "level"])
+
+
+def pooled_images(scores: Scores, name: str) -> np.ndarray:
+    """Return each image's share of right answers on a set, float64 (n,): mean over seeds, then over models."""
+    return _pooled([_mean(scores, model, name) for model in _models(scores)], name)
+
+
+def placebo_slope(
+    scores: Scores,
+    original: str = "cifar10",
+    new: str = "cifar102",
+    axis: str = "linear",
+    *,
+    level: float = 0.95,
+    resamples: int = 1_000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Return the slope of new on original accuracy over the models, with intervals over models and over images.
+
+    scores: as placebo_gap, at least 3 models. Rows over = "models" (other models, these images) and "images" (these
+    models, other images). Columns: over, axis, slope, low, high, holds_one, intercept, r2, p_value, num_models,
+    warning, level. Below 10 models the warning says that the interval over models is too narrow.
+    """
+    sides = [np.column_stack([_mean(scores, model, name) for model in _models(scores)]) for name in (original, new)]
+    means = [side.mean(axis=0) for side in sides]
+    fits = {"models": lines.fit_line(*means, axis, level=level, seed=seed)}
+    fits["images"], _ = lines.image_band(*sides, axis, level=level, resamples=resamples, seed=seed)
+    rows = []
+    for over, fit in fits.items():
+        limits = (fit.slope, fit.slope_low, fit.slope_high, bool(fit.slope_low <= 1 <= fit.slope_high))
+        few = f"an interval over {fit.n} models is too narrow" if over == "models" and fit.n < FEW_MODELS else ""
+        warning = "; ".join(text for text in (few, fit.warning) if text)
+        rows.append((over, axis, *limits, fit.intercept, fit.r2, fit.p_value, fit.n, warning))
+    columns = [
+        "over",
+        "axis",
+        "slope",
+        "low",
+        "high",
+        "holds_one",
+        "intercept",
+        "r2",
+        "p_value",
+        "num_models",
+        "warning",
+    ]
+    return pd.DataFrame(rows, columns=columns).assign(level=level)
+
+
+def placebo_keywords(
+    scores: Scores,
+    labels: Mapping[str, np.ndarray],
+    keywords: Mapping[str, np.ndarray],
+    original: str = "cifar10",
+    new: str = "cifar102",
+    **options: float,
+) -> pd.DataFrame:
+    """Return the placebo gap before and after reweighting the new set to the original's keyword mix.
+
+    labels, keywords: set name -> (n,), from the sets' own file names. options: of keyword_reweighted. Rows: each model
+    and "all models". Columns: model, original_set, new_set and those of KeywordMixture.
+    """
+    images = {model: [_mean(scores, model, name) for name in (original, new)] for model in _models(scores)}
+    images[POOLED] = [pooled_images(scores, name) for name in (original, new)]
+    rows = []
+    for model, sides in images.items():
+        tables = [
+            keyword_mixture.image_table(side, labels[name], keywords[name])
+            for side, name in zip(sides, (original, new), strict=True)
+        ]
+        mixture = keyword_mixture.keyword_reweighted(*tables, **options)
+        rows.append({"model": model, "original_set": original, "new_set": new} | vars(mixture))
+    return pd.DataFrame(rows)
+
+
+def _models(scores: Scores) -> list[str]:
+    if not scores:
+        raise ValueError("scores: expected at least one model, found none")
+    return list(scores)
+
+
+def _mean(scores: Scores, model: str, name: str) -> np.ndarray:
+    if name not in scores[model]:
+        raise ValueError(f"{model}: was not evaluated on {name!r}; its sets are {sorted(scores[model])}")
+    values = np.atleast_2d(np.asarray(scores[model][name], dtype=np.float64))
+    if not values.size or not np.isfinite(values).all() or values.min() < 0 or values.max() > 1:
+        raise ValueError(f"{model}: {name}: expected correctness 0-1 of shape (seeds, n), found {values.shape}")
+    return values.mean(axis=0)
+
+
+def _pooled(sides: list[np.ndarray], name: str) -> np.ndarray:
+    if len({len(side) for side in sides}) > 1:
+        raise ValueError(f"{name}: the models hold {[len(side) for side in sides]} images, expected one number")
+    return np.mean(sides, axis=0)
+
+
+def _right(found: Mapping[str, SetPredictions], labels: Mapping[str, np.ndarray], run: str) -> dict[str, np.ndarray]:
+    right = {}
+    for name in (name for name in found if name in labels):
+        ids, truth = found[name].class_ids, np.asarray(labels[name])
+        if ids.shape != truth.shape:
+            raise ValueError(f"{run}: {name}: holds {len(ids)} predictions, its set has {len(truth)} labels")
+        right[name] = ids == truth
+    return right

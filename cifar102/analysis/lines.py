@@ -1,0 +1,247 @@
+"""Lines of new on original accuracy: fits on linear, logit and probit axes, their bands, and who stands above them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import special, stats
+
+from cifar102.analysis import intervals
+
+CLIP = 0.5 / 10_000  # half an image of CIFAR-10's test set: what an accuracy of 0 or 1 becomes on logit and probit axes
+BLOCK = 10_000  # resamples drawn at once, so that memory stays small
+LOW_ACCURACY = 0.1  # models this far below the mean original accuracy are asked whether they carry the fit alone
+AXES: dict[str, tuple[Callable, Callable]] = {
+    "linear": (lambda share: 100 * share, lambda value: value / 100),
+    "logit": (special.logit, special.expit),
+    "probit": (stats.norm.ppf, stats.norm.cdf),
+}
+
+
+@dataclass(frozen=True)
+class LineFit:
+    """A least-squares line of new on original accuracy on one axis (linear: in percent).
+
+    r2: squared correlation; p_value: of a slope of zero (t test); n: models; *_low, *_high: percentile bootstrap over
+    models at `level` (NaN without resamples); num_clipped: accuracies at 0 or 1 that were moved by CLIP; warning: a
+    sentence where low-accuracy models carry the fit, else "".
+    """
+
+    axis: str
+    slope: float
+    intercept: float
+    r2: float
+    p_value: float
+    n: int
+    slope_low: float
+    slope_high: float
+    intercept_low: float
+    intercept_high: float
+    level: float
+    resamples: int
+    num_clipped: int
+    warning: str
+
+    def predict(self, original: np.ndarray) -> np.ndarray:
+        """Return the new accuracy (0-1) that the line gives for original accuracies (0-1)."""
+        return from_axis(self.slope * to_axis(original, self.axis) + self.intercept, self.axis)
+
+
+def fit_line(
+    original: np.ndarray,
+    new: np.ndarray,
+    axis: str = "probit",
+    *,
+    level: float = 0.95,
+    resamples: int = 100_000,
+    seed: int = 0,
+) -> LineFit:
+    """Fit new on original accuracy over models, least squares on a "linear" (percent), "logit" or "probit" axis.
+
+    original, new: accuracies 0-1, (models,), at least 3 models that differ. Accuracies of 0 or 1 have no place on logit
+    and probit axes: they are moved by CLIP (.00005) and counted in num_clipped. The 95 % interval (`level`) is a
+    percentile bootstrap over models. Raises ValueError. Source: Recht et al. 2018 (arXiv 1806.00451), section 4.
+    """
+    original, new = check_accuracies(original, new)
+    x, y = to_axis(original, axis), to_axis(new, axis)
+    if np.ptp(x) == 0:
+        raise ValueError(f"original: a line needs models of different accuracy, found {len(x)} of {original[0]}")
+    line = stats.linregress(x, y)
+    slopes, starts = _bootstrap(x, y, resamples, seed)
+    return LineFit(
+        axis,
+        float(line.slope),
+        float(line.intercept),
+        float(line.rvalue**2),
+        float(line.pvalue),
+        len(x),
+        *intervals.percentile_interval(slopes, level),
+        *intervals.percentile_interval(starts, level),
+        level,
+        resamples,
+        0 if axis == "linear" else int(_at_edge(original).sum() + _at_edge(new).sum()),
+        _leverage_warning(original, x, y),
+    )
+
+
+def band(
+    original: np.ndarray,
+    new: np.ndarray,
+    axis: str = "probit",
+    *,
+    at: np.ndarray | None = None,
+    level: float = 0.95,
+    resamples: int = 2_000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Return the fitted line with its bootstrap band over models: original, new, low, high (0-1), axis, level.
+
+    at: original accuracies (0-1) where the band is wanted; without it 101 places over the models' range.
+    """
+    fit = fit_line(original, new, axis, level=level, resamples=0)
+    original, new = check_accuracies(original, new)
+    at = np.linspace(original.min(), original.max(), 101) if at is None else np.asarray(at, dtype=np.float64)
+    lines = _bootstrap(to_axis(original, axis), to_axis(new, axis), resamples, seed)
+    return _band_table(fit, at, *lines)
+
+
+def image_band(
+    original: np.ndarray,
+    new: np.ndarray,
+    axis: str = "probit",
+    *,
+    at: np.ndarray | None = None,
+    level: float = 0.95,
+    resamples: int = 1_000,
+    seed: int = 0,
+) -> tuple[LineFit, pd.DataFrame]:
+    """Return (fit, band) with the bootstrap over images: the models are fixed, both test sets are drawn anew.
+
+    original, new: bool or float (n, models) as accuracies.correctness gives, the models in one order. The fit's slope
+    and intercept intervals are over images here. Accuracies that a draw brings to 0 or 1 are clipped.
+    """
+    tables = [np.asarray(table, dtype=np.float64) for table in (original, new)]
+    if any(table.ndim != 2 for table in tables) or tables[0].shape[1] != tables[1].shape[1]:
+        raise ValueError(f"expected (images, models) twice, found shapes {[table.shape for table in tables]}")
+    means = [table.mean(axis=0) for table in tables]
+    fit = fit_line(*means, axis, level=level, resamples=0)
+    rng = np.random.default_rng(seed)
+    x, y = (to_axis(_resampled_means(table, resamples, rng), axis) for table in tables)
+    slopes, starts = _lines(x, y)
+    limits = [*intervals.percentile_interval(slopes, level), *intervals.percentile_interval(starts, level)]
+    names = ("slope_low", "slope_high", "intercept_low", "intercept_high")
+    at = np.linspace(means[0].min(), means[0].max(), 101) if at is None else np.asarray(at, dtype=np.float64)
+    fit = LineFit(**vars(fit) | dict(zip(names, limits, strict=True)) | {"resamples": resamples})
+    return fit, _band_table(fit, at, slopes, starts)
+
+
+def influence(original: np.ndarray, new: np.ndarray, axis: str = "probit") -> pd.DataFrame:
+    """Return the fit with each model left out: model, slope, intercept, slope_change, r2; the most influential first.
+
+    original, new: accuracies 0-1 of at least 4 models; a Series' index names them.
+    """
+    names = model_names(original)
+    full = fit_line(original, new, axis, resamples=0)
+    original, new = check_accuracies(original, new, least=4)
+    rows = []
+    for i, name in enumerate(names):
+        fit = fit_line(np.delete(original, i), np.delete(new, i), axis, resamples=0)
+        rows.append((name, fit.slope, fit.intercept, fit.slope - full.slope, fit.r2))
+    table = pd.DataFrame(rows, columns=["model", "slope", "intercept", "slope_change", "r2"])
+    return table.sort_values("slope_change", key=np.abs, ascending=False, kind="stable", ignore_index=True)
+
+
+def to_axis(share: np.ndarray, axis: str) -> np.ndarray:
+    """Put accuracies (0-1) on an axis: percent, log odds, or normal quantiles; 0 and 1 are clipped on the last two."""
+    if axis not in AXES:
+        raise ValueError(f"axis: expected one of {list(AXES)}, found {axis!r}")
+    share = np.asarray(share, dtype=np.float64)
+    return AXES[axis][0](share if axis == "linear" else np.clip(share, CLIP, 1 - CLIP))
+
+
+def from_axis(value: np.ndarray, axis: str) -> np.ndarray:
+    """Bring values of an axis back to accuracies (0-1); the inverse of to_axis."""
+    if axis not in AXES:
+        raise ValueError(f"axis: expected one of {list(AXES)}, found {axis!r}")
+    return AXES[axis][1](np.asarray(value, dtype=np.float64))
+
+
+def check_accuracies(original: np.ndarray, new: np.ndarray, least: int = 3) -> tuple[np.ndarray, np.ndarray]:
+    """Return both as float64 (models,) if they are at least `least` accuracies 0-1 each, as many as each other."""
+    if isinstance(original, pd.Series) and isinstance(new, pd.Series) and set(original.index) != set(new.index):
+        raise ValueError("original and new name different models")
+    if isinstance(original, pd.Series) and isinstance(new, pd.Series) and original.index.is_unique:
+        new = new.loc[original.index]
+    checked = []
+    for name, values in (("original", original), ("new", new)):
+        values = np.asarray(values)
+        if values.dtype.kind not in "iuf":
+            raise ValueError(f"{name}: expected accuracies 0-1, found {values.dtype} {values.ravel()[:3].tolist()}")
+        values = values.astype(np.float64)
+        if values.ndim != 1 or len(values) < least:
+            raise ValueError(f"{name}: expected accuracies of at least {least} models, found shape {values.shape}")
+        if not np.isfinite(values).all() or values.min() < 0 or values.max() > 1:
+            raise ValueError(f"{name}: expected accuracies 0-1 (not percent), found {values.min()} to {values.max()}")
+        checked.append(values)
+    if len(checked[0]) != len(checked[1]):
+        raise ValueError(f"original holds {len(checked[0])} models, new {len(checked[1])}; expected the same models")
+    return checked[0], checked[1]
+
+
+def model_names(values: np.ndarray | pd.Series) -> list[str]:
+    """Return the models' names: a Series' index, else "0", "1" and so on."""
+    return [str(name) for name in (values.index if isinstance(values, pd.Series) else range(len(values)))]
+
+
+def _bootstrap(x: np.ndarray, y: np.ndarray, resamples: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    parts = [np.empty((2, 0))]
+    for start in range(0, resamples, BLOCK):
+        chosen = rng.integers(len(x), size=(min(BLOCK, resamples - start), len(x)))
+        parts.append(np.stack(_lines(x[chosen], y[chosen])))
+    slopes, starts = np.concatenate(parts, axis=1)
+    return slopes, starts
+
+
+def _lines(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Slopes and intercepts of many least-squares lines, rows (resamples, models); NaN where all x are one."""
+    x_mean, y_mean = x.mean(axis=1), y.mean(axis=1)
+    spread = ((x - x_mean[:, None]) ** 2).sum(axis=1)
+    shared = ((x - x_mean[:, None]) * (y - y_mean[:, None])).sum(axis=1)
+    slopes = np.divide(shared, spread, out=np.full(len(x), np.nan), where=spread > 1e-12)
+    return slopes, y_mean - slopes * x_mean
+
+
+def _resampled_means(table: np.ndarray, resamples: int, rng: np.random.Generator) -> np.ndarray:
+    weights = rng.multinomial(len(table), np.full(len(table), 1 / len(table)), size=resamples)
+    return weights @ table / len(table)
+
+
+def _band_table(fit: LineFit, at: np.ndarray, slopes: np.ndarray, starts: np.ndarray) -> pd.DataFrame:
+    kept = np.isfinite(slopes)
+    drawn = from_axis(slopes[kept, None] * to_axis(at, fit.axis) + starts[kept, None], fit.axis)
+    tail = (1 - fit.level) / 2
+    low, high = np.quantile(drawn, [tail, 1 - tail], axis=0) if len(drawn) else np.full((2, len(at)), np.nan)
+    columns = {"original": at, "new": fit.predict(at), "low": low, "high": high}
+    return pd.DataFrame(columns | {"axis": fit.axis, "level": fit.level})
+
+
+def _leverage_warning(original: np.ndarray, x: np.ndarray, y: np.ndarray) -> str:
+    """A sentence where the slope without the few low-accuracy models leaves the fit's own 95 % interval, else ""."""
+    low = original < original.mean() - LOW_ACCURACY
+    rest = ~low
+    if not low.any() or rest.sum() < 3 or low.sum() > len(x) / 3 or np.ptp(x[rest]) == 0:
+        return ""
+    full, without = stats.linregress(x, y), stats.linregress(x[rest], y[rest])
+    noise = max(stats.t.isf(0.025, len(x) - 2) * full.stderr, 0.01 * abs(full.slope))
+    if abs(without.slope - full.slope) <= noise:
+        return ""
+    return (
+        f"{low.sum()} of {len(x)} models are {100 * LOW_ACCURACY:.0f} points or more below the mean and carry the fit: "
+        f"slope {full.slope:.3f} with them, {without.slope:.3f} without"
+    )
+
+
+def _at_edge(share: np.ndarray) -> np.ndarray:
+    return (share < CLIP) | (share > 1 - CLIP)

@@ -1,0 +1,164 @@
+"""The published models of CIFAR-10.1 on two test sets: what they say, and every table that is made of it."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from cifar102.analysis import (
+    accuracies,
+    agreement_line,
+    drop_terms,
+    gaps,
+    keyword_mixture,
+    lines,
+    model_pairs,
+    published_files,
+    robustness,
+    single_images,
+)
+
+ORIGINAL = "cifar10"
+LEAST_MODELS = 3  # for a line
+
+
+@dataclass(frozen=True)
+class PublishedModels:
+    """What the same models say on the original and on one new test set.
+
+    version: the new set, "cifar10.1-v4". labels, predictions and keywords by set name, "cifar10" and the version:
+    integers (n,); model -> class ids int64 (n,), models in one order; text (n,), left out where nobody published them.
+    """
+
+    version: str
+    labels: dict[str, np.ndarray]
+    predictions: dict[str, dict[str, np.ndarray]]
+    keywords: dict[str, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def sets(self) -> tuple[str, str]:
+        """The names of the two sets, the original one first."""
+        return ORIGINAL, self.version
+
+
+def versions(folder: Path) -> tuple[str, ...]:
+    """Return the versions of CIFAR-10.1 of which a folder has labels and predictions: ("cifar10.1-v4", ...)."""
+    homes = sorted((Path(folder) / "model_predictions").glob("v*_predictions"))
+    names = [f"cifar10.1-{home.name.removesuffix('_predictions')}" for home in homes if any(home.glob("*.json"))]
+    labelled = [name for name in names if published_files.published_file(folder, name, "labels").is_file()]
+    return tuple(sorted(labelled, key=lambda name: (len(name), name)))
+
+
+def read(
+    folder: Path, version: str, original_labels: np.ndarray, original_keywords: np.ndarray | None = None
+) -> PublishedModels:
+    """Read the models that have predictions on CIFAR-10's test set and on a version of CIFAR-10.1.
+
+    folder: CIFAR-10.1 (datasets/, model_predictions/, other_data/); original_labels, original_keywords: of the test
+    set, (n,). Raises FileNotFoundError with the files' home, ValueError where a length or a class number is wrong.
+    """
+    labels = {ORIGINAL: original_labels, version: published_files.read_published_labels(folder, version)}
+    found = {name: published_files.read_published(folder, name, len(labels[name])) for name in labels}
+    shared = [model for model in found[ORIGINAL] if model in found[version]]
+    if not shared:
+        raise ValueError(f"{folder}: no model has predictions on both {ORIGINAL} and {version}")
+    predictions = {name: {model: ids[model] for model in shared} for name, ids in found.items()}
+    try:
+        keywords = {version: published_files.read_published_keywords(folder, version)}
+    except FileNotFoundError:
+        keywords = {}
+    keywords |= {} if original_keywords is None else {ORIGINAL: np.asarray(original_keywords)}
+    return PublishedModels(version, labels, predictions, keywords)
+
+
+def scores(models: PublishedModels) -> dict[str, dict[str, np.ndarray]]:
+    """Return which images each model gets right, as placebo_gap takes it: model -> set -> bool (1, n)."""
+    right = {name: accuracies.correctness(models.predictions[name], models.labels[name]) for name in models.sets}
+    return {
+        model: {name: right[name][model].to_numpy()[None] for name in models.sets} for model in right[models.version]
+    }
+
+
+def version_table(models: PublishedModels, *, level: float = 0.95, seed: int = 0) -> pd.DataFrame:
+    """Return the gap and the line of one version, a row an axis.
+
+    Columns: version, num_models, n_original, n_new, gap (mean over models), gap_low, gap_high (Welch over images),
+    spearman, kendall, and those of lines.LineFit without n. No rows for fewer than 3 models, which have no line.
+    """
+    gap = gaps.placebo_gap(scores(models), *models.sets, level=level).iloc[-1]
+    sides = [_accuracy(models, name) for name in models.sets]
+    first = {"version": models.version, "num_models": len(sides[0]), "n_original": gap["n_original"]}
+    first |= {"n_new": gap["n_new"], "gap": gap["gap"], "gap_low": gap["low"], "gap_high": gap["high"]}
+    if len(sides[0]) < LEAST_MODELS:
+        return pd.DataFrame()
+    first |= robustness.rank_correlations(*sides)
+    fits = [vars(lines.fit_line(*sides, axis, level=level, seed=seed)) for axis in lines.AXES]
+    return pd.DataFrame([first | {name: value for name, value in fit.items() if name != "n"} for fit in fits])
+
+
+def model_tables(models: PublishedModels, level: float = 0.95) -> dict[str, pd.DataFrame]:
+    """Return the tables that have a row a model or a pair of models, by name.
+
+    gap, averages (micro and macro, whole and without each class in turn), robustness, ranks, influence, pairs and
+    certain_ranks (of the new set), terms, agreement. Those that need a line are left out below 3 models (influence:
+    4), those of pairs below 2.
+    """
+    tables = [_table(models, name, level) for name in models.sets]
+    found = {"gap": accuracies.gap_table(*tables, level)}
+    found["averages"] = pd.concat([_averages(models, name, level) for name in models.sets], ignore_index=True)
+    sides = [table.set_index("model")["accuracy"] for table in tables]
+    found["ranks"] = robustness.rank_table(*sides)
+    found["terms"] = drop_terms.decompose(*tables, models_tested=len(tables[0]), level=level)
+    said = [models.predictions[name] for name in models.sets]
+    if len(sides[0]) > 1:
+        found["pairs"] = model_pairs.mcnemar_table(said[1], models.labels[models.version], level)
+        found["certain_ranks"] = model_pairs.certain_ranks(found["pairs"])
+    if len(sides[0]) >= LEAST_MODELS and np.ptp(sides[0]) > 0:
+        sizes = dict(zip(("n_original", "n_new"), (int(table["n"].iloc[0]) for table in tables), strict=True))
+        found["robustness"] = robustness.effective_robustness(*sides, level=level, **sizes)
+        labels = [models.labels[name] for name in models.sets]
+        found["agreement"] = agreement_line.agreement_on_the_line(*said, *labels).models
+    if len(sides[0]) > LEAST_MODELS:
+        found["influence"] = pd.concat(
+            [lines.influence(*sides, axis).assign(axis=axis) for axis in lines.AXES], ignore_index=True
+        )
+    return found
+
+
+def image_tables(models: PublishedModels, level: float = 0.95, seed: int = 0) -> dict[str, pd.DataFrame]:
+    """Return the tables about classes, keywords and images, by name.
+
+    classes (gap per model and class), confusion (its change, mean over models), difficulty (both sets, hardest first),
+    and where both sets have keywords: keywords (accuracy per keyword, mean over models, shrunk), keyword_mixture.
+    """
+    sides = [(models.predictions[name], models.labels[name]) for name in models.sets]
+    found = {"classes": accuracies.class_gap_table(*(accuracies.class_table(*side, level) for side in sides), level)}
+    found["confusion"] = accuracies.confusion_difference(*sides[0], *sides[1])
+    difficulty = [single_images.difficulty_table(*side) for side in sides]
+    found["difficulty"] = pd.concat(
+        [table.assign(set=name) for table, name in zip(difficulty, models.sets, strict=True)], ignore_index=True
+    )
+    if set(models.keywords) == set(models.sets):
+        right = [accuracies.correctness(*side).mean(axis=1) for side in sides]
+        images = [
+            keyword_mixture.image_table(right[k], sides[k][1], models.keywords[name])
+            for k, name in enumerate(models.sets)
+        ]
+        found["keywords"] = keyword_mixture.keyword_pairs(*images, level=level)
+        found["keyword_mixture"] = pd.DataFrame(
+            [vars(keyword_mixture.keyword_reweighted(*images, level=level, seed=seed))]
+        )
+    return found
+
+
+def _table(models: PublishedModels, name: str, level: float) -> pd.DataFrame:
+    return accuracies.accuracy_table(models.predictions[name], models.labels[name], level)
+
+
+def _accuracy(models: PublishedModels, name: str) -> pd.Series:
+    return _table(models, name, 0.95).set_index("model")["accuracy"]
+
+
+def _averages(models: PublishedModels, name: str, level: float) -> pd.DataFrame:
+    return accuracies.leave_one_out_table(models.predictions[name], models.labels[name], level).assign(set=name)

@@ -1,0 +1,139 @@
+"""The log of verdicts: one JSON object a line, appended and on disk before `append` returns, never rewritten."""
+
+import csv
+from collections.abc import Container, Hashable, Iterable, Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from cifar102.cifar import CLASS_NAMES
+from cifar102.sampling.quotas import classes_of_keywords
+from cifar102.workspace import append_log
+from cifar102.workspace.files import write_table
+
+VERDICTS = ("yes", "no", "unsure")
+WITHDRAWN = "withdrawn"  # takes the rater's verdict back, as if the image had not been judged
+SETTLING = " (settling)"  # ends the rater's name of a verdict that was given with the differing ones in view
+FIELDS = ("tiny_index", "keyword", "class", "rater", "verdict", "time")
+
+
+class VoteLog:
+    """The verdicts in one .jsonl file (README, "Votes"), an open-ended log several processes may append to.
+
+    The current state is the last verdict per rater and image. Nothing is ever rewritten: a line that was torn by a
+    kill stays in the file, is listed by `refused`, and the next vote begins on a line of its own.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+
+    def append(self, *values: object, **fields: object) -> dict[str, object]:
+        """Append one vote and return it as written; when this returns, the vote is on disk.
+
+        Given as a mapping, by position (tiny_index, keyword, class, rater, verdict, time) or by name, where
+        `class_name` stands for `class`. time: ISO 8601 UTC, now if left out. ValueError names a field that is wrong.
+        """
+        if len(values) > len(FIELDS):
+            raise ValueError(f"a vote has the fields {list(FIELDS)}, found {len(values)} values")
+        given = values[0] if values and isinstance(values[0], Mapping) else dict(zip(FIELDS, values, strict=False))
+        return self.append_many([{**given, **fields}])[0]
+
+    def append_many(self, votes: Iterable[Mapping[str, object]]) -> list[dict[str, object]]:
+        """Append several votes with one write and one fsync; all are checked before the first is written."""
+        checked = [check_vote(vote) for vote in votes]
+        if checked:
+            append_log.append(self.path, checked)
+        return checked
+
+    def table(self, all: bool = False) -> pd.DataFrame:
+        """Return the last verdict per rater and image, sorted by tiny_index, class and rater.
+
+        all: every vote instead, in the order of the file. Columns tiny_index (int64), keyword, class, rater, verdict,
+        time. A file that does not exist is an empty log.
+        """
+        votes = vote_table([vote for _, vote, reason in append_log.read(self.path, check_vote) if not reason])
+        return votes if all else current(votes)
+
+    def refused(self) -> pd.DataFrame:
+        """Return the lines that hold no vote: columns line (from 1), text, reason."""
+        rows = [(number, text, reason) for number, text, reason in append_log.read(self.path, check_vote) if reason]
+        return pd.DataFrame(rows, columns=["line", "text", "reason"])
+
+    def ledger(self) -> append_log.Ledger:
+        """Open the log for a page that stays open: the current votes, kept up, and writing that may be repeated."""
+        return append_log.Ledger(self.path, check_vote, _question)
+
+
+def check_vote(vote: Mapping[str, object]) -> dict[str, object]:
+    """Return a vote with its six fields in order; ValueError says which field is missing, unknown or wrong."""
+    if not isinstance(vote, Mapping):
+        raise ValueError(f"a vote is an object with the fields {list(FIELDS)}, found {vote!r}")
+    vote = {"class" if key == "class_name" else key: value for key, value in vote.items()}
+    vote["time"] = vote.get("time") or append_log.now()
+    if set(vote) != set(FIELDS):
+        raise ValueError(f"a vote has the fields {list(FIELDS)}, found {sorted(map(str, vote))}")
+    index = vote["tiny_index"]
+    if isinstance(index, bool) or not hasattr(index, "__index__") or not 0 <= int(index) < 2**63:
+        raise ValueError(f"vote: tiny_index is a whole number from 0 on, found {index!r}")
+    for field in FIELDS[1:]:
+        if not isinstance(vote[field], str) or not vote[field].strip():
+            raise ValueError(f"vote on {index}: {field} is text, found {vote[field]!r}")
+    for field, allowed in (("class", CLASS_NAMES), ("verdict", (*VERDICTS, WITHDRAWN))):
+        if vote[field] not in allowed:
+            raise ValueError(f"vote on {index}: {field} is one of {list(allowed)}, found {vote[field]!r}")
+    append_log.moment(vote["time"])
+    return {field: int(index) if field == "tiny_index" else str(vote[field]) for field in FIELDS}
+
+
+def check_candidate(vote: Mapping[str, object], candidates: Container[tuple[int, str, str]]) -> dict[str, object]:
+    """Check a vote as check_vote does, and that its tiny_index, keyword and class name one of the candidates."""
+    checked = check_vote(vote)
+    if (checked["tiny_index"], checked["keyword"], checked["class"]) not in candidates:
+        raise ValueError(f"image {checked['tiny_index']} is no candidate of {checked['class']}/{checked['keyword']}")
+    return checked
+
+
+def _question(vote: Mapping[str, object]) -> Hashable:
+    """What a vote answers: one rater, one image, and the class where the keyword stands in two (see current)."""
+    return vote["rater"], vote["tiny_index"], vote["class"] if vote["keyword"] in classes_of_keywords() else ""
+
+
+def vote_table(votes: list[Mapping[str, object]]) -> pd.DataFrame:
+    """Make the vote table of checked votes, in the order given."""
+    return pd.DataFrame(votes, columns=list(FIELDS)).astype({"tiny_index": "int64"} | dict.fromkeys(FIELDS[1:], object))
+
+
+def current(votes: pd.DataFrame) -> pd.DataFrame:
+    """Keep the last verdict per rater and image unless it takes the vote back, by tiny_index, class and rater.
+
+    An image of a keyword that stands in two classes is asked about once per class, and both answers count.
+    """
+    in_two = votes["keyword"].isin(classes_of_keywords())
+    asked = votes.assign(question=votes["class"].where(in_two, ""))
+    last = asked.drop_duplicates(["tiny_index", "question", "rater"], keep="last")
+    last = last[last["verdict"] != WITHDRAWN]
+    return last.sort_values(["tiny_index", "question", "rater"]).drop(columns="question").reset_index(drop=True)
+
+
+def is_settling(votes: pd.DataFrame) -> pd.Series:
+    """Which votes settle a disagreement: given with the others' in view, they say nothing about agreement."""
+    return votes["rater"].astype(str).str.endswith(SETTLING)
+
+
+def write_csv(path: Path, votes: pd.DataFrame) -> Path:
+    """Write votes as plain CSV with the six columns, atomically."""
+    return write_table(Path(path), votes[list(FIELDS)])
+
+
+def read_csv(path: Path) -> pd.DataFrame:
+    """Read votes from CSV; ValueError names the file and the line of a vote that is wrong."""
+    votes = []
+    with Path(path).open(encoding="utf-8", newline="") as file:
+        rows = csv.DictReader(file)  # not pandas, which takes the keyword "nan" (a grandmother) for a missing value
+        try:
+            for row in rows:
+                index = row.get("tiny_index") or ""
+                votes.append(check_vote(row | {"tiny_index": int(index) if index.isdecimal() else index}))
+        except (ValueError, csv.Error) as error:
+            raise ValueError(f"{path}: line {rows.line_num}: {error}") from error
+    return vote_table(votes)

@@ -1,0 +1,137 @@
+"""What two sets of images share (`python -m cifar102 duplicates A B`): copies, near-duplicates, groups, a picture."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from PIL import Image, ImageDraw
+
+from cifar102.cifar import ImageSet
+from cifar102.datasets import lookup
+from cifar102.dedup import block_search, exact_copies, pair_table
+from cifar102.workspace.files import Workspace, replacing, write_table
+
+ZOOM = 3
+PAIRS_IN_A_LINE = 6
+TILE = 32 * ZOOM
+GAP, CAPTION = 8, 16
+
+
+@dataclass(frozen=True)
+class Leakage:
+    """What was found between two sets.
+
+    exact: group, set, row, label, is_label_conflict of the groups with members in both sets (or of all groups, within
+    one set); near: the pair table without pairs of verdict "different", with query_set and reference_set in front, the
+    most similar first; groups: group, set, row of the images that hang together by pairs of verdict "duplicate";
+    sizes: set name -> images; folder: where exact.csv, near.csv, groups.csv and pairs.png are.
+    """
+
+    exact: pd.DataFrame
+    near: pd.DataFrame
+    groups: pd.DataFrame
+    sizes: dict[str, int]
+    folder: Path
+
+    def __str__(self) -> str:
+        query = list(self.sizes)[-1]
+        reference, total = next(iter(self.sizes)), self.sizes[query]
+        copies = self.exact.loc[self.exact["set"] == query, "row"].nunique()
+        lines = [f"{query} ({total:,} images) against {reference} ({self.sizes[reference]:,} images)"]
+        what = "themselves in several copies" if query == reference else "equal to one of the other set"
+        lines.append(f"  exact: {self.exact['group'].nunique():,} groups; {copies:,} images {what}")
+        for verdict, text in (("duplicate", "have a near-duplicate"), ("review", "more have a pair to be looked at")):
+            lines.append(f"  near: {self._share(verdict, query == reference, total)} {text}")
+        members = self.groups.groupby("group").size()
+        lines.append(
+            f"  groups: {len(members):,} of near-duplicates, the largest of {members.max() if len(members) else 0:,}"
+        )
+        lines.append(f"  tables and contact sheet: {self.folder}")
+        return "\n".join(lines)
+
+    def _share(self, verdict: str, is_within: bool, total: int) -> str:
+        def images(part: pd.DataFrame) -> set[int]:
+            return set(part["query"]) | (set(part["reference"]) if is_within else set())
+
+        found = images(self.near[self.near["verdict"] == verdict])
+        if verdict == "review":
+            found -= images(self.near[self.near["verdict"] == "duplicate"])
+        return f"{len(found):,} images ({len(found) / max(total, 1):.1%})"
+
+
+def report(
+    first: str, second: str, workspace: Workspace, folder: Path | None = None, scheduler: str = "", **options: float
+) -> Leakage:
+    """Find what the second set shares with the first, and write it down.
+
+    first, second: names, files or folders as lookup.load takes them; the same one twice looks within it.
+    options: k, duplicate, review, max_shift of dedup.near_duplicates. scheduler: of a Dask cluster that shares the
+    search. Writes exact.csv, near.csv, groups.csv, pairs.png into `folder`, by default
+    results/duplicates_<first>_<second> of the workspace, and the blocks of the search into built/blocks, from which a
+    broken-off report goes on. print() of the result is the report in words.
+    """
+    images = {name: lookup.load(name, workspace) for name in dict.fromkeys((first, second))}
+    name = f"duplicates_{_plain(first)}_{_plain(second)}"
+    folder = folder or workspace.results / name
+    found = compare(images, folder, workspace.built / "blocks" / name, scheduler, **options)
+    for part in ("exact", "near", "groups"):
+        write_table(folder / f"{part}.csv", getattr(found, part))
+    with replacing(folder / "pairs.png") as temporary:
+        contact_sheet(found.near, images).save(temporary, format="PNG")
+    return found
+
+
+def compare(sets: dict[str, ImageSet], folder: Path, blocks: Path, scheduler: str = "", **options: float) -> Leakage:
+    """Compare one set with itself, or the second of two (the queries) with the first; blocks of the search are kept."""
+    names = list(sets)
+    reference, query = names[0], names[-1]
+    exact = exact_copies.exact_table(sets)
+    exact = exact[exact.groupby("group")["set"].transform("nunique") == len(names)].reset_index(drop=True)
+    others = sets[reference].images if len(names) == 2 else None
+    near = block_search.search("near_duplicates", sets[query].images, others, blocks, scheduler, **options)
+    near = near[near["verdict"] != "different"].sort_values(["ssim", "query"], ascending=[False, True], kind="stable")
+    if len(names) == 1:
+        near = near[~pd.DataFrame(np.sort(near[["query", "reference"]], axis=1), index=near.index).duplicated()]
+    near.insert(0, "query_set", query)
+    near.insert(2, "reference_set", reference)
+    sizes = {name: len(value) for name, value in sets.items()}
+    near = near.reset_index(drop=True)
+    return Leakage(exact, near, _groups(near[near["verdict"] == "duplicate"], sizes), sizes, folder)
+
+
+def _groups(pairs: pd.DataFrame, sizes: dict[str, int]) -> pd.DataFrame:
+    """The images of the connected components of two or more: group from 0, set, row, in the order of sets and rows."""
+    starts = dict(zip(sizes, np.cumsum([0, *sizes.values()]), strict=False))
+    ends = {side: pairs[side] + pairs[f"{side}_set"].map(starts).astype(np.int64) for side in ("query", "reference")}
+    number = pair_table.components(pd.DataFrame(ends), sum(sizes.values()))
+    rows = np.concatenate([np.arange(size) for size in sizes.values()])
+    table = pd.DataFrame({"group": number, "set": np.repeat(list(sizes), list(sizes.values())), "row": rows})
+    table = table[table.duplicated("group", keep=False)].sort_values("group", kind="stable", ignore_index=True)
+    return table.assign(group=pd.factorize(table["group"])[0])
+
+
+def contact_sheet(pairs: pd.DataFrame, sets: dict[str, ImageSet], limit: int = 120) -> Image.Image:
+    """Draw the first `limit` pairs, query left and reference right, with both row numbers and the SSIM below each.
+
+    pairs: query_set, query, reference_set, reference, ssim. The pixels are enlarged threefold without smoothing.
+    """
+    shown = pairs.head(limit)
+    lines = max(1, -(-len(shown) // PAIRS_IN_A_LINE))
+    step = 2 * TILE + GAP, TILE + CAPTION + GAP
+    sheet = Image.new("RGB", (PAIRS_IN_A_LINE * step[0] + GAP, lines * step[1] + GAP), "white")
+    draw = ImageDraw.Draw(sheet)
+    for place, pair in enumerate(shown.itertuples(index=False)):
+        left, top = GAP + place % PAIRS_IN_A_LINE * step[0], GAP + place // PAIRS_IN_A_LINE * step[1]
+        for side, (name, row) in enumerate(((pair.query_set, pair.query), (pair.reference_set, pair.reference))):
+            tile = Image.fromarray(np.asarray(sets[name].images[row])).resize((TILE, TILE), Image.Resampling.NEAREST)
+            sheet.paste(tile, (left + side * TILE, top))
+        draw.text((left, top + TILE + 2), f"{pair.query} / {pair.reference}: {pair.ssim:.3f}", fill="black")
+    if shown.empty:
+        draw.text((GAP, GAP), "no pair at or above the thresholds", fill="black")
+    return sheet
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9.-]+", "_", Path(name).name or name)

@@ -1,0 +1,92 @@
+"""Single records of a pool, looked at by index: their 14 fields, their pictures enlarged, candidates as PNG folders."""
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+from tqdm import tqdm
+
+from cifar102 import cifar
+from cifar102.annotations import accepted_images
+from cifar102.tiny_images.pair import TinyImages
+from cifar102.workspace import arrays
+from cifar102.workspace.files import Workspace, read_table, replacing
+
+SCALE = 6  # an image of 32 pixels is shown 192 wide
+A_LINE = 8  # images side by side
+GAP = 8  # white pixels between enlarged images
+
+
+def show(workspace: Workspace, indices: Sequence[int], path: Path) -> str:
+    """Write the pictures of any records of the pool, enlarged and in the order asked, to `path` (.png); describe them.
+
+    indices: 0-based record numbers, in any order, also twice. Returns the fields of each record as text, the class it
+    is a candidate for among them. Raises ValueError for an index the pool does not have or another suffix than .png.
+    """
+    if Path(path).suffix != ".png":
+        raise ValueError(f"{path}: pictures are written as .png, never with a lossy format")
+    with TinyImages(workspace.raw) as tiny:
+        fields, images = tiny.metadata(indices), tiny.images(indices)
+    with replacing(path) as temporary:
+        Image.fromarray(sheet(images)).save(temporary, format="PNG")
+    classes = _classes(workspace)
+    lines = []
+    for index, row in zip(indices, fields.to_dict("records"), strict=True):
+        found = ", ".join(classes.get(int(index), ["no candidate"]))
+        lines += [f"record {index} ({found})", *(f"  {name:12} {value}" for name, value in row.items() if value != "")]
+    return "\n".join(lines)
+
+
+def sheet(images: np.ndarray, scale: int = SCALE, a_line: int = A_LINE) -> np.ndarray:
+    """Lay out images, uint8 (n, 32, 32, 3), in lines of `a_line` on white: uint8 (height, width, 3).
+
+    Every pixel becomes a square of `scale` pixels; nothing is smoothed.
+    """
+    side = 32 * scale + GAP
+    lines, columns = -(-len(images) // a_line), min(len(images), a_line)
+    page = np.full((lines * side - GAP, columns * side - GAP, 3), 255, dtype=np.uint8)
+    for place, image in enumerate(cifar.check_images(images)):
+        top, left = place // a_line * side, place % a_line * side
+        page[top : top + 32 * scale, left : left + 32 * scale] = image.repeat(scale, axis=0).repeat(scale, axis=1)
+    return page
+
+
+def export(
+    workspace: Workspace, folder: Path, classes: Sequence[str] = (), keywords: Sequence[str] = (), limit: int = 0
+) -> int:
+    """Write candidates as {class}/{keyword}/{filename} PNG files for labelling programs; return how many.
+
+    classes, keywords: only these, where given; limit: at most so many a keyword, 0 for all. Only one keyword's images
+    are held at a time, and files that are there already are left. ValueError names a class or keyword that no
+    candidate has.
+    """
+    candidates = read_table(workspace.built / "candidates.parquet", ("class_name", "keyword", "filename"))
+    images = arrays.open_npy(workspace.built / "candidate_images.npy")
+    chosen = candidates
+    for column, wanted in (("class_name", classes), ("keyword", keywords)):
+        chosen = chosen[_is_wanted(candidates[column], wanted)[chosen.index]]
+    parts = chosen.groupby(["class_name", "keyword"], sort=False)
+    written = 0
+    for _, part in tqdm(parts, desc="export", unit="keyword"):
+        part = part.head(limit) if limit else part
+        written += accepted_images.export_images(folder, part, images[part.index])
+    return written
+
+
+def _is_wanted(names: pd.Series, wanted: Sequence[str]) -> np.ndarray:
+    if unknown := sorted(set(wanted) - set(names)):
+        near = difflib.get_close_matches(unknown[0], sorted(set(names)), n=3)
+        raise ValueError(f"no candidate has {names.name} {unknown[0]!r}; near names: {near or 'none'}")
+    return names.isin(wanted).to_numpy() if wanted else np.ones(len(names), dtype=bool)
+
+
+def _classes(workspace: Workspace) -> dict[int, list[str]]:
+    """The classes each record is a candidate for, by tiny_index; empty before notebook 01 has run."""
+    path = workspace.built / "candidates.parquet"
+    if not path.is_file():
+        return {}
+    candidates: pd.DataFrame = read_table(path, ("tiny_index", "class_name"))
+    return candidates.groupby("tiny_index")["class_name"].agg(list).to_dict()

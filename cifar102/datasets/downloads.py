@@ -1,0 +1,191 @@
+"""Getting the published files from their homes: over https, resumed, checked before they have their name.
+
+Nothing here runs on its own: a notebook never downloads. `python3 reproduce.py run cifar10` asks for what it lacks.
+"""
+
+import contextlib
+import http.client
+import math
+import os
+import ssl
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+from tqdm import tqdm
+
+from cifar102.datasets import archives
+from cifar102.datasets.sources import DATASET_FILES, SOURCES, Source, find
+from cifar102.workspace import file_lock
+
+TIMEOUT_SECONDS = 30
+TRIES = 4  # in a row without a byte; a broken connection is taken up again where it broke
+WAIT_SECONDS = 1.0  # after the first vain try, twice as long after the second
+BLOCK_BYTES = 1 << 18
+LARGEST_BYTES = 1 << 32  # of a file whose size nobody has published; the largest published one has 2.9 GB
+Opener = Callable[[urllib.request.Request], http.client.HTTPResponse]
+
+
+class DownloadError(FileNotFoundError):
+    """A file that is not here and could not be fetched; the message says where to get it and where to put it."""
+
+
+class _HttpsOnly(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, request, file, code, message, headers, url):
+        if not url.startswith("https://"):
+            raise urllib.error.URLError(f"redirected to {url}, which is not https")
+        return super().redirect_request(request, file, code, message, headers, url)
+
+
+def open_https(request: urllib.request.Request) -> http.client.HTTPResponse:
+    """Open a request over https only, redirects included."""
+    if request.type != "https":
+        raise urllib.error.URLError(f"{request.full_url} is not https")
+    return urllib.request.build_opener(_HttpsOnly).open(request, timeout=TIMEOUT_SECONDS)
+
+
+def fetch(name: str, folder: Path, opener: Opener = open_https, show_progress: bool = True) -> Path:
+    """Return `folder/name`, downloaded unless it is there; see sources.SOURCES for the names.
+
+    A partial download stays as `.part` and is resumed; the file gets its name only when its size and checksum are the
+    pinned ones; a second process waits for the first. Raises DownloadError (a FileNotFoundError) with the file's home
+    and where to put it when the network or the disk fails, ValueError for a file of other content or an unknown name.
+    """
+    source = _source(name)
+    path = Path(folder) / name
+    with file_lock.held(path.with_name(f".{name}.lock"), math.inf):
+        if path.is_file():
+            archives.check(path, source.checksum, f"{path} (not replaced: move it away to download it)")
+            return path
+        part = path.with_name(f"{name}.part")
+        try:
+            _download(source, part, opener, show_progress)
+        except (OSError, http.client.HTTPException) as error:
+            raise DownloadError(_advice(source, path, part, error)) from error
+        part.replace(path)
+    return path
+
+
+def fetch_dataset(dataset: str, raw: Path, opener: Opener = open_https, show_progress: bool = True) -> list[Path]:
+    """Fetch the files of a data set (keys of sources.DATASET_FILES) below `raw`, archives unpacked; return them.
+
+    What is there already is not fetched again. Raises as `fetch` and `archives.unpack` do.
+    """
+    if dataset not in DATASET_FILES:
+        raise ValueError(f"unknown data set {dataset!r}; these can be downloaded: {sorted(DATASET_FILES)}")
+    paths = []
+    for name in DATASET_FILES[dataset]:
+        source = SOURCES[name]
+        wanted = [Path(raw) / member for member in source.members or ()]
+        if wanted and all(path.is_file() for path in wanted):
+            paths += wanted
+        elif wanted:
+            paths += archives.unpack(fetch(name, raw, opener, show_progress), raw, source.members)
+        else:
+            with contextlib.suppress(FileNotFoundError):
+                paths.append(find(name, raw))
+                continue
+            paths.append(fetch(name, Path(raw) / source.folders[0], opener, show_progress))
+    return paths
+
+
+def _source(name: str) -> Source:
+    if name not in SOURCES:
+        raise ValueError(f"unknown file {name!r}; these can be downloaded: {sorted(SOURCES)}")
+    return SOURCES[name]
+
+
+def _download(source: Source, part: Path, opener: Opener, show_progress: bool) -> None:
+    """Bring `part` to the pinned content; where what was kept from before is of another file, begin again once."""
+    was_resumed = part.is_file()
+    _fill(source, part, opener, show_progress)
+    try:
+        _verify(source, part)
+    except ValueError:
+        if not was_resumed:
+            raise
+        _fill(source, part, opener, show_progress)
+        _verify(source, part)
+
+
+def _fill(source: Source, part: Path, opener: Opener, show_progress: bool) -> None:
+    """Bring `part` to its full length, taking up a broken connection where it broke."""
+    num_failures, reason = 0, "the connection ended too early"
+    while num_failures < TRIES:
+        before = _size(part)
+        try:
+            if _receive(source, part, opener, show_progress):
+                return
+        except (ConnectionError, TimeoutError, http.client.HTTPException, ssl.SSLError) as error:
+            reason = str(error) or type(error).__name__
+        num_failures = 0 if _size(part) > before else num_failures + 1
+        time.sleep(num_failures * WAIT_SECONDS)
+    raise ConnectionError(f"{reason}, {TRIES} times")
+
+
+def _receive(source: Source, part: Path, opener: Opener, show_progress: bool) -> bool:
+    """Ask for the rest of the file and append it; True when the file is complete."""
+    start = _size(part)
+    if source.size is not None and start == source.size:
+        return True
+    headers = {"User-Agent": "cifar102"} | ({"Range": f"bytes={start}-"} if start else {})
+    try:
+        response = opener(urllib.request.Request(source.url, headers=headers))
+    except urllib.error.HTTPError as error:
+        if error.code != 416 or not start:
+            raise
+        part.unlink()  # longer than the file at its home: begin again
+        return False
+    with response:
+        if response.status != 206 or not (response.headers.get("Content-Range") or "").startswith(f"bytes {start}-"):
+            start = 0  # the server sends the whole file
+        length = response.headers.get("Content-Length")
+        total = source.size if source.size is not None else (start + int(length) if length else None)
+        _append(
+            response,
+            part,
+            start,
+            total,
+            tqdm(total=total, initial=start, unit="B", unit_scale=True, desc=source.name, disable=not show_progress),
+        )
+    return total is None or part.stat().st_size >= total
+
+
+def _append(response: BinaryIO, part: Path, start: int, total: int | None, progress: tqdm) -> None:
+    most = LARGEST_BYTES if total is None else total
+    with progress, part.open("ab" if start else "wb") as file:
+        done = start
+        while block := response.read(BLOCK_BYTES):
+            file.write(block)
+            done += len(block)
+            progress.update(len(block))
+            if done > most:
+                raise ConnectionError(f"the home sends more than the {most} bytes expected")
+        os.fsync(file.fileno())
+
+
+def _verify(source: Source, part: Path) -> None:
+    """Compare size and checksum with the pinned ones; a wrong file is removed, so that the next call begins anew."""
+    try:
+        if source.size is not None and _size(part) != source.size:
+            raise ValueError(f"{source.name}: has {_size(part)} bytes, expected {source.size}")
+        archives.check(part, source.checksum, f"{source.name} as sent by {source.url}")
+    except ValueError:
+        part.unlink()
+        raise
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else 0
+
+
+def _advice(source: Source, path: Path, part: Path, error: Exception) -> str:
+    reason = error.reason if type(error) is urllib.error.URLError else str(error) or type(error).__name__
+    kept = f"; {_size(part)} bytes are kept and the same command goes on from there" if part.is_file() else ""
+    return (
+        f"{source.name} is not here and could not be downloaded ({reason}): get it from {source.url} "
+        f"and put it into {path.parent}{kept}"
+    )

@@ -1,0 +1,183 @@
+"""The one door to every labelled image set: `load(name, workspace)`, from its folder or, where asked, its home."""
+
+import dataclasses
+import difflib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from cifar102 import cifar
+from cifar102.cifar import ImageSet
+from cifar102.datasets import companions, downloads, release_sets, sources, whole_cifar10
+from cifar102.workspace import arrays
+from cifar102.workspace.files import Workspace
+
+SIZE_MATCHED_SEED = 10_2000  # fixed, so that cifar10-10k is the same set everywhere
+SIZE_MATCHED_PER_CLASS = {"train": 1000, "test": 200}  # this project's default class sizes (spec dataset.md section 3)
+Sets = dict[str, ImageSet]
+
+
+def load(name: str, workspace: Workspace, download: bool = False) -> Sets:
+    """Load a data set as {"train": ImageSet, "test": ImageSet}; sets that are only for testing have no "train".
+
+    name: one of NAMES, or a corruption of CIFAR-10-C at a severity, `cifar10-c-fog-3`. Images are uint8
+    (n, 32, 32, 3), labels int64 in 0..num_classes(name)-1. download: whether files that are not in raw/ are fetched
+    into it from their homes (never into the raw/ of a made pool). Raises ValueError with the nearest names for an
+    unknown one, FileNotFoundError with a file's home (or the notebook that leaves it) where it is missing, ValueError
+    for a file with other content.
+    """
+    read, workspace = LOADERS[_known(name)], workspace if isinstance(workspace, Workspace) else Workspace(workspace)
+    try:
+        return read(workspace)
+    except FileNotFoundError:
+        if not download or name not in DOWNLOADS or (workspace.raw / "pool.json").is_file():
+            raise
+    for dataset in DOWNLOADS[name]:
+        downloads.fetch_dataset(dataset, workspace.raw)
+    return read(workspace)
+
+
+def num_classes(name: str) -> int:
+    """Return the number of classes of a data set: 10, or 100 and 20 for the fine and coarse labels of CIFAR-100."""
+    return {"cifar100-fine": 100, "cifar100-coarse": 20, "cifair100": 100}.get(_known(name), len(cifar.CLASS_NAMES))
+
+
+def class_names(name: str, workspace: Workspace) -> tuple[str, ...]:
+    """Return the class names of a data set in label order; those of CIFAR-100 are read from its `meta`."""
+    if num_classes(name) == len(cifar.CLASS_NAMES):
+        return cifar.CLASS_NAMES
+    names = _read_folder(cifar.read_meta, Workspace(workspace).raw / "cifar-100-python", "cifar100")
+    key = "coarse_label_names" if name == "cifar100-coarse" else "fine_label_names"
+    if len(names.get(key, ())) != num_classes(name):
+        raise ValueError(f"cifar-100-python/meta: {key} should hold {num_classes(name)} names, found {names.get(key)}")
+    return names[key]
+
+
+def size_matched(images: ImageSet, per_class: np.ndarray, seed: int = SIZE_MATCHED_SEED) -> ImageSet:
+    """Draw `per_class[label]` images of each class at random, without replacement, kept in file order.
+
+    per_class: integers (classes,). Where a class has fewer images, all of them are taken.
+    """
+    rng = np.random.default_rng(seed)
+    rows = [rng.permutation(np.flatnonzero(images.labels == c))[:count] for c, count in enumerate(per_class)]
+    return take(images, np.sort(np.concatenate(rows)))
+
+
+def take(images: ImageSet, rows: np.ndarray) -> ImageSet:
+    """Return the given rows of a set, every field of it, in the order of `rows`."""
+    fields = {
+        name: getattr(images, name)[rows]
+        for name in ("images", "labels", "fine_labels", "coarse_labels", "groups", "votes")
+        if getattr(images, name) is not None
+    }
+    names = tuple(images.filenames[row] for row in rows) if images.filenames else ()
+    return dataclasses.replace(images, filenames=names, **fields)
+
+
+def _known(name: str) -> str:
+    if name not in LOADERS:
+        near = difflib.get_close_matches(str(name), LOADERS, n=1, cutoff=0.4)
+        nearest = f"did you mean {near[0]!r}? " if near else ""
+        raise ValueError(f"unknown data set {name!r}: {nearest}the known names are {[*NAMES, CORRUPTED]}")
+    return name
+
+
+def _read_folder(read: Callable[[Path], object], folder: Path, dataset: str) -> object:
+    """Read an unpacked archive; FileNotFoundError names what is missing and the archive's home."""
+    try:
+        return read(folder)
+    except FileNotFoundError as error:
+        home = sources.SOURCES[sources.DATASET_FILES[dataset][0]].url
+        raise FileNotFoundError(f"{error}: get {home} and unpack it into {folder.parent}") from error
+
+
+def _cifar10(workspace: Workspace) -> Sets:
+    return _read_folder(cifar.load_cifar10, workspace.raw / "cifar-10-batches-py", "cifar10")
+
+
+def _cifar100(kind: str) -> Callable[[Workspace], Sets]:
+    def read(workspace: Workspace) -> Sets:
+        sets = _read_folder(cifar.load_cifar100, workspace.raw / "cifar-100-python", "cifar100")
+        return {s: dataclasses.replace(images, labels=getattr(images, f"{kind}_labels")) for s, images in sets.items()}
+
+    return read
+
+
+def _cifar101(version: str) -> Callable[[Workspace], Sets]:
+    def read(workspace: Workspace) -> Sets:
+        paths = [sources.find(f"cifar10.1_{version}_{part}.npy", workspace.raw) for part in ("data", "labels")]
+        return {"test": release_sets.image_set(*map(arrays.read_npy, paths), paths[0])}
+
+    return read
+
+
+def _cifar102_published(workspace: Workspace) -> Sets:
+    return {split: release_sets.read_release(_published_file(workspace.raw, split)) for split in ("train", "test")}
+
+
+def _published_file(raw: Path, split: str) -> Path:
+    """The .npz, or the pickled .npy that stood in its place before September 2021."""
+    old = raw / "cifar-10.2" / f"cifar102_{split}.npy"
+    return old if old.is_file() else sources.find(f"cifar102_{split}.npz", raw)
+
+
+def _per_class(workspace: Workspace, split: str) -> np.ndarray:
+    """Images of each class in this build, or the default class size while there is no build."""
+    if not release_sets.is_built(workspace):
+        return np.full(len(cifar.CLASS_NAMES), SIZE_MATCHED_PER_CLASS[split])
+    return np.bincount(release_sets.rows_of(workspace, split)["label"], minlength=len(cifar.CLASS_NAMES))
+
+
+def _cifar10_10k(workspace: Workspace) -> Sets:
+    sets = _cifar10(workspace)
+    return {"train": size_matched(sets["train"], _per_class(workspace, "train")), "test": sets["test"]}
+
+
+def _cifar10_2k(workspace: Workspace) -> Sets:
+    return {"test": size_matched(_cifar10(workspace)["test"], _per_class(workspace, "test"))}
+
+
+def _cifar10h(workspace: Workspace) -> Sets:
+    """CIFAR-10's test images with what people said of each."""
+    votes, test = companions.load_votes(workspace), _cifar10(workspace)["test"]
+    if len(votes) != len(test):
+        raise ValueError(f"cifar10h-counts.npy: votes on {len(votes)} images, the test set has {len(test)}")
+    return {"test": dataclasses.replace(test, votes=votes)}
+
+
+def _corruption(corruption: str, severity: int) -> Callable[[Workspace], Sets]:
+    return lambda workspace: {"test": companions.load_corruption(corruption, severity, workspace)}
+
+
+LOADERS: dict[str, Callable[[Workspace], Sets]] = {
+    "cifar10": _cifar10,
+    "cifar100-fine": _cifar100("fine"),
+    "cifar100-coarse": _cifar100("coarse"),
+    "cifar10.1-v4": _cifar101("v4"),
+    "cifar10.1-v6": _cifar101("v6"),
+    "cifar10.2": _cifar102_published,
+    "cifar102": lambda workspace: {split: release_sets.load_part(workspace, split) for split in ("train", "test")},
+    "cifar102-leftover": lambda workspace: {"test": release_sets.load_from_candidates(workspace, "leftover")},
+    "cifar102-uniform": lambda workspace: {"test": release_sets.load_from_candidates(workspace, "uniform")},
+    "cifar10-10k": _cifar10_10k,
+    "cifar10-2k": _cifar10_2k,
+    "cifar10h": _cifar10h,
+    "cifair10": lambda workspace: {"test": companions.load_cifair(workspace, 10)},
+    "cifair100": lambda workspace: {"test": companions.load_cifair(workspace, 100)},
+    "cifar10-whole": lambda workspace: whole_cifar10.load(workspace, _cifar10(workspace)),
+}
+NAMES = tuple(LOADERS)
+CORRUPTED = "cifar10-c-{corruption}-{severity}"  # 19 corruptions at 5 severities, not listed one by one
+LOADERS |= {
+    CORRUPTED.format(corruption=corruption, severity=severity): _corruption(corruption, severity)
+    for corruption in sources.CORRUPTIONS
+    for severity in range(1, companions.NUM_SEVERITIES + 1)
+}
+# the downloads (keys of sources.DATASET_FILES) that a data set is read from; what a run builds has none
+DOWNLOADS = {
+    **{name: (name,) for name in ("cifar10", "cifar10.1-v4", "cifar10.1-v6", "cifar10.2", "cifair10", "cifair100")},
+    **{"cifar100-fine": ("cifar100",), "cifar100-coarse": ("cifar100",), "cifar10h": ("cifar10", "cifar10h")},
+    **dict.fromkeys(("cifar10-10k", "cifar10-2k", "cifar10-whole"), ("cifar10",)),
+    **{name: ("cifar10-c",) for name in LOADERS if name.startswith("cifar10-c-")},
+}

@@ -1,0 +1,110 @@
+"""The test sets a user's model is put to: their images, labels and keywords, or a sentence where to get them."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from cifar102 import cifar
+from cifar102.analysis import prediction_files, published_files
+from cifar102.analysis.scorecard import TestSet
+from cifar102.datasets import sets, sources
+from cifar102.workspace import arrays
+from cifar102.workspace.files import Workspace
+
+NAMES = ("cifar10", "cifar10.1-v4", "cifar10.1-v6", "cifar10.2", "cifar102", "cifar102-leftover", "cifar102-uniform")
+BUILT = ("cifar102", "cifar102-leftover", "cifar102-uniform")
+
+
+class DataFolder(Workspace):
+    """A folder of downloaded sets (--data, CIFAR102_DATA) seen as the raw/ of a workspace."""
+
+    @property
+    def raw(self) -> Path:
+        return self.root
+
+
+def find(
+    names: Sequence[str], workspace: Workspace, data: Path | None = None
+) -> tuple[dict[str, TestSet], dict[str, str]]:
+    """Return the sets that are present, by name, and a sentence for each that is not.
+
+    names: of NAMES, or a later version of CIFAR-10.1 ("cifar10.1-v7"). A set is looked for in `data` (if given), the
+    workspace, then CIFAR102_DATA; the build's own sets in the workspace only. Of CIFAR-10.1 the labels alone are
+    enough to judge predictions. A damaged file is a ValueError.
+    """
+    if unknown := [name for name in names if name not in NAMES and not prediction_files.VERSION.fullmatch(name)]:
+        raise ValueError(f"--sets: {unknown} are no test sets of ten classes; expected some of {list(NAMES)}")
+    places_of(workspace, data)
+    found, missing = {}, {}
+    for name in names:
+        try:
+            found[name] = load(name, workspace, data)
+        except FileNotFoundError as error:
+            missing[name] = f"{name} was not judged: {error}"
+    return found, missing
+
+
+def names(workspace: Workspace, data: Path | None = None) -> list[str]:
+    """Return NAMES and the further versions of CIFAR-10.1 whose labels are here, in their order."""
+    homes = [place.raw / "CIFAR-10.1" for place in places_of(workspace, data)]
+    words = {path.name.split("_")[1] for home in homes for path in home.glob("**/cifar10.1_v*_labels.npy")}
+    found = sorted((f"cifar10.1-{word}" for word in words), key=lambda name: (len(name), name))
+    return [*NAMES, *(name for name in found if name not in NAMES and prediction_files.VERSION.fullmatch(name))]
+
+
+def load(name: str, workspace: Workspace, data: Path | None = None) -> TestSet:
+    """Load one test set from the first place that has it; FileNotFoundError says where it can be had."""
+    places = [workspace] if name in BUILT else places_of(workspace, data)
+    errors = []
+    for place in places:
+        try:
+            images = sets.LOADERS[name](place)["test"] if name in NAMES else _version(name, place)
+            return TestSet(name, images.labels, images.images, _keywords(images, name, place), str(place.raw))
+        except FileNotFoundError as error:
+            errors.append(error)
+        folder = place.raw / "CIFAR-10.1"
+        if published_files.published_file(folder, name, "labels").is_file():
+            labels = published_files.read_published_labels(folder, name)
+            keywords = _published_keywords(folder, name)
+            return TestSet(name, labels, None, keywords, str(folder), missing=str(errors[-1]))
+    raise errors[0]
+
+
+def published_folder(workspace: Workspace, data: Path | None = None) -> Path | None:
+    """Return the first CIFAR-10.1 folder with model_predictions/, or None."""
+    folders = [place.raw / "CIFAR-10.1" for place in places_of(workspace, data)]
+    return next((folder for folder in folders if (folder / "model_predictions").is_dir()), None)
+
+
+def places_of(workspace: Workspace, data: Path | None = None) -> list[Workspace]:
+    """Return where downloaded sets are looked for, in this order; a `data` that is no folder is an error."""
+    if data is not None and not Path(data).is_dir():
+        raise FileNotFoundError(f"--data {data}: no such folder")
+    environment = os.environ.get("CIFAR102_DATA", "")
+    first = [DataFolder(Path(data).absolute())] if data is not None else []
+    last = [DataFolder(Path(environment).absolute())] if environment else []
+    return [*first, workspace, *last]
+
+
+def _version(name: str, place: Workspace) -> cifar.ImageSet:
+    """A version of CIFAR-10.1 that datasets does not know by name, from files named as those of v4 and v6 are."""
+    folder = place.raw / "CIFAR-10.1"
+    path = published_files.published_file(folder, name, "data")
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is not there: get it from {sources.CIFAR101} and put it into {path.parent}")
+    images = cifar.check_images(arrays.read_npy(path), str(path))
+    labels = published_files.read_published_labels(folder, name)
+    return cifar.ImageSet(images, cifar.check_labels(labels, len(images), len(cifar.CLASS_NAMES), str(path)))
+
+
+def _keywords(images: cifar.ImageSet, name: str, place: Workspace) -> np.ndarray | None:
+    return images.keywords if images.filenames else _published_keywords(place.raw / "CIFAR-10.1", name)
+
+
+def _published_keywords(folder: Path, name: str) -> np.ndarray | None:
+    try:
+        return published_files.read_published_keywords(folder, name)
+    except FileNotFoundError:
+        return None

@@ -1,0 +1,224 @@
+"""Plot functions for counts, scores and curves: each draws one table into given axes and computes nothing.
+
+Every function takes `**frame`: x_label and y_label (with unit), reference and reference_label (a dashed line at a
+value), percent (values are 0-1 and written in percent), as marks.finish has them.
+"""
+
+from collections.abc import Sequence
+
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from cifar102.figures import marks
+from cifar102.figures.bar_marks import draw_bars
+
+FRAME = ("x_label", "y_label", "percent", "reference", "reference_label")
+
+
+def bars(ax: Axes, table: pd.DataFrame, *, x: str, y: str, **options: object) -> None:
+    """Draw upright bars of column `y` over the categories of column `x`.
+
+    Options: hue (column; bars side by side or, with stacked=True, on each other), low and high (columns, the interval's
+    ends), value_format (numbers on the bars, "{:.0f}"), log, and the frame.
+    """
+    frame = {name: options.pop(name) for name in FRAME if name in options}
+    draw_bars(ax, table, x, y, upright=True, **options)
+    marks.finish(ax, "y", names=(x, y), **frame)
+
+
+def horizontal_bars(ax: Axes, table: pd.DataFrame, *, y: str, x: str, **options: object) -> None:
+    """Draw lying bars of column `x` for the categories of column `y`, the first row on top. Options as in bars."""
+    frame = {name: options.pop(name) for name in FRAME if name in options}
+    draw_bars(ax, table, y, x, upright=False, **options)
+    marks.finish(ax, "x", names=(x, y), **frame)
+
+
+def histogram(
+    ax: Axes,
+    table: pd.DataFrame,
+    *,
+    hue: str | None = None,
+    thresholds: Sequence = (),
+    log: bool = False,
+    y_label: str = "images",
+    **frame: object,
+) -> None:
+    """Draw counted bins: columns bin_left, bin_right, count and, with `hue`, whose bins they are.
+
+    thresholds: numbers or [number, name] pairs, each drawn as a labelled line. log: counts on a logarithmic axis.
+    """
+    marks.require(table, "bin_left", "bin_right", "count", hue)
+    for number, label, rows in marks.groups(table, hue):
+        look = {"color": marks.colour(number), "alpha": 0.85 if hue is None else 0.55, "linewidth": 0}
+        widths = rows["bin_right"] - rows["bin_left"]
+        ax.bar(rows["bin_left"], rows["count"], widths, align="edge", label=label or None, **look)
+    if log:
+        ax.set_yscale("log")
+    ax.grid(visible=False, axis="x")
+    ax.margins(x=0.01)
+    for threshold in thresholds:
+        pair = threshold if isinstance(threshold, list | tuple) else (threshold, f"{threshold:g}")
+        marks.threshold_line(ax, *pair)
+    marks.finish(ax, "x", names=("value", ""), y_label=y_label, **frame)
+
+
+def curves(
+    ax: Axes,
+    table: pd.DataFrame,
+    *,
+    x: str,
+    y: str,
+    hue: str | None = None,
+    dash: str | None = None,
+    low: str | None = None,
+    high: str | None = None,
+    markers: bool = False,
+    x_log: bool = False,
+    y_limits: Sequence[float] | None = None,
+    **frame: object,
+) -> None:
+    """Draw lines of column `y` over column `x`: a colour a value of `hue`, a line style a value of `dash`.
+
+    low and high: columns with the ends of a band. y_limits: lowest and highest value of the axis.
+    """
+    marks.require(table, x, y, hue, dash, low, high)
+    dashes = list(table[dash].dropna().unique()) if dash else [None]
+    for number, name, rows in marks.groups(table, hue):
+        for _, kind, line in marks.groups(rows, dash):
+            style = dashes.index(line[dash].iloc[0]) if dash else 0
+            label = ", ".join(part for part in (name, kind) if part) or None
+            look = {"color": marks.colour(number), "marker": marks.marker(number) if markers or len(line) < 2 else None}
+            ax.plot(line[x], line[y], linestyle=marks.DASHES[style % len(marks.DASHES)], label=label, **look)
+            if low is not None and high is not None:
+                ax.fill_between(line[x], line[low], line[high], color=marks.colour(number), alpha=0.18, linewidth=0)
+    if x_log:
+        ax.set_xscale("log")
+        marks.plain_ticks(ax.xaxis, table[x])
+    elif pd.api.types.is_integer_dtype(table[x]):
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))  # there is no epoch 1.2
+    if y_limits is not None:
+        ax.set_ylim(*y_limits)
+    marks.finish(ax, "y", names=(x, y), **frame)
+
+
+def points_per_seed(
+    ax: Axes,
+    table: pd.DataFrame,
+    *,
+    arm: str = "arm",
+    value: str = "accuracy",
+    mean: str = "mean",
+    hue: str | None = None,
+    value_format: str | None = None,
+    percent: bool = True,
+    **frame: object,
+) -> None:
+    """Draw one point a seed and a stroke at the mean, arms from top to bottom.
+
+    Columns: the arm, its value per seed, and `mean`, the arm's mean on each of its rows (with hue: of arm and hue).
+    value_format: writes the mean at the right edge, for example "{:.1%}".
+    """
+    marks.require(table, arm, value, mean, hue)
+    arms, hues = list(table[arm].unique()), list(marks.groups(table, hue))
+    for number, name, rows in hues:
+        offset = 0.6 * (number - (len(hues) - 1) / 2) / len(hues)
+        places = rows.assign(height=rows[arm].map(arms.index) + offset)
+        look = {"color": marks.colour(number), "linestyle": "none"}
+        ax.plot(places[value], places["height"], marker="o", markersize=5, alpha=0.6, markeredgewidth=0, **look)
+        ax.plot(
+            places[mean], places["height"], marker="|", markersize=13, markeredgewidth=2, label=name or None, **look
+        )
+        for _, row in places.drop_duplicates("height").iterrows() if value_format else ():
+            marks.right_note(ax, row["height"], value_format.format(row[mean]))
+    marks.category_axis(ax, "y", [marks.text_of(name) for name in arms])
+    marks.finish(ax, "x", names=(value, ""), percent=percent, **frame)
+
+
+def scatter(
+    ax: Axes,
+    table: pd.DataFrame,
+    *,
+    x: str,
+    y: str,
+    hue: str | None = None,
+    label: str | None = None,
+    size: str | None = None,
+    x_ends: Sequence[str] = (None, None),
+    y_ends: Sequence[str] = (None, None),
+    diagonal: bool = False,
+    log: bool = False,
+    percent: bool = False,
+    **frame: object,
+) -> None:
+    """Draw points of columns `x` and `y`; `label` names them, `size` is their area in square points.
+
+    x_ends and y_ends: two columns each, the interval's ends. diagonal: equal axes with the line x = y. log, percent:
+    of both axes.
+    """
+    marks.require(table, x, y, hue, label, size, *x_ends, *y_ends)
+    for number, name, rows in marks.groups(table, hue):
+        ends = {"xerr": marks.errors(rows, x, *x_ends), "yerr": marks.errors(rows, y, *y_ends)}
+        look = {"ecolor": marks.colour(number), "elinewidth": 0.8, "alpha": 0.5}
+        ax.errorbar(rows[x], rows[y], **ends, fmt="none", **look)
+        look = {"color": marks.colour(number), "marker": marks.marker(number), "alpha": 0.75, "linewidth": 0}
+        ax.scatter(rows[x], rows[y], rows[size] if size else 22, label=name or None, zorder=3, **look)
+    marks.point_names(ax, table[[x, y]].to_numpy(), list(table[label])) if label else None
+    if log:
+        ax.set(xscale="log", yscale="log")
+    if diagonal:
+        limits = min(ax.get_xlim()[0], ax.get_ylim()[0]), max(ax.get_xlim()[1], ax.get_ylim()[1])
+        ax.plot(limits, limits, color=marks.GREY, linewidth=1, linestyle=marks.DASHES[1], zorder=1)
+        ax.set(xlim=limits, ylim=limits, box_aspect=1)
+    marks.finish(ax, "y", names=(x, y), percent=percent, **frame)
+    marks.write_numbers(ax.xaxis, percent)
+
+
+def matrix(
+    ax: Axes,
+    table: pd.DataFrame,
+    *,
+    row: str,
+    column: str,
+    value: str,
+    text: str | None = None,
+    value_format: str = ".1f",
+    center: float | None = None,
+    limits: Sequence[float] = (None, None),
+    value_label: str = "",
+    x_label: str | None = None,
+    y_label: str | None = None,
+) -> None:
+    """Draw a long table, one cell a row, as a matrix with the value (or column `text`) written into each cell.
+
+    Of more than 1,000 cells only the colours are drawn, with every row and column named in small print.
+    center: the value that is white, which gives a map of two colours. limits: values at the ends of the colours.
+    value_label: names the colour bar; without it there is none. value_format: a format such as ".1f" or "{:,.0f}".
+    """
+    marks.require(table, row, column, value, text)
+    rows, columns = list(table[row].unique()), list(table[column].unique())
+    cells = table.set_index([row, column]).unstack(column).reindex(rows)  # noqa: PD010 a reshape, no aggregation
+    values = cells[value][columns].astype(float)
+    written = values if text is None else cells[text][columns].fillna("").astype(str)
+    bar = {"cbar_kws": {"label": value_label, "fraction": 0.04, "pad": 0.02}} if value_label else {"cbar": False}
+    is_dense = values.size > 1000
+    look = {"cmap": "Blues" if center is None else "RdBu_r", "center": center, "linewidths": 0 if is_dense else 0.5}
+    spec = value_format.strip("{:}") if text is None else ""
+    font = {"fontsize": "small" if values.size <= 144 else "xx-small"}
+    ends = {"vmin": limits[0], "vmax": limits[1]}
+    annotated = {} if is_dense else {"annot": written.to_numpy(), "fmt": spec, "annot_kws": font}
+    sns.heatmap(values, ax=ax, xticklabels=1, yticklabels=1, **annotated, **look, **ends, **bar)
+    ax.set(xlabel=column if x_label is None else x_label, ylabel=row if y_label is None else y_label)
+    ax.grid(visible=False)  # it would show where a cell is empty
+    _name_cells(ax, [marks.text_of(name) for name in rows], [marks.text_of(name) for name in columns], is_dense)
+
+
+def _name_cells(ax: Axes, rows: list[str], columns: list[str], is_dense: bool) -> None:
+    ax.tick_params(length=0)
+    ax.set_yticklabels(rows, rotation=0)
+    ax.set_xticklabels(columns, rotation=90 if is_dense else 0)
+    if is_dense:
+        ax.tick_params(labelsize=5)
+    else:
+        marks.lean_labels(ax, columns, share=0.62)

@@ -1,0 +1,244 @@
+"""The one style of all figures, and how each is drawn from its own .csv and .json and saved beside them."""
+
+import textwrap
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import matplotlib as mpl
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from cifar102.figures import accuracy_charts, bar_marks, charts, figure_files, picture_panels
+from cifar102.figures import sheets as image_sheets
+from cifar102.figures.figure_files import Panel, Record
+from cifar102.workspace.files import Workspace, replacing, write_json, write_text
+
+DOTS_PER_INCH = image_sheets.DOTS_PER_INCH
+TITLE_CHARACTERS_PER_INCH = 12
+PALE = ("#fbafe4", "#949494")  # of the palette: last, for the ninth and tenth class only
+PALETTE = [colour for colour in sns.color_palette("colorblind").as_hex() if colour not in PALE] + list(PALE)
+STYLE = {
+    **sns.axes_style("whitegrid"),
+    "axes.edgecolor": "0.35",
+    "axes.labelcolor": "0.1",
+    "axes.labelsize": 9,
+    "axes.linewidth": 0.8,
+    "axes.prop_cycle": mpl.cycler(color=PALETTE),
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 9,
+    "axes.titleweight": "bold",
+    "figure.constrained_layout.h_pad": 0.07,
+    "figure.constrained_layout.w_pad": 0.07,
+    "figure.dpi": DOTS_PER_INCH,
+    "figure.titlesize": 10,
+    "figure.titleweight": "bold",
+    "font.family": ["DejaVu Sans"],  # comes with Matplotlib, so that every machine draws the same
+    "font.size": 8.5,
+    "grid.color": "0.9",
+    "grid.linewidth": 0.7,
+    "legend.fontsize": 8,
+    "legend.frameon": False,
+    "lines.linewidth": 1.5,
+    "lines.markersize": 4.5,
+    "text.parse_math": False,  # a keyword may hold a dollar sign
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+}
+SAVING = {"savefig.facecolor": "white", "svg.fonttype": "path", "svg.hashsalt": "cifar102"}
+MODULES = {
+    charts: ("bars", "horizontal_bars", "histogram", "curves", "points_per_seed", "scatter", "matrix"),
+    accuracy_charts: ("original_against_new", "gap_bars", "interval_rows", "reliability"),
+    image_sheets: ("image_sheet",),
+    picture_panels: ("pictures", "network_diagram"),
+}
+PLOTS: dict[str, Callable] = {name: getattr(module, name) for module, names in MODULES.items() for name in names}
+
+
+class SavedFigure(Figure):
+    """A figure that a notebook shows as the very file it was saved to, once, whatever backend is active."""
+
+    png: Path | None = None
+
+    def _ipython_display_(self) -> None:
+        from IPython.display import display
+
+        width, height = (round(inches * 100) for inches in self.get_size_inches())
+        data = {"image/png": self.png.read_bytes(), "text/plain": f"figure {self.png.stem}"}
+        display(data, raw=True, metadata={"image/png": {"width": width, "height": height}})
+
+
+def draw(
+    name: str,
+    plot: Callable | str,
+    table: pd.DataFrame,
+    workspace: Workspace,
+    *,
+    title: str,
+    figsize: Sequence[float] | None = None,
+    **options: object,
+) -> Figure:
+    """Draw a figure from what its .csv (the table) and .json (the plot) hold; save these and the .png and .svg.
+
+    name: two digits of the notebook and words, "03-ssim-histogram". plot: a function of PLOTS or its name; the options
+    are its own. Raises ValueError for a bad name, an unknown plot, missing columns. Returns the figure, which a
+    notebook shows. All four files are written atomically, with the same bytes on a rerun.
+    """
+    return _make(name, Record(title, (Panel(plot_name(plot), table, options),), figsize), workspace)
+
+
+def draw_panels(
+    name: str,
+    panels: Sequence[tuple[Callable | str, pd.DataFrame, dict]],
+    workspace: Workspace,
+    *,
+    title: str,
+    columns: int | None = None,
+    figsize: Sequence[float] | None = None,
+) -> Figure:
+    """Draw several (plot, table, options) side by side as one figure; the option `title` is a panel's heading.
+
+    The .csv holds all tables below each other, with the panel's number in column `panel`. Else as draw.
+    """
+    parts = tuple(Panel(plot_name(plot), table, options) for plot, table, options in panels)
+    return _make(name, Record(title, parts, figsize, columns), workspace)
+
+
+def draw_sheet(name: str, table: pd.DataFrame, workspace: Workspace, *, title: str, columns: int = 10) -> Figure:
+    """Draw a sheet of images (sheets.image_sheet) that its .csv names by set and row. Else as draw."""
+    return draw(name, "image_sheet", table, workspace, title=title, columns=columns)
+
+
+def redraw(source: Workspace | Path | str, style: dict | None = None) -> list[str]:
+    """Draw all figures of a workspace, or of a plain folder, again from their .csv and .json; return their names.
+
+    style: Matplotlib settings laid over STYLE. A sheet whose image arrays are not there stays as it is, said by a line.
+    """
+    folder = _figure_folder(source)
+    workspace, names = Workspace(folder.parent), []
+    for path in sorted(folder.glob("*.json")):
+        if not figure_files.NAME.fullmatch(path.stem):
+            continue
+        record = figure_files.read(path)
+        sheets = [panel.table for panel in record.panels if panel.plot == "image_sheet"]
+        missing = [str(file) for table in sheets for file in image_sheets.missing_arrays(table, workspace)]
+        if missing:
+            print(f"{path.stem}: left as it is, the images it shows are not here: {', '.join(missing)}")
+            continue
+        save_figure(_render(record, workspace, style or {}), path.stem, folder)
+        names.append(path.stem)
+    return names
+
+
+def save_figure(figure: Figure, name: str, workspace: Workspace | Path) -> Path:
+    """Write a figure as .png and .svg into a workspace's (or the given) folder, the same bytes every time.
+
+    Returns the path of the .png. Raises ValueError for a bad name.
+    """
+    target = _figure_folder(workspace) / f"{figure_files.check_name(name)}.png"
+    with mpl.rc_context(SAVING):
+        with replacing(target) as file:
+            figure.savefig(file, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})
+        with replacing(target.with_suffix(".svg")) as file:
+            figure.savefig(file, format="svg", dpi=DOTS_PER_INCH, metadata={"Date": None, "Creator": None})
+    return target
+
+
+def plot_name(plot: Callable | str) -> str:
+    """Return the registered name of a plot function; ValueError names those there are."""
+    name = plot if isinstance(plot, str) else getattr(plot, "__name__", str(plot))
+    if name not in PLOTS or (callable(plot) and PLOTS[name] is not plot):
+        raise ValueError(f"plot {name!r} is not registered; there are {', '.join(PLOTS)}")
+    return name
+
+
+def _make(name: str, record: Record, workspace: Workspace) -> SavedFigure:
+    workspace = Workspace(workspace)
+    path = workspace.figures / f"{figure_files.check_name(name)}.json"
+    text, entry = figure_files.encode(record)
+    figure = _render(figure_files.decode(text, entry), workspace, {})
+    write_text(path.with_suffix(".csv"), text)
+    write_json(path, entry)
+    figure.png = save_figure(figure, name, workspace)
+    return figure
+
+
+def _render(record: Record, workspace: Workspace, style: dict) -> SavedFigure:
+    with mpl.rc_context(STYLE | style):
+        if record.panels[0].plot == "image_sheet" and not record.panels[0].table.empty:
+            return _render_sheet(record, workspace)
+        columns = record.columns or min(len(record.panels), 3)
+        lines = -(-len(record.panels) // columns)
+        figure = SavedFigure(figsize=record.figsize or _size(record.panels, lines, columns), layout="constrained")
+        axes = figure.subplots(lines, columns, squeeze=False).ravel()
+        for ax in axes[len(record.panels) :]:
+            ax.set_visible(False)
+        for ax, panel in zip(axes, record.panels, strict=False):
+            options = dict(panel.options)
+            ax.set_title(options.pop("title", ""))
+            if panel.table.empty:
+                ax.text(0, 0.5, "There is nothing to show: the table has no rows.", va="center")
+                ax.set_axis_off()
+            else:
+                PLOTS[panel.plot](ax, panel.table, **options)
+        figure.suptitle(_wrap(record.title, figure.get_figwidth()), x=0.01, ha="left")
+    return figure
+
+
+def _render_sheet(record: Record, workspace: Workspace) -> SavedFigure:
+    table, columns = record.panels[0].table, record.panels[0].options["columns"]
+    width, height = image_sheets.sheet_size(table, columns)
+    title = _wrap(record.title, width)
+    total = height + 0.19 * (title.count("\n") + 1) + 0.14
+    figure = SavedFigure(figsize=(width, total))
+    ax = figure.add_axes((0, 0, 1, height / total))
+    image_sheets.image_sheet(ax, table, workspace=workspace, columns=columns)
+    figure.suptitle(title, x=image_sheets.MARGIN / DOTS_PER_INCH / width, y=1 - 0.06 / total, ha="left", va="top")
+    return figure
+
+
+def _size(panels: Sequence[Panel], lines: int, columns: int) -> tuple[float, float]:
+    sizes = [_panel_size(panel) for panel in panels]
+    if len(sizes) == 1:
+        return sizes[0]
+    squares = [panel.plot in ("original_against_new", "reliability") for panel in panels]
+    width = min(4.3, 11.5 / columns)
+    heights = [
+        width + 0.4 if is_square else 0.85 * height for (_, height), is_square in zip(sizes, squares, strict=True)
+    ]
+    return width * columns, 0.4 + lines * max(heights)
+
+
+def _panel_size(panel: Panel) -> tuple[float, float]:
+    """Return a chart's size in inches where none is asked for: taller with the rows it lists."""
+    table, options = panel.table, panel.options
+    if table.empty:
+        return 6.4, 1.2
+    if panel.plot == "matrix":
+        rows, columns = table[options["row"]].nunique(), table[options["column"]].nunique()
+        return 2.0 + min(max(0.55 * columns, 3.4), 9), 1.3 + min(max(0.45 * rows, 1.4), 9)
+    if panel.plot == "scatter" and options.get("diagonal"):
+        return 5.0, 5.3
+    if panel.plot == "horizontal_bars":
+        slots = bar_marks.slots_of(table, options["y"], None if options.get("stacked") else options.get("hue"))
+        return 6.4, 1.3 + sum(0.23 * max(1, 0.6 * count) for count in slots.values())
+    if panel.plot == "points_per_seed":
+        hues = table[options["hue"]].nunique() if options.get("hue") else 1
+        return 6.4, 1.3 + 0.23 * max(1, 0.6 * hues) * table[options.get("arm", "arm")].nunique()
+    if panel.plot == "interval_rows":
+        return 6.4, 1.3 + 0.23 * len(table)
+    return {"original_against_new": (5.6, 5.8), "reliability": (4.6, 5.0)}.get(panel.plot, (6.4, 3.8))
+
+
+def _wrap(title: str, width: float) -> str:
+    characters = max(20, int(width * TITLE_CHARACTERS_PER_INCH))
+    return "\n".join(textwrap.fill(line, characters) for line in title.split("\n"))
+
+
+def _figure_folder(source: Workspace | Path | str) -> Path:
+    if isinstance(source, Workspace):
+        return source.figures
+    folder = Workspace(Path(source)).root
+    return folder / "figures" if (folder / "figures").is_dir() else folder

@@ -1,0 +1,190 @@
+"""Contact sheets: images fetched by set and row, laid out in lines with headings and captions, pixels kept hard."""
+
+import base64
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from cifar102 import cifar
+from cifar102.figures.marks import require, text_of
+from cifar102.workspace import arrays
+from cifar102.workspace.files import Workspace
+
+SIDE = 32
+DOTS_PER_INCH = 150
+SHEET_DOTS = 1080  # width of a full line of tiles, 7.2 inches
+GAP = 4  # between tiles, in pixels of the images
+POINT = DOTS_PER_INCH / 72  # dots in one point of type
+CAPTION_POINTS, HEADING_POINTS = 6.5, 8.5
+MARGIN = 6  # dots left of the first tile
+ARRAYS = {
+    "candidates": "built/candidate_images.npy",
+    "cifar10.1-v4": "raw/CIFAR-10.1/datasets/cifar10.1_v4_data.npy",
+    "cifar10.1-v6": "raw/CIFAR-10.1/datasets/cifar10.1_v6_data.npy",
+    "cifar102-train": "built/release/cifar102_train.npz",
+    "cifar102-test": "built/release/cifar102_test.npz",
+    "cifar10-train": "raw/cifar-10-batches-py",
+    "cifar10-test": "raw/cifar-10-batches-py",
+    "cifar100-train": "raw/cifar-100-python",
+    "cifar100-test": "raw/cifar-100-python",
+}
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One place of a sheet, in dots from its upper left corner: the table's row shown there, the text below."""
+
+    left: int
+    top: int
+    row: int
+    caption: str
+
+
+def encode_pixels(images: np.ndarray) -> list[str]:
+    """Write computed images (means, augmented ones) as text for the column `pixels` of a sheet's table.
+
+    images: uint8 (n, 32, 32, 3). Returns n base64 strings of the 3,072 bytes in the array's order.
+    """
+    return [base64.b64encode(image.tobytes()).decode("ascii") for image in cifar.check_images(images)]
+
+
+def decode_pixels(texts: list[str]) -> np.ndarray:
+    """Inverse of encode_pixels: uint8 (n, 32, 32, 3). ValueError where a text is not 3,072 bytes in base64."""
+    rows = [np.frombuffer(base64.b64decode(text, validate=True), np.uint8) for text in texts]
+    if any(len(row) != SIDE * SIDE * 3 for row in rows):
+        raise ValueError(
+            f"column pixels: expected {SIDE * SIDE * 3} bytes an image, found {sorted({len(r) for r in rows})}"
+        )
+    return np.array(rows, np.uint8).reshape(-1, SIDE, SIDE, 3)
+
+
+def array_path(name: str, workspace: Workspace) -> Path:
+    """Return the file or folder that holds the images of a set; ValueError where there is no set of this name."""
+    if name not in ARRAYS:
+        raise ValueError(f"image set {name!r}: expected 'pixels' or one of {', '.join(ARRAYS)}")
+    path = workspace.root / ARRAYS[name]
+    beside = path.parent.parent / path.name  # CIFAR-10.1's arrays may also stand beside datasets/
+    return beside if path.parent.name == "datasets" and not path.exists() and beside.exists() else path
+
+
+def images_of(name: str, rows: np.ndarray, workspace: Workspace) -> np.ndarray:
+    """Fetch images by set name and row numbers, uint8 (n, 32, 32, 3), in the order asked.
+
+    Raises FileNotFoundError where the set's file is not in the workspace, ValueError for a row it does not have.
+    """
+    path = array_path(name, workspace)
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: not here, and the sheet shows images of {name!r} from it")
+    images = _load(path, name.endswith("-train"), path.stat().st_mtime_ns)
+    rows = np.asarray(rows, dtype=np.int64)
+    if len(rows) and (rows.min() < 0 or rows.max() >= len(images)):
+        raise ValueError(f"{path}: rows {rows.min()} to {rows.max()} asked for, it holds {len(images)} images")
+    return np.asarray(images[rows])
+
+
+def fetch(table: pd.DataFrame, workspace: Workspace, prefix: str = "") -> np.ndarray:
+    """Fetch the image of each row of a sheet's table (columns set, row; for `prefix` "second_": second_set ...)."""
+    names, rows = table[f"{prefix}set"], table[f"{prefix}row"]
+    images = np.full((len(table), SIDE, SIDE, 3), 255, np.uint8)
+    for name in names.dropna().unique():
+        chosen = (names == name).to_numpy()
+        if name == "pixels":
+            require(table, "pixels")
+            images[chosen] = decode_pixels(list(table.loc[chosen, "pixels"]))
+        else:
+            images[chosen] = images_of(name, rows[chosen].to_numpy(), workspace)
+    return images
+
+
+def missing_arrays(table: pd.DataFrame, workspace: Workspace) -> list[Path]:
+    """Return the files a sheet needs and the workspace lacks."""
+    columns = [name for name in ("set", "second_set") if name in table.columns]
+    names = sorted({name for column in columns for name in table[column].dropna()} - {"pixels"})
+    return [path for path in (array_path(name, workspace) for name in names) if not path.exists()]
+
+
+def layout(table: pd.DataFrame, columns: int) -> tuple[list[Tile], list[tuple[int, str]], tuple[int, int], int]:
+    """Place tiles and headings: returns tiles, (top, heading) pairs, (width, height) in dots and dots a pixel.
+
+    A new value of column `group` starts a new line under its heading. Pairs take the room of two images.
+    """
+    width = 2 * SIDE + 1 if "second_set" in table.columns else SIDE
+    dots = max(1, round(SHEET_DOTS / (columns * (width + GAP))))
+    captions = list(table["caption"].fillna("").map(text_of)) if "caption" in table.columns else [""] * len(table)
+    lines = max((caption.count("\n") + 1 if caption else 0 for caption in captions), default=0)
+    step = dots * (SIDE + GAP) + round(lines * CAPTION_POINTS * 1.3 * POINT)
+    heading_step = round(HEADING_POINTS * 2.2 * POINT)
+    names = table["group"].fillna("").map(text_of) if "group" in table.columns else pd.Series([""] * len(table))
+    tiles, headings, top = [], [], 0
+    positions = pd.Series(range(len(table)))
+    for name, members in positions.groupby(names.to_numpy(), sort=False):
+        if name:
+            headings.append((top, name))
+            top += heading_step
+        for place, row in enumerate(members):
+            left = MARGIN + (place % columns) * dots * (width + GAP)
+            tiles.append(Tile(left, top + place // columns * step, row, captions[row]))
+        top += -(-len(members) // columns) * step
+    return tiles, headings, (MARGIN + columns * dots * (width + GAP), top), dots
+
+
+def sheet_size(table: pd.DataFrame, columns: int) -> tuple[float, float]:
+    """Return the size of a sheet in inches, without its title."""
+    width, height = layout(table, columns)[2]
+    return width / DOTS_PER_INCH, height / DOTS_PER_INCH
+
+
+def image_sheet(ax: Axes, table: pd.DataFrame, *, workspace: Workspace, columns: int = 10) -> None:
+    """Draw the sheet into axes of exactly sheet_size, every image pixel a whole number of dots.
+
+    Columns: set, row; for pairs second_set, second_row; caption and group where there are any; pixels for set "pixels".
+    """
+    require(table, "set", "row")
+    tiles, headings, (width, height), dots = layout(table, columns)
+    sets = [fetch(table, workspace, prefix) for prefix in ("", "second_") if f"{prefix}set" in table.columns]
+    canvas = np.full((height, width, 3), 255, np.uint8)
+    span = len(sets) * (SIDE + 1) - 1
+    for tile in tiles:
+        pair = np.full((SIDE, span, 3), 255, np.uint8)
+        for number, images in enumerate(sets):
+            pair[:, number * (SIDE + 1) : number * (SIDE + 1) + SIDE] = images[tile.row]
+        large = pair.repeat(dots, axis=0).repeat(dots, axis=1)
+        canvas[tile.top : tile.top + large.shape[0], tile.left : tile.left + large.shape[1]] = large
+        _write_caption(ax, tile, dots * span, tile.top + dots * SIDE + POINT)
+    for top, heading in headings:
+        ax.text(
+            MARGIN, top + HEADING_POINTS * 1.8 * POINT, heading, va="bottom", fontsize=HEADING_POINTS, weight="bold"
+        )
+    ax.imshow(canvas, interpolation="nearest", extent=(0, width, height, 0), aspect="auto")
+    ax.set_axis_off()
+
+
+def _write_caption(ax: Axes, tile: Tile, width: float, top: float) -> None:
+    """Write a caption below its images: smaller where it is wider than they are, shortened where that is not enough."""
+    room = width / (0.6 * POINT)  # a character is 0.6 times the type's size wide
+    longest = max(map(len, tile.caption.split("\n")))
+    points = max(4.5, min(CAPTION_POINTS, room / max(longest, 1)))
+    lines = [
+        line if len(line) <= room / points else line[: int(room / points) - 1] + "…"
+        for line in tile.caption.split("\n")
+    ]
+    look = {"ha": "center", "va": "top", "fontsize": points, "linespacing": 1.15}
+    ax.text(tile.left + width / 2, top, "\n".join(lines), **look)
+
+
+@lru_cache(maxsize=8)
+def _load(path: Path, is_train: bool, modified: int) -> np.ndarray:
+    if path.suffix == ".npy":
+        images = arrays.open_npy(path)
+    elif path.suffix == ".npz":
+        images = np.asarray(arrays.read_npz(path).get("images"))
+    else:
+        load = cifar.load_cifar10 if path.name == "cifar-10-batches-py" else cifar.load_cifar100
+        images = load(path)["train" if is_train else "test"].images
+    if images.dtype != np.uint8 or images.shape[1:] != (SIDE, SIDE, 3):
+        raise ValueError(f"{path}: expected uint8 (n, 32, 32, 3), found {images.dtype} {images.shape}")
+    return images

@@ -1,0 +1,158 @@
+"""The near-duplicate page's side in Python: pairs sorted around the thresholds, and what a person says of them."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from cifar102 import cifar
+from cifar102.annotations.votes import WITHDRAWN
+from cifar102.datasets import pools
+from cifar102.dedup import pair_verdicts
+from cifar102.review import sheets
+from cifar102.review.sheets import Reply
+from cifar102.workspace import arrays
+from cifar102.workspace.files import Workspace, read_json, read_table
+
+THRESHOLDS = {"duplicate": 0.75, "review": 0.55}  # where no run of notebook 03 has left its own
+MARGIN = 0.05  # pairs that score so far below the review threshold are shown too
+PER_SHEET = 200
+VIEWS = 4  # pictures a pair: candidate, reference as it lies best, difference, reference as it is
+CANDIDATES = "candidates"
+COLUMNS = ("query", "reference_set", "reference", "ncc", "ssim", "shift_row", "shift_column")
+
+
+def thresholds(workspace: Workspace) -> dict[str, float]:
+    """The duplicate and review thresholds of the last run of notebook 03, else its defaults."""
+    said = read_json(workspace.summary).get("03_deduplicate", {}) if workspace.summary.is_file() else {}
+    return {name: float(said.get(f"{name}_threshold", usual)) for name, usual in THRESHOLDS.items()}
+
+
+def open_pairs(pairs: pd.DataFrame, tiny_indices: np.ndarray, lowest: float) -> pd.DataFrame:
+    """Name the pairs that score `lowest` or more as the log of verdicts does, each once.
+
+    pairs: built/pairs.parquet; tiny_indices: int64 (n,), of the candidates. Adds tiny_index, and other: the tiny_index
+    of the partner among the candidates, where the higher-numbered side is left out, else its row in the reference set.
+    """
+    found = pairs.loc[pairs["ssim"] >= lowest, list(COLUMNS)]
+    is_among = (found["reference_set"] == CANDIDATES).to_numpy()
+    other = found["reference"].to_numpy().copy()
+    other[is_among] = tiny_indices[other[is_among]]
+    found = found.assign(tiny_index=tiny_indices[found["query"]], other=other)
+    first, second = found[["tiny_index", "other"]].min(axis=1), found[["tiny_index", "other"]].max(axis=1)
+    one, two = first.where(is_among, found["tiny_index"]), second.where(is_among, found["other"])
+    found = found.assign(one=one, two=two).sort_values(["one", "two", "tiny_index"], kind="stable")
+    found = found.drop_duplicates(["one", "reference_set", "two"])
+    return found.drop(columns=["one", "two"]).reset_index(drop=True)
+
+
+class PairsDesk:
+    """The pairs of one workspace and the log of what people say of them, open for a page.
+
+    What another rater said of a pair is in no reply. ValueError for a request that cannot be met.
+    """
+
+    def __init__(self, workspace: Workspace) -> None:
+        path = workspace.built / "pairs.parquet"
+        if not path.is_file():
+            raise ValueError(f"{path}: no such file; run notebook 03 in this workspace first")
+        candidates = read_table(workspace.built / "candidates.parquet", ("tiny_index", "keyword", "class_name"))
+        self._names = (candidates["class_name"] + " / " + candidates["keyword"]).to_numpy()
+        self._images = arrays.open_npy(workspace.built / "candidate_images.npy")
+        self._thresholds = thresholds(workspace)
+        lowest = self._thresholds["review"] - MARGIN
+        self._pairs = open_pairs(read_table(path, COLUMNS), candidates["tiny_index"].to_numpy(), lowest)
+        keys = self._pairs[["tiny_index", "reference_set", "other"]]
+        self._known = set(keys.itertuples(index=False, name=None))
+        self._workspace = workspace
+        self._references: dict[str, object] | None = None
+        self.ledger = pair_verdicts.ledger(workspace.labels / "pair_verdicts.jsonl")
+
+    def sheet(self, rater: str, around: str = "duplicate", reference_set: str = "", part: int = 0) -> Reply:
+        """Show the pairs whose score is nearest to a threshold first, with this rater's own verdicts.
+
+        around: "duplicate" or "review"; reference_set: one of the sets, all where left out.
+        """
+        if around not in self._thresholds:
+            raise ValueError(f"pairs are sorted around {list(self._thresholds)}, found {around!r}")
+        listed = self._pairs if not reference_set else self._pairs[self._pairs["reference_set"] == reference_set]
+        distance = (listed["ssim"] - self._thresholds[around]).abs()
+        listed = listed.loc[distance.sort_values(kind="stable").index]
+        parts = max(1, -(-len(listed) // PER_SHEET))
+        if not 0 <= part < parts:
+            raise ValueError(f"there are the parts 0 to {parts - 1}, found {part}")
+        shown = listed.iloc[part * PER_SHEET :][:PER_SHEET]
+        said = self._said(rater)
+        reply = {
+            "items": [self._item(pair, said) for pair in shown.itertuples(index=False)],
+            "pairs": len(listed),
+            "judged": sum(key in said and said[key][0] is not None for key in self._keys(listed)),
+            "sets": sorted(self._pairs["reference_set"].unique()),
+            "thresholds": self._thresholds,
+            "part": part,
+            "parts": parts,
+            "columns": sheets.COLUMNS,
+        }
+        return reply, [sheets.sheet(self._pictures(shown))]
+
+    def record(self, rows: list[Mapping[str, object]]) -> Reply:
+        """Put verdicts on disk; when this returns they are. Reply: `refused`, positions of bad ones with reasons."""
+        return {"refused": self.ledger.record_good(rows, self._check)}, []
+
+    def _check(self, row: Mapping[str, object]) -> dict[str, object]:
+        said = pair_verdicts.check(row)
+        key = (said["tiny_index"], said["reference_set"], said["reference"])
+        if key not in self._known:
+            raise ValueError(f"image {key[0]} and {key[1]} {key[2]} are no pair of this workspace")
+        return said
+
+    def _said(self, rater: str) -> dict[tuple[int, str, int], tuple[str | None, str]]:
+        self.ledger.refresh()
+        mine = [row for row in self.ledger.current.values() if row["rater"] == rater]
+        return {
+            (row["tiny_index"], row["reference_set"], row["reference"]): (
+                None if row["verdict"] == WITHDRAWN else row["verdict"],
+                row["time"],
+            )
+            for row in mine
+        }
+
+    def _keys(self, table: pd.DataFrame) -> list[tuple[int, str, int]]:
+        return list(table[["tiny_index", "reference_set", "other"]].itertuples(index=False, name=None))
+
+    def _item(self, pair: tuple, said: dict) -> dict[str, object]:
+        verdict, time = said.get((pair.tiny_index, pair.reference_set, pair.other), (None, None))
+        partner = self._names[pair.reference] if pair.reference_set == CANDIDATES else self._label(pair)
+        return {
+            "tiny_index": int(pair.tiny_index),
+            "reference_set": pair.reference_set,
+            "reference": int(pair.other),
+            "names": [self._names[pair.query], partner],
+            "scores": {"ssim": float(pair.ssim), "ncc": float(pair.ncc)},
+            "shift": [int(pair.shift_row), int(pair.shift_column)],
+            "verdict": verdict,
+            "time": time,
+        }
+
+    def _label(self, pair: tuple) -> str:
+        found = self._set(pair.reference_set)
+        return "" if found.labels is None else cifar.CLASS_NAMES[found.labels[pair.reference]]
+
+    def _set(self, name: str) -> object:
+        if self._references is None:
+            self._references = pools.reference_sets(self._workspace)
+        if name not in self._references:
+            raise ValueError(f"{self._workspace.raw}: {name} is not there, though pairs.parquet has pairs with it")
+        return self._references[name]
+
+    def _pictures(self, pairs: pd.DataFrame) -> np.ndarray:
+        """VIEWS pictures a pair, one pair after the other: uint8 (VIEWS n, 32, 32, 3)."""
+        views = []
+        for pair in pairs.itertuples(index=False):
+            among = pair.reference_set == CANDIDATES
+            other = (self._images if among else self._set(pair.reference_set).images)[pair.reference]
+            shift = (pair.shift_row, pair.shift_column)
+            query = self._images[pair.query]
+            apart = sheets.difference(query, other, *shift)
+            views += [query, sheets.moved(other, *shift), apart, other]
+        return np.stack(views) if views else np.empty((0, 32, 32, 3), np.uint8)

@@ -1,0 +1,80 @@
+"""Candidates: which keyword belongs to which class, and the Tiny Images records of these keywords."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from cifar102.cifar import CLASS_NAMES, ImageSet
+from cifar102.tiny_images.pair import TinyImages
+
+DECISIONS = Path(__file__).parents[1] / "decisions" / "keywords_in_two_classes.csv"
+
+
+def keyword_table(sets: list[ImageSet]) -> pd.DataFrame:
+    """Count the keywords of each class in the file names of CIFAR-10's own images.
+
+    Returns keyword, class_name, label, count, by class, then by descending count, then by keyword (ASCII). A keyword
+    with images in two classes stands there twice; `decide` leaves one.
+    """
+    table = pd.DataFrame(
+        {
+            "keyword": np.concatenate([images.keywords for images in sets]),
+            "label": np.concatenate([images.labels for images in sets]),
+        }
+    )
+    counts = table.value_counts(["keyword", "label"]).rename("count").reset_index()
+    counts["class_name"] = np.array(CLASS_NAMES)[counts["label"]]
+    counts = counts.sort_values(["label", "count", "keyword"], ascending=[True, False, True], ignore_index=True)
+    return counts[["keyword", "class_name", "label", "count"]]
+
+
+def decide(keywords: pd.DataFrame, decisions: Path = DECISIONS) -> pd.DataFrame:
+    """Keep one class for each keyword that stands in two: the `image_goes_to` of the decisions file.
+
+    Raises ValueError naming the keywords that stand in two classes and are not decided.
+    """
+    decided = pd.read_csv(decisions).set_index("keyword")["image_goes_to"]
+    twice = keywords["keyword"].duplicated(keep=False)
+    undecided = sorted(set(keywords.loc[twice, "keyword"]) - set(decided.index))
+    if undecided:
+        raise ValueError(f"keywords {undecided} stand in two classes; {decisions} does not say which one counts")
+    keep = ~twice | (keywords["keyword"].map(decided) == keywords["class_name"])
+    return keywords[keep].reset_index(drop=True)
+
+
+def extract(tiny: TinyImages, keywords: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Find every Tiny Images record of the given keywords.
+
+    keywords: one row a keyword with keyword, class_name, label. Returns candidates (tiny_index, keyword, class_name,
+    label, filename) by tiny_index, and the keywords that no record has.
+    """
+    ranges, missing = [], []
+    for row in keywords.itertuples():
+        try:
+            ranges.append((row, tiny.keyword_range(row.keyword)))
+        except KeyError:
+            missing.append(row.keyword)
+    tables = [
+        pd.DataFrame({"tiny_index": list(r), "keyword": row.keyword, "class_name": row.class_name, "label": row.label})
+        for row, r in sorted(ranges, key=lambda pair: pair[1].start)
+    ]
+    if not tables:
+        raise ValueError(f"none of the {len(keywords)} keywords has a record in this Tiny Images pair")
+    candidates = pd.concat(tables, ignore_index=True).astype({"tiny_index": np.int64, "label": np.int64})
+    names = tiny.metadata(candidates["tiny_index"].to_numpy(), columns=("filename",))
+    candidates["filename"] = names["filename"].to_numpy()
+    return candidates, keywords[keywords["keyword"].isin(missing)].reset_index(drop=True)
+
+
+def unreached(truth: pd.DataFrame, keywords: pd.DataFrame) -> pd.DataFrame:
+    """Count, per class, the images whose own keyword is not one of their class: no candidate search can find them.
+
+    truth: images of known class with keyword and true_label (-1 outside the ten classes). Returns class_name, images,
+    unreached.
+    """
+    known = truth[truth["true_label"] >= 0]
+    listed = set(zip(keywords["keyword"], keywords["label"], strict=True))
+    is_lost = [pair not in listed for pair in zip(known["keyword"], known["true_label"], strict=True)]
+    counts = [np.bincount(known["true_label"][rows], minlength=10) for rows in (slice(None), np.array(is_lost))]
+    return pd.DataFrame({"class_name": CLASS_NAMES, "images": counts[0], "unreached": counts[1]})

@@ -1,0 +1,11 @@
+"""Training."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "config": ["TrainConfig"],
+        "fitting": ["fit", "sweep"],
+    },
+)

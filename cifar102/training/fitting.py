@@ -1,0 +1,232 @@
+"""One run from a config to its folder, and sweeps over many."""
+
+import contextlib
+import os
+import shutil
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from tensorflow import keras
+
+from cifar102.datasets import sets
+from cifar102.models import fast_networks, registry
+from cifar102.training import (
+    callbacks,
+    initial_weights,
+    lookahead,
+    machine,
+    optimizers,
+    predict,
+    progress,
+    runs,
+    schedules,
+    snapshots,
+    sweeps,
+)
+from cifar102.training import data as training_data
+from cifar102.training.config import TrainConfig, hash_config
+from cifar102.training.data import Load, TrainingData
+from cifar102.training.runs import Run
+from cifar102.workspace import file_lock
+from cifar102.workspace.files import Workspace, plain, read_json, write_json
+
+# Keras's seeds and precision are global: threads of one process (Dask workers) take turns.
+ONE_AT_A_TIME = threading.Lock()
+# A worker that a cluster has given up, or whose client was killed, may go on with its run: the second one waits for it.
+LOCK_SECONDS = 7 * 24 * 3600
+
+
+def fit(config: TrainConfig, workspace: Workspace | str | Path) -> Run:
+    """Train one config, or return its finished run from disk.
+
+    The run folder gets config.json, history.csv, model.keras, normalization.json, predictions.npz and, last,
+    metrics.json, whose presence means finished. A run that was killed goes on from its last finished epoch and ends
+    with the same numbers. A finished run with the same config_hash (config and data) is not trained again; where only
+    the evaluation sets changed, its model predicts anew. Raises ValueError or FileNotFoundError before any training
+    where the config does not fit the data or the model.
+    """
+    workspace = Workspace(workspace)
+    return fit_loaded(config, workspace, lambda name: sets.load(name, workspace))
+
+
+def sweep(
+    configs: Sequence[TrainConfig], scheduler: str | None = None, workspace: Workspace | str | Path | None = None
+) -> list[Run]:
+    """Fit configs in order, or spread over a Dask cluster; a failed run is reported and does not stop the rest.
+
+    scheduler: address of a Dask scheduler (`tcp://host:port`) whose workers see the same workspace folder, or None.
+    workspace: default the environment's CIFAR102_WORKSPACE, else data/demo. Returns one Run per config, in order;
+    a failed one has `error`. Finished runs are skipped, so the same call resumes a sweep that was interrupted.
+    """
+    workspace = Workspace(workspace or os.environ.get("CIFAR102_WORKSPACE") or "data/demo")
+    folders = [config.folder for config in configs]
+    if doubled := sorted({name for name in folders if folders.count(name) > 1}):
+        raise ValueError(f"sweep: {len(doubled)} run folders are in it twice, the first is {doubled[0]}")
+    if scheduler:
+        return sweeps.sweep(configs, scheduler, workspace)
+    return sweeps.sweep_here(configs, workspace, fit_loaded)
+
+
+def fit_loaded(config: TrainConfig, workspace: Workspace, load_set: Load) -> Run:
+    """What `fit` does, with a function that loads data sets; a sweep gives one that remembers them."""
+    data = training_data.load(config, load_set)
+    folder = workspace.root / config.folder
+    start_hash = _start_hash(config, workspace)
+    hashes = {
+        "config_hash": hash_config(config, data.train_hash + data.evaluation_hash + start_hash),
+        "train_hash": hash_config(config, data.train_hash + start_hash, leave_out=("evaluate_on", "test_views")),
+    }
+    if run := _finished(config, folder, hashes):
+        return run
+    with file_lock.held(folder / ".lock", LOCK_SECONDS):
+        return _finished(config, folder, hashes) or _fit_alone(config, workspace, data, hashes)
+
+
+def _finished(config: TrainConfig, folder: Path, hashes: dict) -> Run | None:
+    """The run on disk where it is finished and of this config; what a kill after its last act left is removed."""
+    if _metrics_in(folder).get("config_hash") != hashes["config_hash"]:
+        return None
+    shutil.rmtree(folder / "checkpoint", ignore_errors=True)
+    return Run(config, folder, note=machine.code_note(read_json(folder / "config.json")))
+
+
+def _metrics_in(folder: Path) -> dict:
+    path = folder / "metrics.json"
+    return read_json(path) if path.is_file() else {}
+
+
+def _fit_alone(config: TrainConfig, workspace: Workspace, data: TrainingData, hashes: dict) -> Run:
+    folder = workspace.root / config.folder
+    found = _metrics_in(folder)
+    with ONE_AT_A_TIME, _precision(config.precision):
+        machine.fix_randomness(config.seed)
+        if found.get("train_hash") == hashes["train_hash"] and (folder / "model.keras").is_file():
+            return _finish(config, folder, data, registry.load(folder / "model.keras"), {**found, **hashes})
+        return _train(config, workspace, data, hashes)
+
+
+def _train(config: TrainConfig, workspace: Workspace, data: TrainingData, hashes: dict) -> Run:
+    folder = workspace.root / config.folder
+    (folder / "metrics.json").unlink(missing_ok=True)
+    if config.model == "random_features":
+        return _train_estimator(config, folder, data, hashes)
+    strategy = machine.strategy()
+    with strategy.scope():
+        model = build_model(config, workspace, data)
+        stopper = callbacks.BestWeights(config.patience) if config.patience else None
+        keeper = callbacks.EpochCheckpoint(folder / "checkpoint", model, hashes["train_hash"], stopper)
+        state = keeper.restore()
+    first_epoch = state["epoch"]
+    if first_epoch:
+        print(
+            f"[{config.name}] goes on after epoch {first_epoch}: the process before was killed or stopped", flush=True
+        )
+    runs.start(config, folder, {**hashes, "machine": machine.record()}, first_epoch)
+    lines = progress.EpochLines(config.name, config.epochs, len(data.train_rows))
+    if not state["stopped"]:
+        last = [callback for callback in (*_extras(config, folder), stopper) if callback]
+        table = keras.callbacks.CSVLogger(str(folder / "history.csv"), append=True)
+        _fit_model(model, config, data, first_epoch, [lines, *last, table, keeper])
+    numbers = {"parameters": registry.num_parameters(model), "epochs": keeper.state["epoch"]}
+    numbers |= {name: keeper.state[name] for name in ("seconds", "processor_seconds")}
+    seen = keeper.state["epoch"] * len(data.train_rows)  # where it was killed after its last epoch, no epoch is timed
+    numbers["images_per_second"] = lines.images_per_second or seen / keeper.state["seconds"]
+    if stopper:
+        numbers["best_epoch"] = keeper.state["best"]["best_epoch"] + 1
+    if config.norm_batches:
+        batches = training_data.training_batches(config, data, first_epoch=config.epochs).take(config.norm_batches)
+        snapshots.refresh_norms(model, batches)
+    return _finish(config, folder, data, model, {**numbers, **hashes})
+
+
+def build_model(config: TrainConfig, workspace: Workspace, data: TrainingData) -> keras.Model:
+    """The compiled model of a config with its first weights: drawn by the seed, or those of `start_from`."""
+    model = registry.build(config.model, data.num_classes, **config.model_options)
+    initial_weights.draw(model, config.seed)
+    if config.model == "fast_cnn":
+        fast_networks.prepare(model, data.normalization.apply(data.images[data.train_rows[:5000]]))
+    if config.start_from:
+        initial_weights.copy(model, workspace.root / config.start_from / "model.keras")
+    steps = training_data.num_steps(config, data)
+    rate = schedules.build(config.schedule, config.learning_rate, steps, config.epochs, config.schedule_options)
+    model.compile(
+        optimizers.build(config, rate),
+        keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=config.label_smoothing),
+        metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
+        jit_compile=False,  # Keras 3 would compile by XLA, which is slower on a processor, and Keras 2 would not
+    )
+    return model
+
+
+def _fit_model(model: keras.Model, config: TrainConfig, data: TrainingData, first_epoch: int, callbacks: list) -> None:
+    model.fit(
+        training_data.training_batches(config, data, first_epoch),
+        epochs=config.epochs,
+        initial_epoch=first_epoch,
+        steps_per_epoch=training_data.num_steps(config, data),
+        validation_data=training_data.validation_batches(data, 500) if config.num_validation else None,
+        callbacks=callbacks,
+        shuffle=False,  # the batches have their order; Keras 3 warns where this is left unsaid
+        verbose=0,
+    )
+
+
+def _extras(config: TrainConfig, folder: Path) -> Iterator[keras.callbacks.Callback]:
+    if epochs := snapshots.epochs_of(config):
+        yield snapshots.Snapshots(folder / "snapshots", epochs)
+    if config.lookahead is not None:
+        yield lookahead.Lookahead(config.lookahead)
+    if config.tensorboard:
+        yield keras.callbacks.TensorBoard(str(folder / "tensorboard"), write_graph=False)
+
+
+def _train_estimator(config: TrainConfig, folder: Path, data: TrainingData, hashes: dict) -> Run:
+    runs.start(config, folder, {**hashes, "machine": machine.record()}, 0)
+    started, processor_started = time.perf_counter(), time.process_time()
+    estimator = registry.build(config.model, data.num_classes, **{"seed": config.seed, **config.model_options})
+    estimator.fit(data.train_images, data.train_labels)
+    seconds, processor_seconds = time.perf_counter() - started, time.process_time() - processor_started
+    numbers = {"parameters": registry.num_parameters(estimator), "epochs": 1, "seconds": seconds}
+    numbers |= {"processor_seconds": processor_seconds, "images_per_second": len(data.train_rows) / seconds}
+    return _finish(config, folder, data, estimator, {**numbers, **hashes})
+
+
+def _finish(config: TrainConfig, folder: Path, data: TrainingData, model: object, numbers: dict) -> Run:
+    """Measure, write model, predictions and at last metrics.json, then drop the checkpoints."""
+    parts: dict = {}
+    if config.num_snapshots:
+        steps = training_data.num_steps(config, data)
+        probabilities, parts = snapshots.measure(
+            model, folder, config, data, lambda: training_data.training_batches(config, data).take(steps)
+        )
+    else:
+        probabilities = predict.predict_sets(model, data, config.test_views)
+    machine.save_model(model, folder / "model.keras")
+    write_json(folder / "normalization.json", machine.to_json(data.normalization))
+    runs.write_predictions(folder, predict.to_predictions(probabilities, data))
+    shares = predict.accuracies(probabilities, data)
+    write_json(folder / "metrics.json", plain({**numbers, "num_train": len(data.train_rows), **shares, **parts}))
+    shutil.rmtree(folder / "checkpoint", ignore_errors=True)
+    (folder / "error.json").unlink(missing_ok=True)
+    return Run(config, folder)
+
+
+def _start_hash(config: TrainConfig, workspace: Workspace) -> str:
+    if not config.start_from:
+        return ""
+    path = workspace.root / config.start_from / "metrics.json"
+    if not path.is_file():
+        raise FileNotFoundError(f"start_from: {path} does not exist; train that run first")
+    return str(read_json(path)["train_hash"])
+
+
+@contextlib.contextmanager
+def _precision(policy: str) -> Iterator[None]:
+    before = keras.mixed_precision.global_policy()
+    keras.mixed_precision.set_global_policy(policy)
+    try:
+        yield
+    finally:
+        keras.mixed_precision.set_global_policy(before)

@@ -1,0 +1,133 @@
+"""A plan: which steps a command line asks for, what they stand on, in what order they go, what it changes in them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from cifar102.workflow import notebooks
+from cifar102.workflow.profiles import Override, Profile, near
+from cifar102.workflow.steps import FOLDER, PLACES, REPORT, Step, build, feeds, report_step
+from cifar102.workspace.files import REPOSITORY, Workspace
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The steps of a profile in order; chosen: asked for; needed: chosen and all they stand on; forced: run anyway."""
+
+    profile: Profile
+    workspace: Workspace
+    steps: tuple[Step, ...]
+    chosen: frozenset[str]
+    needed: frozenset[str]
+    forced: frozenset[str]
+
+    def waits_for(self, step: Step) -> list[str]:
+        """Name the steps of this run that must be over before `step` starts."""
+        others = [other for other in self.steps if other.name in self.needed and other.name != step.name]
+        if step.name == REPORT:
+            return [other.name for other in others]
+        asked = (*step.files.takes, *step.files.may_take, *step.files.after)
+        return [other.name for other in others if feeds(other.files.leaves, asked)]
+
+
+def plan(
+    profile: Profile,
+    workspace: Workspace,
+    overrides: Iterable[Override] = (),
+    only: Iterable[str] = (),
+    start: str = "",
+    places: dict[str, str] | None = None,
+    folder: Path = FOLDER,
+) -> Plan:
+    """Lay out a run of `profile`.
+
+    only, start: beginnings of step names (`--only`, `--from`); places: `data` and `scheduler` where given. An override
+    of `study` restricts notebook 06 to it, and alone asks for just that study. ValueError, with the near names, for a
+    step, study or parameter that does not exist or a value of another type than the notebook declares.
+    """
+    overrides = list(overrides)
+    studies = [override.text for override in overrides if override.name == "study"]
+    places = {**(places or {}), "workspace": _shown(workspace), "profile": profile.name}
+    steps = build(profile, places, studies, folder)
+    forced = _followers(matching(start, steps), steps) if start else set()
+    chosen = _chosen(steps, list(only), studies, forced)
+    steps = override_parameters(steps, [item for item in overrides if item.name != "study"], chosen)
+    needed = frozenset(_ancestors(chosen, steps) | {REPORT})
+    return Plan(profile, workspace, (*steps, report_step()), frozenset(chosen | {REPORT}), needed, frozenset(forced))
+
+
+def _chosen(steps: list[Step], only: list[str], studies: list[str], forced: set[str]) -> set[str]:
+    """Name what is asked for: `--only`, else the steps of `--set study=`, else `--from` and what follows, else all."""
+    if only:
+        found = set().union(*(matching(word, steps) for word in only if word != REPORT))
+        return found & forced if forced else found
+    if forced:
+        return forced
+    return {step.name for step in steps if not studies or step.study in studies}
+
+
+def _shown(workspace: Workspace) -> str:
+    """Name the workspace from the repository where it lies in it, so that no executed notebook names this machine."""
+    root = workspace.root
+    return root.relative_to(REPOSITORY).as_posix() if root.is_relative_to(REPOSITORY) else str(root)
+
+
+def matching(word: str, steps: Iterable[Step]) -> set[str]:
+    """Name the steps whose name begins with `word` or whose study it is; ValueError with the near names for none."""
+    found = {step.name for step in steps if step.name.startswith(word) or step.study == word}
+    if not found or not word:
+        raise ValueError(f"there is no step {word!r}: {near(word, (step.name for step in steps))}")
+    return found
+
+
+def override_parameters(steps: list[Step], overrides: list[Override], chosen: set[str]) -> list[Step]:
+    """Apply each override to the chosen steps that declare its name; ValueError where none of them does."""
+    for override in overrides:
+        if override.name in PLACES:
+            raise ValueError(f"--set {override.name}: give it as --{override.name} {override.text}")
+        targets = matching(override.step, steps) if override.step else chosen
+        steps, hits = _overridden(steps, override, targets)
+        if not hits:
+            raise ValueError(_undeclared(override, steps, targets))
+    return steps
+
+
+def _overridden(steps: list[Step], override: Override, targets: set[str]) -> tuple[list[Step], int]:
+    changed, hits = [], 0
+    for step in steps:
+        declared = notebooks.declared_parameters(step.notebook)
+        if step.name in targets and override.name in declared:
+            value = override.value_for(declared[override.name], step.name)
+            step, hits = replace(step, parameters={**step.parameters, override.name: value}), hits + 1
+        changed.append(step)
+    return changed, hits
+
+
+def _undeclared(override: Override, steps: list[Step], targets: set[str]) -> str:
+    declared = {step.name: notebooks.declared_parameters(step.notebook) for step in steps}
+    elsewhere = [name for name in declared if override.name in declared[name]]
+    if elsewhere:
+        return f"--set {override.name}: declared by {', '.join(elsewhere)}, but not by {', '.join(sorted(targets))}"
+    known = set().union(*declared.values())
+    return f"--set {override.name}: no notebook declares a parameter {override.name!r}: {near(override.name, known)}"
+
+
+def _ancestors(names: set[str], steps: list[Step]) -> set[str]:
+    """Add to `names` every step that they need files of, and so on."""
+    found = set(names)
+    for step in reversed(steps):
+        if step.name in found:
+            found |= {
+                other.name for other in steps if other is not step and feeds(other.files.leaves, step.files.takes)
+            }
+    return found
+
+
+def _followers(names: set[str], steps: list[Step]) -> set[str]:
+    """Add to `names` every step that needs files of them, and so on."""
+    found = set(names)
+    for step in steps:
+        leaves = [path for other in steps if other.name in found for path in other.files.leaves]
+        if feeds(leaves, (*step.files.takes, *step.files.may_take)):
+            found.add(step.name)
+    return found
