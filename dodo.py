@@ -6,7 +6,7 @@ What each step takes and leaves stands in cifar102/steps.py; `python reproduce.p
 from doit import get_var
 
 from cifar102.workflow import plans, profiles, runner
-from cifar102.workspace.files import Workspace
+from cifar102.workspace.folders import Workspace
 
 DOIT_CONFIG = {"backend": "sqlite3", "dep_file": ".doit.db", "par_type": "thread", "verbosity": 2}
 

@@ -11,7 +11,7 @@ from cifar102.commands import dispatch
 from cifar102.workflow import profiles
 from cifar102.workflow.plans import Plan, plan
 from cifar102.workflow.steps import REPORT
-from cifar102.workspace.files import Workspace
+from cifar102.workspace.folders import Workspace
 
 SCHEDULER = re.compile(r"(tcp|tls)://[^\s/]+:\d{1,5}")
 

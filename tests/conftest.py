@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cifar102.workspace.files import REPOSITORY, Workspace
+from cifar102.workspace.folders import REPOSITORY, Workspace
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 SHARED = REPOSITORY.parent / "shared" / "data"

@@ -21,7 +21,7 @@ from scipy import stats
 
 from cifar102 import cifar
 from cifar102.analysis import intervals
-from cifar102.annotations import accepted_images, labelimg
+from cifar102.annotations import labelimg
 from cifar102.datasets import pools
 from cifar102.dedup import exact_copies, neighbours, pair_table, similarity
 from cifar102.sampling import draws, group_split
@@ -110,14 +110,14 @@ def split_of_images(patch: pytest.MonkeyPatch) -> None:
 
 
 def jpeg_copies(patch: pytest.MonkeyPatch) -> None:
-    write = accepted_images._write_png
+    write = labelimg._write_png
 
     def write_jpeg(path, image):
         file = io.BytesIO()
         Image.fromarray(image).save(file, format="JPEG", quality=75)
         write(path, np.asarray(Image.open(file)))
 
-    patch.setattr(accepted_images, "_write_png", write_jpeg)
+    patch.setattr(labelimg, "_write_png", write_jpeg)
 
 
 def duplicates_inside_a_class_only(patch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,8 @@ from cifar102.annotations.votes import VoteLog
 from cifar102.datasets import pools
 from cifar102.tiny_images import candidates
 from cifar102.tiny_images.pair import TinyImages
-from cifar102.workspace.files import REPOSITORY, Workspace, write_table
+from cifar102.workspace.files import write_table
+from cifar102.workspace.folders import REPOSITORY, Workspace
 
 PATIENCE = 120  # seconds; the machine of the tests may be busy
 FLAGS = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync")

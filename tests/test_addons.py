@@ -10,7 +10,7 @@ import tensorflow as tf
 from tensorflow import keras
 
 from cifar102.models import addons, addons_fallback
-from cifar102.workspace.files import REPOSITORY
+from cifar102.workspace.folders import REPOSITORY
 
 needs_addons = pytest.mark.skipif(not addons.HAS_ADDONS, reason="TensorFlow Addons is absent or switched off")
 

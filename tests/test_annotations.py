@@ -356,21 +356,21 @@ def test_names_that_leave_the_folder_are_not_written(tmp_path):
 
 def test_exported_pictures_have_the_very_pixels(tmp_path, rng):
     candidates, images = make_candidates(4), rng.integers(0, 256, (4, 32, 32, 3), dtype=np.uint8)
-    assert accepted_images.export_images(tmp_path, candidates, images) == 4
+    assert labelimg.export_images(tmp_path, candidates, images) == 4
     assert {path.suffix for path in tmp_path.rglob("*.*")} == {".png"}
-    np.testing.assert_array_equal(accepted_images.read_images(tmp_path, candidates), images)
+    np.testing.assert_array_equal(labelimg.read_images(tmp_path, candidates), images)
     assert accepted_images.candidate_at(candidates, 20)["filename"] == "tabby_s_000002.png"
 
 
 def test_export_never_overwrites_another_picture(tmp_path, rng):
     candidates, images = make_candidates(1), rng.integers(0, 256, (1, 32, 32, 3), dtype=np.uint8)
-    accepted_images.export_images(tmp_path, candidates, images)
-    accepted_images.export_images(tmp_path, candidates, images)
+    labelimg.export_images(tmp_path, candidates, images)
+    labelimg.export_images(tmp_path, candidates, images)
     with pytest.raises(ValueError, match="another picture"):
-        accepted_images.export_images(tmp_path, candidates, 255 - images)
-    np.testing.assert_array_equal(accepted_images.read_images(tmp_path, candidates), images)
+        labelimg.export_images(tmp_path, candidates, 255 - images)
+    np.testing.assert_array_equal(labelimg.read_images(tmp_path, candidates), images)
     with pytest.raises(ValueError, match="jpg"):
-        accepted_images.export_images(tmp_path, candidates.assign(filename="a.jpg"), images)
+        labelimg.export_images(tmp_path, candidates.assign(filename="a.jpg"), images)
 
 
 def test_published_good_indices_and_blacklists_round_trip(published, tmp_path):

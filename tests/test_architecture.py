@@ -6,13 +6,13 @@ import re
 from pathlib import Path
 
 from cifar102.workflow.notebooks import imported_rooms
-from cifar102.workspace.files import REPOSITORY
+from cifar102.workspace.folders import REPOSITORY
 
 PACKAGE = REPOSITORY / "cifar102"
-UP = (  # a room imports from its own wing and from wings named before it
-    "workspace cifar decisions workflow tiny_images annotations analysis datasets dedup figures "
-    "sampling models training review studies evaluation commands __main__"
-).split()
+UP = [  # a room imports its own wing and those that stand before it here
+    *("workspace", "cifar", "decisions", "workflow", "tiny_images", "annotations", "analysis", "datasets", "dedup"),
+    *("figures", "sampling", "models", "training", "review", "studies", "evaluation", "commands", "__main__"),
+]
 READERS = {"analysis": {"workspace", "cifar"}, "figures": {"workspace", "cifar", "analysis"}}
 HEAVY = {"tensorflow", "keras", "tensorflow_addons"}
 

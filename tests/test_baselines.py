@@ -6,6 +6,7 @@ import pytest
 
 from cifar102 import cifar
 from cifar102.analysis import accuracies, published_files
+from cifar102.decisions import tables
 from cifar102.studies import baselines, fast_recipe
 
 
@@ -111,7 +112,7 @@ def test_the_order_of_the_table_does_not_depend_on_how_long_anything_took(second
 
 
 def test_published_figures_name_known_networks_and_a_source():
-    table = baselines.published()
+    table = tables.published_baselines()
     assert set(table["model"]) <= set(baselines.RECIPES) and table["published"].between(0.5, 1).all()
     assert table["source"].str.startswith("https://").all()
 
@@ -121,7 +122,7 @@ def test_figures_taken_from_the_published_predictions_are_what_these_give(publis
     labels = cifar.load_cifar10(real_data / "cifar-10-batches-py")["test"].labels
     found = accuracies.accuracy_table(published_files.read_published(published, "cifar10"), labels)
     found = found.set_index("model")["accuracy"]
-    table = baselines.published()
+    table = tables.published_baselines()
     rows = table[table["source"].str.contains("CIFAR-10.1", regex=False)]
     assert len(rows) == 3
     for row in rows.to_dict("records"):

@@ -15,7 +15,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from cifar102.dedup import block_search, neighbours, pair_bound, pair_table
-from cifar102.workspace.files import REPOSITORY
+from cifar102.workspace.folders import REPOSITORY
 
 NUM_BLOCKS = 30
 

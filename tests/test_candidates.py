@@ -12,7 +12,8 @@ from cifar102.sampling import quotas
 from cifar102.tiny_images import candidates
 from cifar102.tiny_images.pair import TinyImages, write_tiny_images
 from cifar102.workflow import notebooks
-from cifar102.workspace.files import REPOSITORY, read_table
+from cifar102.workspace.files import read_table
+from cifar102.workspace.folders import REPOSITORY
 
 
 def image_set(rng: np.random.Generator, names: list[tuple[str, int]]) -> ImageSet:

@@ -6,7 +6,7 @@ import pytest
 
 from cifar102.cifar import CLASS_NAMES, ImageSet
 from cifar102.figures import dashboards, drawing, sheets
-from cifar102.workspace.files import Workspace
+from cifar102.workspace.folders import Workspace
 
 
 @pytest.fixture

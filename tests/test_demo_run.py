@@ -17,7 +17,8 @@ import pytest
 from cifar102 import cifar
 from cifar102.analysis import methods
 from cifar102.workflow import profiles, steps
-from cifar102.workspace.files import REPOSITORY, Workspace, hash_file, read_json
+from cifar102.workspace.files import hash_file, read_json
+from cifar102.workspace.folders import REPOSITORY, Workspace
 
 pytestmark = pytest.mark.slow
 ALWAYS = [

@@ -10,7 +10,7 @@ import pytest
 
 from cifar102 import cifar
 from cifar102.evaluation import test_sets, verdict
-from cifar102.workspace.files import Workspace
+from cifar102.workspace.folders import Workspace
 
 WORDS = ("jetliner", "cab", "wren", "tabby", "elk", "pug", "bullfrog", "pony", "ferry", "lorry")
 

@@ -15,7 +15,7 @@ import nbformat
 import pytest
 
 from cifar102.workflow import execution, lock
-from cifar102.workspace.files import Workspace
+from cifar102.workspace.folders import Workspace
 
 
 def write_notebook(path: Path, *cells: str, parameters: str = 'workspace: str = "data/demo"') -> Path:
@@ -98,7 +98,7 @@ def test_the_kernel_ends_when_its_run_is_killed(tmp_path: Path) -> None:
     script = f"""
         from pathlib import Path
         from cifar102.workflow import execution
-        from cifar102.workspace.files import Workspace
+        from cifar102.workspace.folders import Workspace
         root = {str(workspace.root)!r}
         execution.execute("01_b", Path({str(notebook)!r}), {{"workspace": root}}, Workspace(Path(root)))
     """
@@ -139,7 +139,7 @@ def test_the_lock_of_a_killed_run_is_free(tmp_path: Path) -> None:
         import time
         from pathlib import Path
         from cifar102.workflow import lock
-        from cifar102.workspace.files import Workspace
+        from cifar102.workspace.folders import Workspace
         with lock.held(Workspace(Path({str(tmp_path)!r}))):
             print("held", flush=True)
             time.sleep(60)

@@ -11,7 +11,8 @@ from PIL import Image
 
 from cifar102 import cifar
 from cifar102.figures import charts, drawing, sheets
-from cifar102.workspace.files import Workspace, read_json, read_table, write_array
+from cifar102.workspace.files import read_json, read_table, write_array
+from cifar102.workspace.folders import Workspace
 
 SUFFIXES = (".csv", ".json", ".png", ".svg")
 TABLE = pd.DataFrame({"keyword": ["null", "NA", "tabby_cat"], "share": [0.1, 1 / 3, 2 / 3], "count": [1, 20, 3000]})

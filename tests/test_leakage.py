@@ -9,7 +9,7 @@ from PIL import Image
 
 from cifar102.commands import leakage
 from cifar102.datasets import lookup
-from cifar102.workspace.files import Workspace
+from cifar102.workspace.folders import Workspace
 from tests.test_dedup import moved, smooth_images
 
 

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from cifar102.workspace.files import REPOSITORY
+from cifar102.workspace.folders import REPOSITORY
 from tests import mistakes
 
 pytestmark = pytest.mark.slow

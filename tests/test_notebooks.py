@@ -9,7 +9,7 @@ import pytest
 
 from cifar102.workflow import notebooks, profiles, steps
 from cifar102.workflow.plans import plan
-from cifar102.workspace.files import REPOSITORY, Workspace
+from cifar102.workspace.folders import REPOSITORY, Workspace
 
 PATHS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
 pytestmark = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)

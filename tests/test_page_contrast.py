@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from cifar102.workspace.files import REPOSITORY
+from cifar102.workspace.folders import REPOSITORY
 
 STYLE = (REPOSITORY / "cifar102" / "pages" / "review.css").read_text(encoding="utf-8")
 NAMED = dict(re.findall(r"--(\w+): (#[0-9a-f]{3,6})\b", STYLE))

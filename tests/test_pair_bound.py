@@ -11,7 +11,7 @@ from skimage.metrics import structural_similarity
 from cifar102 import cifar
 from cifar102.dedup import kernels, pair_bound
 from cifar102.dedup.similarity import grey, pair_scores
-from cifar102.workspace.files import REPOSITORY
+from cifar102.workspace.folders import REPOSITORY
 from tests.test_dedup import smooth_images
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from cifar102.dedup import pair_verdicts
-from cifar102.workspace.files import Workspace
+from cifar102.workspace.folders import Workspace
 
 
 def vote(index: int, verdict: str, rater: str = "a", reference: int = 5) -> dict:

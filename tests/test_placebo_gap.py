@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from cifar102.analysis import gaps as placebo_gap
-from cifar102.workspace.files import Workspace
+from cifar102.workspace.folders import Workspace
 
 
 def scores(rng: np.random.Generator, drop: float, n: int = 3000) -> dict:

@@ -12,7 +12,8 @@ from cifar102.datasets import demo, demo_drawing, downloads, placebo, pools, set
 from cifar102.dedup import exact_copies, pair_table, similarity
 from cifar102.tiny_images import candidates
 from cifar102.tiny_images.pair import TinyImages
-from cifar102.workspace.files import Workspace, hash_file
+from cifar102.workspace.files import hash_file
+from cifar102.workspace.folders import Workspace
 
 
 @pytest.fixture(scope="module")

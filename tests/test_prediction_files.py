@@ -9,7 +9,7 @@ import pytest
 
 from cifar102.analysis import prediction_files, published_files
 from cifar102.cifar import CLASS_NAMES
-from cifar102.workspace.files import Workspace
+from cifar102.workspace.folders import Workspace
 
 IDS = np.array([3, 8, 8, 0, 6])
 SHARES = np.eye(10)[IDS] * 0.91 + 0.009

@@ -11,8 +11,9 @@ import pandas as pd
 import pytest
 
 from cifar102.workflow import report, report_cells, report_page
-from cifar102.workspace import file_lock
-from cifar102.workspace.files import Workspace, write_json, write_table
+from cifar102.workspace import file_lock, folders, wording
+from cifar102.workspace.files import write_json, write_table
+from cifar102.workspace.folders import Workspace
 
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 EVIL = "<script>alert(1)</script>"
@@ -71,42 +72,42 @@ def build(workspace: Workspace, notebook: Path | None = None) -> str:
 
 
 def test_sections_are_kept_beside_each_other_and_sorted(workspace):
-    report.update_summary(workspace, "05_baseline_cnn", {"accuracy": 0.5})
-    report.update_summary(workspace, "01_build_subset", {"candidates": 3})
-    report.update_summary(workspace, "05_baseline_cnn", {"n": 2})
-    assert report.summary(workspace) == {"01_build_subset": {"candidates": 3}, "05_baseline_cnn": {"n": 2}}
-    assert list(report.summary(workspace)) == ["01_build_subset", "05_baseline_cnn"]
+    folders.update_summary(workspace, "05_baseline_cnn", {"accuracy": 0.5})
+    folders.update_summary(workspace, "01_build_subset", {"candidates": 3})
+    folders.update_summary(workspace, "05_baseline_cnn", {"n": 2})
+    assert folders.read_summary(workspace) == {"01_build_subset": {"candidates": 3}, "05_baseline_cnn": {"n": 2}}
+    assert list(folders.read_summary(workspace)) == ["01_build_subset", "05_baseline_cnn"]
 
 
 def test_summary_of_a_fresh_workspace_is_empty(workspace):
-    assert report.summary(workspace) == {}
+    assert folders.read_summary(workspace) == {}
 
 
 def test_a_summary_that_is_no_object_is_named(workspace):
     write_json(workspace.summary, [1])
     with pytest.raises(ValueError, match=r"summary\.json"):
-        report.summary(workspace)
+        folders.read_summary(workspace)
 
 
 def test_no_section_is_lost_when_writers_meet(workspace):
     names = [f"section_{k}" for k in range(24)]
     with ThreadPoolExecutor(4) as pool:  # the lock belongs to an open file, so threads meet it as processes do
-        list(pool.map(lambda name: report.update_summary(workspace, name, {"name": name}), names))
-    assert report.summary(workspace) == {name: {"name": name} for name in sorted(names)}
+        list(pool.map(lambda name: folders.update_summary(workspace, name, {"name": name}), names))
+    assert folders.read_summary(workspace) == {name: {"name": name} for name in sorted(names)}
 
 
 def test_a_lock_file_left_behind_by_a_killed_run_stops_nobody(workspace):
     workspace.results.mkdir(parents=True)
     (workspace.results / "summary.lock").write_bytes(b"left")
-    report.update_summary(workspace, "after", {"n": 1})
-    assert report.summary(workspace) == {"after": {"n": 1}}
+    folders.update_summary(workspace, "after", {"n": 1})
+    assert folders.read_summary(workspace) == {"after": {"n": 1}}
 
 
 def test_a_lock_that_stays_taken_ends_in_an_error_that_names_it(workspace, monkeypatch):
-    monkeypatch.setattr(report, "LOCK_SECONDS", 0.1)
+    monkeypatch.setattr(folders, "SUMMARY_LOCK_SECONDS", 0.1)
     lock = workspace.results / "summary.lock"
     with file_lock.held(lock, 1), pytest.raises(TimeoutError, match=r"summary\.lock"):
-        report.update_summary(workspace, "x", {"n": 1})
+        folders.update_summary(workspace, "x", {"n": 1})
 
 
 def test_the_report_is_the_same_again(workspace):
@@ -129,7 +130,7 @@ def test_the_page_is_whole_and_fetches_and_runs_nothing(workspace):
     )
     workspace.raw.mkdir(parents=True)
     write_json(workspace.raw / "pool.json", {"pool": "demo", "title": EVIL, "description": EVIL})
-    report.update_summary(workspace, EVIL, {EVIL: [EVIL], "headline": {EVIL: EVIL}})
+    folders.update_summary(workspace, EVIL, {EVIL: [EVIL], "headline": {EVIL: EVIL}})
     page = build(workspace, path)
     tags = Tags(page)
     assert tags.open == []
@@ -152,7 +153,7 @@ def test_every_part_of_a_run_is_on_the_page(workspace):
     )
     workspace.raw.mkdir(parents=True)
     write_json(workspace.raw / "pool.json", {"pool": "demo", "title": "synthetic demo pool", "description": "Drawn."})
-    report.update_summary(workspace, "05", {"accuracy": 0.8123456, "headline": {"images in the release": 12000}})
+    folders.update_summary(workspace, "05", {"accuracy": 0.8123456, "headline": {"images in the release": 12000}})
     page = build(workspace, path)
     numbers = ["12,000", "images in the release", "0.8123", "3 min 20 s", "ab" * 32, "1.26.4", "seed: int = 1"]
     texts = ["synthetic demo pool", "Drawn.", "<em>four</em>", "<td>cell</td>", 'alt="figure 05-x"']
@@ -220,12 +221,12 @@ def test_numbers_are_written_for_readers():
     assert report_page.written([1, 0.5]) == "[1, 0.5]"
     assert report_page.written(True) == "yes"
     assert report_page.written("<b>") == "&lt;b&gt;"
-    assert report_page.duration(3725) == "1 h 02 min"
-    assert report_page.duration(7.44) == "7.4 s"
+    assert wording.duration(3725) == "1 h 02 min"
+    assert wording.duration(7.44) == "7.4 s"
 
 
 def test_summary_numbers_survive_json(workspace):
     import numpy as np
 
-    report.update_summary(workspace, "x", {"n": np.int64(3), "a": np.array([0.5]), "bad": float("nan")})
+    folders.update_summary(workspace, "x", {"n": np.int64(3), "a": np.array([0.5]), "bad": float("nan")})
     assert json.loads(workspace.summary.read_text()) == {"x": {"n": 3, "a": [0.5], "bad": None}}

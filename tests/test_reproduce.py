@@ -14,7 +14,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from cifar102.models.keras_files import STACK
-from cifar102.workspace.files import REPOSITORY
+from cifar102.workspace.folders import REPOSITORY
 
 SOURCE = REPOSITORY / "reproduce.py"
 OTHER_STACK = {"main": "next", "next": "main"}[STACK]

@@ -17,7 +17,8 @@ from cifar102.annotations.votes import VoteLog
 from cifar102.dedup import pair_verdicts
 from cifar102.review import disagreements_desk, labelling_desk, pairs_desk, sheets, start
 from cifar102.review.widget import ReviewPages
-from cifar102.workspace.files import Workspace, read_table, write_array, write_table
+from cifar102.workspace.files import read_table, write_array, write_table
+from cifar102.workspace.folders import Workspace
 
 QUICK = settings(max_examples=60, deadline=None, derandomize=True)
 FIRST = "2026-01-01T00:00:00.000Z"

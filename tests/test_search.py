@@ -5,7 +5,8 @@ import pytest
 
 from cifar102.training import fitting, runs, search
 from cifar102.training.config import TrainConfig
-from cifar102.workspace.files import Workspace, write_json
+from cifar102.workspace.files import write_json
+from cifar102.workspace.folders import Workspace
 
 BASE = TrainConfig(num_validation=10, model="cnn_four_conv")
 

@@ -20,7 +20,7 @@ from cifar102.datasets import release, sets
 from cifar102.models import registry
 from cifar102.training import fitting, runs
 from cifar102.training.config import TrainConfig
-from cifar102.workspace.files import REPOSITORY
+from cifar102.workspace.folders import REPOSITORY
 
 pytestmark = pytest.mark.slow
 NETWORKS = {

@@ -18,7 +18,8 @@ from test_execution import write_notebook
 from cifar102.workflow import notebooks, plans, profiles, runner, stamps, steps
 from cifar102.workflow.profiles import Profile, parse_override
 from cifar102.workflow.steps import Files, Step
-from cifar102.workspace.files import REPOSITORY, Workspace, write_text
+from cifar102.workspace.files import write_text
+from cifar102.workspace.folders import REPOSITORY, Workspace
 
 PARAMETERS = """
     workspace: str = "data/demo"  # where
@@ -263,7 +264,7 @@ def test_a_changed_or_missing_file_is_named(finished: Step, path: str, text: str
 
 
 def test_changed_code_behind_an_import_is_named_and_a_comment_is_no_change(finished: Step) -> None:
-    package = notebooks.PACKAGE
+    package = stamps.PACKAGE
     write_text(package / "numbers" / "factors.py", '"""Other words."""\n\nTWO = 2  # the even prime\n')
     write_text(package / "numbers" / "unused.py", "ONE = 11\n")
     assert reasons(finished) == []
@@ -285,7 +286,7 @@ def test_changed_code_behind_an_import_is_named_and_a_comment_is_no_change(finis
     ],
 )
 def test_the_rooms_behind_every_form_of_import_are_found(step: Step, code: str, rooms: set[str]) -> None:
-    assert notebooks.imported_rooms(ast.parse(code), notebooks.PACKAGE) == rooms
+    assert notebooks.imported_rooms(ast.parse(code), stamps.PACKAGE) == rooms
 
 
 def test_every_room_that_a_stored_notebook_names_is_a_room_it_stands_on() -> None:
@@ -360,7 +361,7 @@ def test_a_killed_run_is_gone_on_with_by_the_same_command(tmp_path: Path) -> Non
         from cifar102.workflow import plans, runner
         from cifar102.workflow.profiles import Profile
         from cifar102.workflow.steps import Files, Step
-        from cifar102.workspace.files import Workspace
+        from cifar102.workspace.folders import Workspace
         folder = Path({str(tmp_path)!r})
         values = {{"workspace": str(folder / "workspace")}}
         first = Step("01_first", folder / "01_first.ipynb", Files(leaves=("first.txt",)), values)
@@ -391,7 +392,7 @@ def test_a_killed_run_is_gone_on_with_by_the_same_command(tmp_path: Path) -> Non
 
 def test_threads_may_parse_side_by_side() -> None:
     # CPython 3.11 raises SystemError when a garbage collection hands over to another thread inside the parser.
-    sources = [path.read_text(encoding="utf-8") for path in sorted(notebooks.PACKAGE.glob("*.py"))[:12]]
+    sources = [path.read_text(encoding="utf-8") for path in sorted(notebooks.PACKAGE.rglob("*.py"))[:12]]
     threshold = gc.get_threshold()
     gc.callbacks.append(hand_over)
     gc.set_threshold(50)

@@ -1,6 +1,7 @@
 import pandas as pd
 import pytest
 
+from cifar102.decisions import tables
 from cifar102.studies import arms as study_arms
 from cifar102.studies import grids
 
@@ -37,9 +38,9 @@ def test_the_grid_of_activations_and_optimizers_has_35_cells_with_early_stopping
 @pytest.mark.parametrize("study", grids.NAMES)
 def test_every_published_arm_and_every_claim_names_an_arm_that_exists(study):
     arms = study_arms.order(study)
-    claims = pd.read_csv(grids.PUBLISHED_FILE.parent / "published_claims.csv", keep_default_na=False)
+    claims = tables.published_claims().fillna("")
     claims = claims[claims["study"] == study]
-    assert set(grids.published(study)) <= set(arms)
+    assert set(tables.published_study(study)) <= set(arms)
     assert (set(claims["arm"]) | set(claims["reference"])) - {"", "*"} <= set(arms)
 
 

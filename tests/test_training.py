@@ -32,7 +32,8 @@ from cifar102.training import (
     sweeps,
 )
 from cifar102.training.config import TrainConfig, hash_config
-from cifar102.workspace.files import Workspace, read_json, write_json
+from cifar102.workspace.files import read_json, write_json
+from cifar102.workspace.folders import Workspace
 
 SMALL = {"filters": [4, 4], "dense_units": 16, "dropout": 0.25, "batch_norm": True}
 PLAIN = {"filters": [4], "dense_units": 8}  # without dropout and batch norm
@@ -351,7 +352,7 @@ def test_random_features_are_a_run_like_any_other(workspace):
 def test_a_sweep_reports_a_failed_run_and_goes_on(whole, shared, capsys):
     too_many = CONFIG.replace(arm="too-many", num_train=5000)
     wrong = CONFIG.replace(arm="wrong", model_options={"poolling": "max"})
-    done = fitting.sweep([too_many, wrong, CONFIG], workspace=shared)
+    done = sweeps.sweep([too_many, wrong, CONFIG], workspace=shared)
     assert [run.error is None for run in done] == [False, False, True]
     assert "5000" in done[0].error and "poolling" in done[1].error
     assert "(3/3)" in (printed := capsys.readouterr().out) and printed.count("FAILED") == 2
@@ -376,7 +377,7 @@ def test_a_worker_that_the_system_killed_is_reported_as_such(tmp_path):
 
 def test_a_sweep_refuses_two_runs_of_one_folder():
     with pytest.raises(ValueError, match="twice"):
-        fitting.sweep([CONFIG, CONFIG])
+        sweeps.sweep([CONFIG, CONFIG])
 
 
 def test_the_optimizers_study_starts_each_arm_from_the_checkpoints_weights(workspace, capsys):
@@ -385,9 +386,9 @@ def test_the_optimizers_study_starts_each_arm_from_the_checkpoints_weights(works
         "optimizers", seeds=[0], num_train=20, num_validation=20, epochs=1, batch_size=20, dataset="cifar10",
         num_arms=1, model_options=options,
     )  # fmt: skip
-    done = fitting.sweep(configs, workspace=workspace)
+    done = sweeps.sweep(configs, workspace=workspace)
     assert [run.error for run in done] == [None, None]
-    missing = fitting.sweep([configs[1]], workspace=Workspace(workspace.root / "empty"))
+    missing = sweeps.sweep([configs[1]], workspace=Workspace(workspace.root / "empty"))
     assert "train that run first" in missing[0].error
     model = registry.build("ablation_cnn", **options)
     initial_weights.copy(model, done[0].folder / "model.keras")
@@ -397,12 +398,12 @@ def test_the_optimizers_study_starts_each_arm_from_the_checkpoints_weights(works
 
 def test_the_range_test_leaves_the_weights_as_they_were_and_starts_from_them(workspace):
     config = CONFIG.replace(model_options={"filters": [4], "dense_units": 8}, augmentation="none", schedule="constant")
-    data = fitting.training_data.load(config, lambda name: SETS[name])
+    data = fitting.data.load(config, lambda name: SETS[name])
     model = fitting.build_model(config, workspace, data)
     before = model.get_weights()
     table = range_test.rate_range_test(config, workspace, num_steps=12, model=model)
     assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
-    first = model.evaluate(fitting.training_data.training_batches(config, data), steps=1, verbose=0)[0]
+    first = model.evaluate(fitting.data.training_batches(config, data), steps=1, verbose=0)[0]
     assert table["loss"][0] == pytest.approx(first, rel=1e-3)
     assert table["learning_rate"].tolist() == pytest.approx(np.geomspace(1e-5, 1, 12)[: len(table)])
 
@@ -434,7 +435,7 @@ def test_smoothed_labels_give_the_loss_computed_by_hand(workspace):
         "learning_rate": 1e-12,
     }
     run = fitting.fit(CONFIG.replace(**still, label_smoothing=0.2, num_validation=0, arm="smooth"), workspace)
-    data = fitting.training_data.load(run.config, lambda name: SETS[name])
+    data = fitting.data.load(run.config, lambda name: SETS[name])
     logits = registry.load(run.folder / "model.keras").predict(data.normalization.apply(data.train_images), verbose=0)
     shares = np.full((60, 10), 0.02) + 0.8 * np.eye(10)[data.train_labels]
     expected = -(shares * special.log_softmax(logits, axis=1)).sum(axis=1).mean()
@@ -521,7 +522,7 @@ def test_a_dask_cluster_of_two_processes_runs_a_sweep_and_reports_the_failed_run
         small = CONFIG.replace(epochs=1)
         configs = [small.replace(seed=seed) for seed in (0, 1)]
         configs += [small.replace(arm="after", start_from=configs[1].folder), small.replace(arm="bad", num_train=9999)]
-        done = fitting.sweep(configs, scheduler=cluster.scheduler_address, workspace=workspace)
+        done = sweeps.sweep(configs, scheduler=cluster.scheduler_address, workspace=workspace)
     assert [run.error is None for run in done] == [True, True, True, False]
     assert "9999" in done[3].error
     assert runs.table(workspace)["seed"].tolist() == [0, 0, 1]

@@ -8,7 +8,7 @@ from cifar102.datasets import sets as datasets
 from cifar102.studies import validation_leak
 from cifar102.training import fitting
 from cifar102.training.config import TrainConfig
-from cifar102.workspace.files import Workspace
+from cifar102.workspace.folders import Workspace
 
 CONFIG = TrainConfig(
     model="ablation_cnn",

@@ -7,7 +7,8 @@ import pytest
 from cifar102.cifar import ImageSet
 from cifar102.datasets import whole_cifar10
 from cifar102.tiny_images.pair import write_tiny_images
-from cifar102.workspace.files import Workspace, write_json, write_table
+from cifar102.workspace.files import write_json, write_table
+from cifar102.workspace.folders import Workspace
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pandas as pd
 from cifar102.analysis import accuracies, intervals, keyword_mixture, lines
 from cifar102.analysis.prediction_files import read_run, read_runs_table
 from cifar102.analysis.predictions import SetPredictions
-from cifar102.workspace.files import Workspace
+from cifar102.workspace.folders import Workspace
 
 POOLED = "all models"
 FEW_MODELS = 10  # below this a bootstrap over models is too narrow to be read

@@ -10,7 +10,8 @@ import pandas as pd
 from cifar102.analysis.predictions import SetPredictions, check_class_ids, check_probabilities, from_array
 from cifar102.cifar import CLASS_NAMES
 from cifar102.workspace import arrays as array_files
-from cifar102.workspace.files import Workspace, read_json, read_table
+from cifar102.workspace.files import read_json, read_table
+from cifar102.workspace.folders import Workspace
 
 SUFFIXES = (".json", ".npy", ".npz", ".csv")
 PUBLISHED_FOLDER = re.compile(r"(original|v\d+)_predictions")

@@ -1,16 +1,10 @@
 """What raters said: the vote log, who was accepted and how well raters agree, and folders for labelling programs."""
 
-from pathlib import Path
-
-import numpy as np
 import pandas as pd
-from PIL import Image
 
 from cifar102.annotations.kappa import agreement
-from cifar102.annotations.labelimg import read_labelimg, split_path, write_labelimg
+from cifar102.annotations.labelimg import read_labelimg, write_labelimg
 from cifar102.annotations.votes import VERDICTS, VoteLog, current, is_settling
-from cifar102.cifar import check_images
-from cifar102.workspace.files import replacing
 
 __all__ = ["VoteLog", "agreement", "read_labelimg", "write_labelimg"]  # the names others call (README, "Functions")
 
@@ -99,55 +93,6 @@ def disagreements(votes: pd.DataFrame) -> pd.DataFrame:
     differ = votes[votes.groupby(keys)["verdict"].transform("nunique") > 1]
     table = differ.pivot_table(index=keys, columns="rater", values="verdict", aggfunc="first")
     return table.rename_axis(columns=None).reset_index()
-
-
-def export_images(folder: Path, candidates: pd.DataFrame, images: np.ndarray) -> int:
-    """Write candidates as {class}/{keyword}/{filename} PNG files for labelling programs; return how many.
-
-    images: uint8 (n, 32, 32, 3), row i that of row i of `candidates` (columns class_name, keyword, filename). PNG keeps
-    every pixel, JPEG does not. A file that is there with the same pixels is left; with others it is a ValueError,
-    because a label may already hang on it.
-    """
-    check_images(images)
-    names = candidates[["class_name", "keyword", "filename"]]
-    if len(names) != len(images) or names.duplicated().any():
-        raise ValueError(f"{len(names)} candidates, {len(images)} images, names unique: {not names.duplicated().any()}")
-    for row, (class_name, keyword, filename) in enumerate(names.itertuples(index=False, name=None)):
-        if split_path(f"{class_name}/{keyword}/{filename}") != (class_name, keyword, filename):
-            raise ValueError(f"row {row}: {keyword!r} or {filename!r} is not a name that a file can have everywhere")
-        _write_png(Path(folder) / class_name / keyword / filename, images[row])
-    return len(names)
-
-
-def _write_png(path: Path, image: np.ndarray) -> None:
-    if path.suffix != ".png":
-        raise ValueError(f"{path}: candidates are exported as .png, never with a lossy format")
-    if path.exists():
-        if not np.array_equal(_pixels(path), image):
-            raise ValueError(f"{path}: is there already and holds another picture")
-        return
-    with replacing(path) as temporary:
-        Image.fromarray(image).save(temporary, format="PNG")
-
-
-def _pixels(path: Path) -> np.ndarray:
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such picture")
-    try:
-        with Image.open(path) as picture:
-            return np.asarray(picture)
-    except Exception as error:  # Pillow's readers raise many kinds for a damaged file
-        raise ValueError(f"{path}: not readable as a picture: {error}") from error
-
-
-def read_images(folder: Path, candidates: pd.DataFrame) -> np.ndarray:
-    """Read back what export_images wrote, in the row order of `candidates`: uint8 (n, 32, 32, 3)."""
-    images = np.empty((len(candidates), 32, 32, 3), dtype=np.uint8)
-    names = candidates[["class_name", "keyword", "filename"]]
-    for row, parts in enumerate(names.itertuples(index=False, name=None)):
-        path = Path(folder).joinpath(*parts)
-        images[row] = check_images(_pixels(path)[None], str(path))[0]
-    return images
 
 
 def candidate_at(candidates: pd.DataFrame, tiny_index: int) -> pd.Series:

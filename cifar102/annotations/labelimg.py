@@ -5,13 +5,15 @@ from pathlib import Path
 from typing import NamedTuple
 from xml.etree import ElementTree
 
+import numpy as np
 import pandas as pd
 from defusedxml import DefusedXmlException
 from defusedxml import ElementTree as DefusedElementTree
+from PIL import Image
 
 from cifar102.annotations.votes import VERDICTS
-from cifar102.cifar import CLASS_NAMES
-from cifar102.workspace.files import write_bytes
+from cifar102.cifar import CLASS_NAMES, check_images
+from cifar102.workspace.files import replacing, write_bytes
 
 COLUMNS = ("file", "class_name", "keyword", "filename", "verdict")
 LARGEST_BYTES = 1 << 20  # LabelImg writes about 500 bytes; more than this is no annotation of a 32x32 image
@@ -156,3 +158,52 @@ def to_votes(rows: pd.DataFrame, candidates: pd.DataFrame, rater: str) -> tuple[
         vote = {"tiny_index": index, "keyword": keyword, "class": class_name, "rater": rater, "verdict": verdict}
         votes.append(vote)
     return votes, refused
+
+
+def export_images(folder: Path, candidates: pd.DataFrame, images: np.ndarray) -> int:
+    """Write candidates as {class}/{keyword}/{filename} PNG files for labelling programs; return how many.
+
+    images: uint8 (n, 32, 32, 3), row i that of row i of `candidates` (columns class_name, keyword, filename). PNG keeps
+    every pixel, JPEG does not. A file that is there with the same pixels is left; with others it is a ValueError,
+    because a label may already hang on it.
+    """
+    check_images(images)
+    names = candidates[["class_name", "keyword", "filename"]]
+    if len(names) != len(images) or names.duplicated().any():
+        raise ValueError(f"{len(names)} candidates, {len(images)} images, names unique: {not names.duplicated().any()}")
+    for row, (class_name, keyword, filename) in enumerate(names.itertuples(index=False, name=None)):
+        if split_path(f"{class_name}/{keyword}/{filename}") != (class_name, keyword, filename):
+            raise ValueError(f"row {row}: {keyword!r} or {filename!r} is not a name that a file can have everywhere")
+        _write_png(Path(folder) / class_name / keyword / filename, images[row])
+    return len(names)
+
+
+def _write_png(path: Path, image: np.ndarray) -> None:
+    if path.suffix != ".png":
+        raise ValueError(f"{path}: candidates are exported as .png, never with a lossy format")
+    if path.exists():
+        if not np.array_equal(_pixels(path), image):
+            raise ValueError(f"{path}: is there already and holds another picture")
+        return
+    with replacing(path) as temporary:
+        Image.fromarray(image).save(temporary, format="PNG")
+
+
+def _pixels(path: Path) -> np.ndarray:
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such picture")
+    try:
+        with Image.open(path) as picture:
+            return np.asarray(picture)
+    except Exception as error:  # Pillow's readers raise many kinds for a damaged file
+        raise ValueError(f"{path}: not readable as a picture: {error}") from error
+
+
+def read_images(folder: Path, candidates: pd.DataFrame) -> np.ndarray:
+    """Read back what export_images wrote, in the row order of `candidates`: uint8 (n, 32, 32, 3)."""
+    images = np.empty((len(candidates), 32, 32, 3), dtype=np.uint8)
+    names = candidates[["class_name", "keyword", "filename"]]
+    for row, parts in enumerate(names.itertuples(index=False, name=None)):
+        path = Path(folder).joinpath(*parts)
+        images[row] = check_images(_pixels(path)[None], str(path))[0]
+    return images

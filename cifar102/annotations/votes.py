@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from cifar102.cifar import CLASS_NAMES
-from cifar102.sampling.quotas import classes_of_keywords
+from cifar102.decisions.tables import classes_of_keywords
 from cifar102.workspace import append_log
 from cifar102.workspace.files import write_table
 

@@ -17,7 +17,8 @@ import pandas as pd
 
 from cifar102.commands import bench_worker, machine_speed
 from cifar102.dedup import kernels
-from cifar102.workspace.files import REPOSITORY, read_json, write_json
+from cifar102.workspace.files import read_json, write_json
+from cifar102.workspace.folders import REPOSITORY
 
 ROUNDS = 5
 KEYS = ("name", "ours", "peer", "unit", "ratio", "peer_name")

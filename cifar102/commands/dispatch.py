@@ -6,10 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from cifar102.workflow import notebooks, profiles
-from cifar102.workflow.plans import Plan
+from cifar102.workflow import notebooks
+from cifar102.workflow.plans import Plan, workspace_of, workspace_or_demo
 from cifar102.workflow.steps import PLACES, Step
-from cifar102.workspace.files import REPOSITORY, Workspace
+from cifar102.workspace.folders import REPOSITORY
 
 
 def listing(plan: Plan) -> str:
@@ -31,35 +31,6 @@ def _changed_parameters(step: Step) -> dict[str, object]:
     declared = notebooks.declared_parameters(step.notebook) if step.notebook else {}
     given = {name: value for name, value in step.parameters.items() if name not in PLACES}
     return {name: value for name, value in given.items() if value != declared[name].default}
-
-
-def last_workspace() -> Workspace:
-    """Find the workspace below data/ in which a step finished last; FileNotFoundError where none has yet."""
-    stamps = (REPOSITORY / "data").glob("*/executed/*.json")
-    newest = max(stamps, key=lambda path: path.stat().st_mtime_ns, default=None)
-    if newest is None:
-        raise FileNotFoundError(f"no run in {REPOSITORY / 'data'} yet: run the demo first, or name a --workspace")
-    return Workspace(newest.parents[1])
-
-
-def workspace_of(options: argparse.Namespace) -> Workspace:
-    """The workspace a command line asks for by --workspace or profile, else that of the last run."""
-    if options.workspace:
-        workspace = Workspace(Path(options.workspace).absolute())
-        if not workspace.root.is_dir():
-            raise FileNotFoundError(f"--workspace {options.workspace}: no such folder")
-        return workspace
-    return Workspace(profiles.load(options.profile).workspace) if getattr(options, "profile", "") else last_workspace()
-
-
-def _workspace_or_demo(options: argparse.Namespace) -> Workspace:
-    """The workspace asked for, else that of the last run, else the demo's, which need not be there."""
-    try:
-        return workspace_of(options)
-    except FileNotFoundError:
-        if options.workspace:
-            raise
-        return Workspace(profiles.load("demo").workspace)
 
 
 def lab(options: argparse.Namespace) -> int:
@@ -137,11 +108,10 @@ def _parameters(step: Step) -> dict[str, object]:
 
 def fetch(options: argparse.Namespace) -> int:
     """Download published data sets into one folder, unless they are there, and say what each holds."""
-    from cifar102.datasets import sets
-    from cifar102.evaluation import test_sets
+    from cifar102.datasets import lookup, sets
 
     place = options.data or os.environ.get("CIFAR102_DATA") or REPOSITORY / "data" / "downloads"
-    folder = test_sets.DataFolder(Path(place).absolute())
+    folder = lookup.DataFolder(Path(place).absolute())
     for name in options.sets:
         parts = sets.load(name, folder, download=True)
         print(f"{name}: " + ", ".join(f"{part} {len(images):,} images" for part, images in parts.items()))
@@ -174,7 +144,7 @@ def duplicates(options: argparse.Namespace) -> int:
     from cifar102.commands import leakage
 
     first, second = options.sets
-    print(leakage.report(first, second, _workspace_or_demo(options), scheduler=options.scheduler))
+    print(leakage.report(first, second, workspace_or_demo(options), scheduler=options.scheduler))
     return 0
 
 
@@ -183,6 +153,6 @@ def evaluate(options: argparse.Namespace) -> int:
     from cifar102.evaluation import verdict
 
     data = options.data or os.environ.get("CIFAR102_DATA") or None
-    workspace = _workspace_or_demo(options)
+    workspace = workspace_or_demo(options)
     print(verdict.evaluate(options.model, options.sets, workspace, data, pixels=options.pixels, level=options.level))
     return 0

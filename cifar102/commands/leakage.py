@@ -11,7 +11,8 @@ from PIL import Image, ImageDraw
 from cifar102.cifar import ImageSet
 from cifar102.datasets import lookup
 from cifar102.dedup import block_search, exact_copies, pair_table
-from cifar102.workspace.files import Workspace, replacing, write_table
+from cifar102.workspace.files import replacing, write_table
+from cifar102.workspace.folders import Workspace
 
 ZOOM = 3
 PAIRS_IN_A_LINE = 6

@@ -1,6 +1,5 @@
 """Single records of a pool, looked at by index: their 14 fields, their pictures enlarged, candidates as PNG folders."""
 
-import difflib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,10 +9,12 @@ from PIL import Image
 from tqdm import tqdm
 
 from cifar102 import cifar
-from cifar102.annotations import accepted_images
+from cifar102.annotations import labelimg
 from cifar102.tiny_images.pair import TinyImages
 from cifar102.workspace import arrays
-from cifar102.workspace.files import Workspace, read_table, replacing
+from cifar102.workspace.files import read_table, replacing
+from cifar102.workspace.folders import Workspace
+from cifar102.workspace.wording import near_names
 
 SCALE = 6  # an image of 32 pixels is shown 192 wide
 A_LINE = 8  # images side by side
@@ -72,14 +73,14 @@ def export(
     written = 0
     for _, part in tqdm(parts, desc="export", unit="keyword"):
         part = part.head(limit) if limit else part
-        written += accepted_images.export_images(folder, part, images[part.index])
+        written += labelimg.export_images(folder, part, images[part.index])
     return written
 
 
 def _is_wanted(names: pd.Series, wanted: Sequence[str]) -> np.ndarray:
     if unknown := sorted(set(wanted) - set(names)):
-        near = difflib.get_close_matches(unknown[0], sorted(set(names)), n=3)
-        raise ValueError(f"no candidate has {names.name} {unknown[0]!r}; near names: {near or 'none'}")
+        near = near_names(unknown[0], names, "and none has a name like it")
+        raise ValueError(f"no candidate has {names.name} {unknown[0]!r}: {near}")
     return names.isin(wanted).to_numpy() if wanted else np.ones(len(names), dtype=bool)
 
 

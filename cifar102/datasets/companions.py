@@ -9,7 +9,8 @@ from cifar102 import cifar
 from cifar102.cifar import ImageSet
 from cifar102.datasets import sources
 from cifar102.workspace import arrays
-from cifar102.workspace.files import Workspace, read_table
+from cifar102.workspace.files import read_table
+from cifar102.workspace.folders import Workspace
 
 NUM_SEVERITIES = 5
 PAIR_COLUMNS = {"TestID": "test", "TrainID": "other", "Distance": "distance", "Judgment": "judgment"}

@@ -1,14 +1,13 @@
 """The datasheet of a release, under the headings of Gebru et al. 2018 (arXiv 1803.09010), filled from the run."""
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 import pandas as pd
 
 from cifar102.cifar import CLASS_NAMES
+from cifar102.decisions.tables import datasheet_template
 from cifar102.workspace.files import plain
 
-TEMPLATE = Path(__file__).resolve().parents[1] / "decisions" / "datasheet_template.md"
 UNKNOWN = "not recorded in this run"
 
 
@@ -25,7 +24,7 @@ def render(manifest: pd.DataFrame, facts: Mapping[str, object]) -> str:
         "duplicates": _duplicates(manifest),
         "facts": _table(["fact", "value"], sorted(values.items())) if values else f"(facts: {UNKNOWN})",
     }
-    return TEMPLATE.read_text(encoding="utf-8").format_map(_Known(values | pieces))
+    return datasheet_template().format_map(_Known(values | pieces))
 
 
 class _Known(dict):

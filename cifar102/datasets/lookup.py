@@ -1,5 +1,6 @@
 """Images a user names: a data set, a file or a folder, all as labelled sets of 32 x 32 RGB images."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -7,9 +8,9 @@ from PIL import Image
 
 from cifar102 import cifar
 from cifar102.datasets import sets as datasets
-from cifar102.evaluation.test_sets import places_of
 from cifar102.workspace import arrays
-from cifar102.workspace.files import Workspace, read_table
+from cifar102.workspace.files import read_table
+from cifar102.workspace.folders import Workspace
 
 PICTURES = {".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".jpg", ".jpeg", ".ppm"}
 ALIASES = {"cifar100": "cifar100-fine"}
@@ -109,3 +110,21 @@ def _picture(path: Path) -> np.ndarray:
 def _unlabelled(images: object, path: Path) -> cifar.ImageSet:
     checked = cifar.check_images(images, str(path))
     return cifar.ImageSet(checked, np.full(len(checked), -1))
+
+
+class DataFolder(Workspace):
+    """A folder of downloaded sets (--data, CIFAR102_DATA) seen as the raw/ of a workspace."""
+
+    @property
+    def raw(self) -> Path:
+        return self.root
+
+
+def places_of(workspace: Workspace, data: Path | None = None) -> list[Workspace]:
+    """Return where downloaded sets are looked for, in this order; a `data` that is no folder is an error."""
+    if data is not None and not Path(data).is_dir():
+        raise FileNotFoundError(f"--data {data}: no such folder")
+    environment = os.environ.get("CIFAR102_DATA", "")
+    first = [DataFolder(Path(data).absolute())] if data is not None else []
+    last = [DataFolder(Path(environment).absolute())] if environment else []
+    return [*first, workspace, *last]

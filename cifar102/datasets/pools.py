@@ -11,7 +11,8 @@ from cifar102 import cifar
 from cifar102.datasets import demo, downloads, placebo, sets
 from cifar102.tiny_images import candidates
 from cifar102.tiny_images.pair import TinyImages, write_tiny_images
-from cifar102.workspace.files import REPOSITORY, Workspace, read_json, write_json, write_table, write_text
+from cifar102.workspace.files import read_json, write_json, write_table, write_text
+from cifar102.workspace.folders import REPOSITORY, Workspace
 
 OWN = {"pool": "own", "title": "own Tiny Images pool", "description": "A user's own Tiny Images pair and votes."}
 NAMES = ("demo", "cifar10", "own")

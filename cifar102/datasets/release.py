@@ -11,7 +11,6 @@ import pandas as pd
 from cifar102 import cifar
 from cifar102.datasets import datasheet, release_cards
 from cifar102.workspace.files import (
-    Workspace,
     hash_file,
     read_table,
     remove_leftovers,
@@ -20,6 +19,7 @@ from cifar102.workspace.files import (
     write_table,
     write_text,
 )
+from cifar102.workspace.folders import Workspace
 
 BATCHES = "cifar-10.2-batches-py"
 SPLITS = ("train", "test", "leftover", "uniform")

@@ -9,7 +9,8 @@ import pandas as pd
 from cifar102 import cifar
 from cifar102.cifar import ImageSet
 from cifar102.workspace import arrays
-from cifar102.workspace.files import Workspace, read_table
+from cifar102.workspace.files import read_table
+from cifar102.workspace.folders import Workspace
 
 MANIFEST_COLUMNS = ("split", "row", "candidate", "label", "filename", "group")
 SAMPLE = "notebook 04_sample leaves it; run it in this workspace first"

@@ -1,7 +1,6 @@
 """The one door to every labelled image set: `load(name, workspace)`, from its folder or, where asked, its home."""
 
 import dataclasses
-import difflib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +10,8 @@ from cifar102 import cifar
 from cifar102.cifar import ImageSet
 from cifar102.datasets import companions, downloads, release_sets, sources, whole_cifar10
 from cifar102.workspace import arrays
-from cifar102.workspace.files import Workspace
+from cifar102.workspace.folders import Workspace
+from cifar102.workspace.wording import near_names
 
 SIZE_MATCHED_SEED = 10_2000  # fixed, so that cifar10-10k is the same set everywhere
 SIZE_MATCHED_PER_CLASS = {"train": 1000, "test": 200}  # this project's default class sizes (spec dataset.md section 3)
@@ -77,9 +77,8 @@ def take(images: ImageSet, rows: np.ndarray) -> ImageSet:
 
 def _known(name: str) -> str:
     if name not in LOADERS:
-        near = difflib.get_close_matches(str(name), LOADERS, n=1, cutoff=0.4)
-        nearest = f"did you mean {near[0]!r}? " if near else ""
-        raise ValueError(f"unknown data set {name!r}: {nearest}the known names are {[*NAMES, CORRUPTED]}")
+        known = f"the known names are {', '.join([*NAMES, CORRUPTED])}"
+        raise ValueError(f"unknown data set {name!r}: {near_names(name, LOADERS, known)}")
     return name
 
 

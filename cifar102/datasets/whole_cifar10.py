@@ -5,7 +5,8 @@ import numpy as np
 from cifar102 import cifar
 from cifar102.cifar import ImageSet
 from cifar102.tiny_images.pair import TinyImages
-from cifar102.workspace.files import Workspace, read_json, read_table
+from cifar102.workspace.files import read_json, read_table
+from cifar102.workspace.folders import Workspace
 
 ORIGINS = ("cifar10-train", "new")  # of pool_truth.parquet: the reference's batches, and the batches kept back
 

@@ -9,7 +9,7 @@ import pandas as pd
 from cifar102.annotations.votes import WITHDRAWN
 from cifar102.dedup import pair_table
 from cifar102.workspace import append_log
-from cifar102.workspace.files import Workspace
+from cifar102.workspace.folders import Workspace
 
 COLUMNS = ("tiny_index", "reference_set", "reference", "rater", "verdict", "time")
 MEANING = {"exact": "duplicate", "near": "duplicate", "similar": "different", "different": "different"}

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 
 from cifar102.dedup import pair_table
-from cifar102.workspace.files import Workspace, read_table
+from cifar102.workspace.files import read_table
+from cifar102.workspace.folders import Workspace
 
 TEST_SETS = ("cifar10-test", "cifar10.1-v4", "cifar10.1-v6")
 TRAIN_SET = "cifar10-train"

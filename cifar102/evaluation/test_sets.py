@@ -1,6 +1,5 @@
 """The test sets a user's model is put to: their images, labels and keywords, or a sentence where to get them."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,19 +9,12 @@ from cifar102 import cifar
 from cifar102.analysis import prediction_files, published_files
 from cifar102.analysis.scorecard import TestSet
 from cifar102.datasets import sets, sources
+from cifar102.datasets.lookup import places_of
 from cifar102.workspace import arrays
-from cifar102.workspace.files import Workspace
+from cifar102.workspace.folders import Workspace
 
 NAMES = ("cifar10", "cifar10.1-v4", "cifar10.1-v6", "cifar10.2", "cifar102", "cifar102-leftover", "cifar102-uniform")
 BUILT = ("cifar102", "cifar102-leftover", "cifar102-uniform")
-
-
-class DataFolder(Workspace):
-    """A folder of downloaded sets (--data, CIFAR102_DATA) seen as the raw/ of a workspace."""
-
-    @property
-    def raw(self) -> Path:
-        return self.root
 
 
 def find(
@@ -76,16 +68,6 @@ def published_folder(workspace: Workspace, data: Path | None = None) -> Path | N
     """Return the first CIFAR-10.1 folder with model_predictions/, or None."""
     folders = [place.raw / "CIFAR-10.1" for place in places_of(workspace, data)]
     return next((folder for folder in folders if (folder / "model_predictions").is_dir()), None)
-
-
-def places_of(workspace: Workspace, data: Path | None = None) -> list[Workspace]:
-    """Return where downloaded sets are looked for, in this order; a `data` that is no folder is an error."""
-    if data is not None and not Path(data).is_dir():
-        raise FileNotFoundError(f"--data {data}: no such folder")
-    environment = os.environ.get("CIFAR102_DATA", "")
-    first = [DataFolder(Path(data).absolute())] if data is not None else []
-    last = [DataFolder(Path(environment).absolute())] if environment else []
-    return [*first, workspace, *last]
 
 
 def _version(name: str, place: Workspace) -> cifar.ImageSet:

@@ -18,7 +18,8 @@ from cifar102.datasets import pools
 from cifar102.evaluation import test_sets
 from cifar102.figures import accuracy_charts, drawing
 from cifar102.models import files
-from cifar102.workspace.files import Workspace, read_json, write_json, write_table
+from cifar102.workspace.files import read_json, write_json, write_table
+from cifar102.workspace.folders import Workspace
 
 FUNCTION = re.compile(r"(?P<module>[A-Za-z_][\w.]*):(?P<name>[A-Za-z_]\w*)")
 PIXELS = ("auto", "raw", "unit")

@@ -8,7 +8,7 @@ import pandas as pd
 from cifar102.analysis import calibration
 from cifar102.cifar import CLASS_NAMES, ImageSet
 from cifar102.figures import charts, drawing, exploration, sheets
-from cifar102.workspace.files import Workspace
+from cifar102.workspace.folders import Workspace
 
 
 def draw(

@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from cifar102.figures import accuracy_charts, bar_marks, charts, figure_files, picture_panels
 from cifar102.figures import sheets as image_sheets
 from cifar102.figures.figure_files import Panel, Record
-from cifar102.workspace.files import Workspace, replacing, write_json, write_text
+from cifar102.workspace.files import replacing, write_json, write_text
+from cifar102.workspace.folders import Workspace
 
 DOTS_PER_INCH = image_sheets.DOTS_PER_INCH
 TITLE_CHARACTERS_PER_INCH = 12

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from cifar102 import cifar
 from cifar102.figures.marks import require, text_of
 from cifar102.workspace import arrays
-from cifar102.workspace.files import Workspace
+from cifar102.workspace.folders import Workspace
 
 SIDE = 32
 DOTS_PER_INCH = 150

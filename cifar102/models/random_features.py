@@ -12,10 +12,7 @@ from scipy import optimize, special
 
 from cifar102.cifar import check_images, check_labels
 from cifar102.datasets import splits
-from cifar102.models import (
-    patch_filters,
-    ridge,
-)
+from cifar102.models import patch_filters, ridge
 
 IMAGES_AT_A_TIME = 200  # with the filters below, 0.1 GB a tensor of responses
 FILTERS_AT_A_TIME = 128

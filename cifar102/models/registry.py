@@ -1,6 +1,5 @@
 """Every network of the project by its name. All take float32 (n, 32, 32, 3) and give logits (n, num_classes)."""
 
-import difflib
 import inspect
 import math
 import re
@@ -10,6 +9,7 @@ from pathlib import Path
 from tensorflow import keras
 
 from cifar102.models import ablation_networks, fast_networks, keras_files, networks, random_features, residual_networks
+from cifar102.workspace.wording import near_names
 
 BUILDERS = {
     "fully_connected": networks.fully_connected,
@@ -53,7 +53,7 @@ def find_builder(name: str, options: dict[str, object]) -> tuple[Callable, dict[
         return BUILDERS[name], options
     if match := re.fullmatch(r"resnet(\d+)", name):
         return residual_networks.resnet, options | {"depth": int(match[1])}
-    raise ValueError(f"unknown model {name!r}: {near(name, NAMES)}")
+    raise ValueError(f"unknown model {name!r}: {near_names(name, NAMES)}")
 
 
 def check_options(name: str, builder: Callable, options: dict[str, object]) -> None:
@@ -61,13 +61,7 @@ def check_options(name: str, builder: Callable, options: dict[str, object]) -> N
     known = [key for key in inspect.signature(builder).parameters if key not in ("inputs", "num_classes")]
     for option in options:
         if option not in known:
-            raise ValueError(f"{name} has no option {option!r}: {near(option, known)}")
-
-
-def near(word: str, known: object) -> str:
-    """Say which of the `known` words are near `word`, or all of them where none is."""
-    matches = difflib.get_close_matches(word, list(known))
-    return f"did you mean {' or '.join(matches)}?" if matches else f"expected one of {', '.join(known) or 'none'}"
+            raise ValueError(f"{name} has no option {option!r}: {near_names(option, known)}")
 
 
 def load(path: Path) -> object:

@@ -8,7 +8,8 @@ from cifar102.annotations import votes
 from cifar102.review import sheets
 from cifar102.review.sheets import OwnImages, Reply
 from cifar102.workspace import arrays
-from cifar102.workspace.files import Workspace, read_table
+from cifar102.workspace.files import read_table
+from cifar102.workspace.folders import Workspace
 
 LARGEST = 500  # images on one sheet; the next ones come when these are settled
 REFERENCES = 24  # of CIFAR-10's own images of a keyword, so many are shown

@@ -9,7 +9,8 @@ from cifar102.review import sheets
 from cifar102.review.sheets import OwnImages, Reply
 from cifar102.sampling import quotas
 from cifar102.workspace import arrays
-from cifar102.workspace.files import Workspace, read_table
+from cifar102.workspace.files import read_table
+from cifar102.workspace.folders import Workspace
 
 PER_CLASS = 1_200  # images wanted a class where no run has set quotas yet: 1,000 to train and 200 to test
 LARGEST = 2_000  # candidates on one sheet; a larger keyword is shown in parts

@@ -12,7 +12,8 @@ from cifar102.dedup import pair_verdicts
 from cifar102.review import sheets
 from cifar102.review.sheets import Reply
 from cifar102.workspace import arrays
-from cifar102.workspace.files import Workspace, read_json, read_table
+from cifar102.workspace.files import read_json, read_table
+from cifar102.workspace.folders import Workspace
 
 THRESHOLDS = {"duplicate": 0.75, "review": 0.55}  # where no run of notebook 03 has left its own
 MARGIN = 0.05  # pairs that score so far below the review threshold are shown too

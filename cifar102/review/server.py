@@ -6,7 +6,8 @@ import socket
 import webbrowser
 from pathlib import Path
 
-from cifar102.workspace.files import Workspace, read_json, write_json
+from cifar102.workspace.files import read_json, write_json
+from cifar102.workspace.folders import Workspace
 
 NOTEBOOK = Path(__file__).parent / "pages" / "review.ipynb"
 ADDRESS = "127.0.0.1"

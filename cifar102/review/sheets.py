@@ -9,7 +9,7 @@ from PIL import Image
 
 from cifar102 import cifar
 from cifar102.cifar import check_images
-from cifar102.workspace.files import Workspace
+from cifar102.workspace.folders import Workspace
 
 COLUMNS = 50
 Reply = tuple[dict[str, object], list[bytes]]  # what a desk answers: fields, and pictures beside them

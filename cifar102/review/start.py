@@ -9,14 +9,14 @@ import os
 from pathlib import Path
 
 from cifar102.review import server
-from cifar102.workspace.files import Workspace
+from cifar102.workspace.folders import Workspace
 
 WORKSPACE = "CIFAR102_REVIEW_WORKSPACE"  # the server tells its kernels here which workspace they serve
 
 
 def main(arguments: list[str]) -> int:
     """Serve the pages of a workspace to this machine's browser until interrupted."""
-    from cifar102.commands import dispatch
+    from cifar102.workflow import plans
 
     parser = argparse.ArgumentParser(prog="cifar102 review", description=__doc__.splitlines()[0], allow_abbrev=False)
     parser.add_argument("profile", nargs="?", default="", metavar="PROFILE", help="default: that of the last run")
@@ -24,7 +24,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--port", type=int, default=0, help="default: the one used last, else from 8866 on")
     parser.add_argument("--no-browser", action="store_true", help="print the address and open nothing")
     options = parser.parse_args(arguments)
-    workspace = dispatch.workspace_of(options)
+    workspace = plans.workspace_of(options)
     server.check(workspace)
     return server.serve(workspace, options.port, not options.no_browser)
 

@@ -10,7 +10,7 @@ import traitlets
 from cifar102 import cifar
 from cifar102.review.labelling_desk import PER_CLASS, LabellingDesk
 from cifar102.review.sheets import Reply
-from cifar102.workspace.files import Workspace
+from cifar102.workspace.folders import Workspace
 
 FOLDER = Path(__file__).parent / "pages"
 PAGES = ("labelling", "pairs", "disagreements")

@@ -1,38 +1,18 @@
 """How many images of each keyword are wanted: keyword counts, and the two rules of CIFAR-10.1."""
 
-import csv
 import math
 from collections.abc import Mapping, Sequence
-from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from cifar102.cifar import CLASS_NAMES, check_labels, keyword_of
+from cifar102.decisions.tables import classes_of_keywords, v4_exceptions
 from cifar102.workspace.files import read_json
 
-DECISIONS = Path(__file__).resolve().parents[1] / "decisions"
 Counts = Mapping[str, Mapping[str, int]]
 V4_IMAGES_PER_SEAT = 30
-
-
-@cache
-def _decisions(name: str) -> tuple[dict[str, str], ...]:
-    with (DECISIONS / name).open(encoding="utf-8", newline="") as file:
-        return tuple(csv.DictReader(file))
-
-
-def classes_of_keywords() -> dict[str, tuple[str, ...]]:
-    """Return the keywords that may stand in several classes, the class that keeps a shared image first.
-
-    Source: decisions/keywords_in_two_classes.csv.
-    """
-    decided = {}
-    for row in _decisions("keywords_in_two_classes.csv"):
-        others = (name for name in row["classes"].split(";") if name != row["image_goes_to"])
-        decided[row["keyword"]] = (row["image_goes_to"], *others)
-    return decided
 
 
 def check_keywords(counts: Counts) -> None:
@@ -171,7 +151,7 @@ def share_distance(ours: Counts, theirs: Counts) -> float:
 
 
 def _v4(keywords: Mapping[str, int]) -> dict[str, int]:
-    exceptions = {(row["keyword"], int(row["count"])): int(row["wanted"]) for row in _decisions("v4_exceptions.csv")}
+    exceptions = v4_exceptions()
     wanted = {}
     for keyword, count in _by_count(keywords):
         rounded = 0 if count / V4_IMAGES_PER_SEAT < 0.5 else math.ceil(count / V4_IMAGES_PER_SEAT)

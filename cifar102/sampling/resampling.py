@@ -11,7 +11,8 @@ from cifar102.datasets import pools
 from cifar102.dedup import pair_table, pair_verdicts, screening
 from cifar102.sampling import draws, good_indices, quotas
 from cifar102.workspace import arrays
-from cifar102.workspace.files import Workspace, read_table, write_table
+from cifar102.workspace.files import read_table, write_table
+from cifar102.workspace.folders import Workspace
 
 BLACKLIST = "blacklist.json"  # in built/: what notebook 04 leaves out
 FOUND_COLUMNS = ("tiny_index", "class_name", "keyword", "round", "reference_set", "reference", "ssim")

@@ -1,19 +1,18 @@
 """The networks of notebook 05: their recipes, the configs of their trainings, and the table that sums the runs up."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from cifar102.decisions.tables import published_baselines
 from cifar102.studies import fast_recipe
 from cifar102.training.config import TrainConfig
-from cifar102.workspace.files import read_table
 
 STUDY, AUGMENTED, WHOLE, CYCLES = "training_sets", "baseline_augmentation", "whole_cifar10", "cyclical"
 TRAINING_SETS = ("cifar10-10k", "cifar102")
 TESTS = ("cifar10", "cifar102", "cifar102-leftover")
-PUBLISHED_FILE = Path(__file__).parents[1] / "decisions" / "published_baselines.csv"
+
 OPTIMIZERS = {"rmsprop": 1e-3, "adagrad": 1e-2, "adadelta": 1.0, "adam": 1e-3}  # the rates of their papers
 # Peak rates of the one-cycle schedule for SGD with momentum and batches of 64, from range tests.
 RECIPES: dict[str, dict] = {
@@ -133,11 +132,6 @@ def cyclical_configs(
     return [first, *rest]
 
 
-def published() -> pd.DataFrame:
-    """What others report for the same or the nearest network: model, published (0-1), training_images, what, source."""
-    return read_table(PUBLISHED_FILE, ("model", "published", "training_images", "what", "source"))
-
-
 def summary_table(runs: pd.DataFrame) -> pd.DataFrame:
     """One row per network and training set: mean and deviation over seeds of what the runs table holds.
 
@@ -158,7 +152,7 @@ def summary_table(runs: pd.DataFrame) -> pd.DataFrame:
             row |= {f"{name}_mean": values.mean(), f"{name}_sd": values.std(ddof=1)}
         row |= {name: part[name].mean() for name in ("seconds", "processor_seconds", "images_per_second")}
         rows.append({**row, "images_per_processor_second": seen / part["processor_seconds"].sum()})
-    known = published().set_index("model")
+    known = published_baselines().set_index("model")
     table = pd.DataFrame(rows)
     table["published"] = table["model"].map(known["published"])
     table["published_images"] = table["model"].map(known["training_images"]).astype("Int64")

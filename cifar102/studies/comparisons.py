@@ -1,19 +1,20 @@
 """Paired statistics of the studies, from the table of runs: what an arm gains, and with what certainty."""
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 from statsmodels.stats import multitest
 
+from cifar102.decisions.tables import published_claims
 from cifar102.workspace import file_lock
-from cifar102.workspace.files import Workspace, read_table, write_table
+from cifar102.workspace.files import write_table
+from cifar102.workspace.folders import Workspace
 
 COLUMNS = ("study", "arm", "n", "mean", "sd", "difference", "low", "high", "p_holm", "published")
 MORE_COLUMNS = ("effect_size", "p", "reference", "num_pairs", "metric")
-CLAIMS_FILE = Path(__file__).parents[1] / "decisions" / "published_claims.csv"
+
 LEVEL = 0.95
 LOCK_SECONDS = 300  # another notebook's verdicts, from a table of thousands of runs on a slow disk
 SAME = 0.02  # two arms count as alike where the whole interval of their difference lies within 2 points
@@ -153,7 +154,7 @@ def verdicts(runs: pd.DataFrame) -> pd.DataFrame:
     p_holm (over all claims), n, verdict ("holds", "contradicted", "undecided", "not tested") and certainty, a sentence.
     Claims come from decisions/published_claims.csv; reference `*` is the best other arm, an empty one stands for 0.
     """
-    claims = read_table(CLAIMS_FILE, ("study", "claim", "arm", "reference", "metric", "expected"))
+    claims = published_claims()
     claims = claims[claims["study"].isin(set(runs["study"]))]
     rows = [{**claim, **_test_claim(runs, claim)} for claim in claims.to_dict("records")]
     names = ["study", "claim", "arm", "reference", "metric", "expected", "published_difference", "difference"]

@@ -8,9 +8,7 @@ from cifar102.datasets import sets as data_sets
 from cifar102.studies import arms as study_arms
 from cifar102.studies.arms import Arm
 from cifar102.training.config import TrainConfig
-from cifar102.workspace.files import REPOSITORY, read_table
 
-PUBLISHED_FILE = REPOSITORY / "cifar102" / "decisions" / "published_studies.csv"
 NAMES = tuple(study_arms.ARMS)
 # The accuracy a study is read by, where it is not that of the validation rows.
 METRIC = dict.fromkeys(NAMES, "validation_accuracy") | {
@@ -58,13 +56,6 @@ def configs(
             arms = [study_arms.checkpoint(sizes), *study_arms.ARMS[study](sizes)[:num_arms]]
         found += [_config(arm, {**common, "seed": int(seed)}) for arm in arms]
     return found
-
-
-def published(study: str) -> dict[str, float]:
-    """Arm -> published accuracy (0-1) of a study, from decisions/published_studies.csv; {} where none is stated."""
-    table = read_table(PUBLISHED_FILE, ("study", "arm", "published"))
-    rows = table[table["study"] == study]
-    return dict(zip(rows["arm"], rows["published"].astype(float), strict=True))
 
 
 def references(study: str, arms: Sequence[str]) -> dict[str, str]:

@@ -12,7 +12,8 @@ from cifar102.training import data, pipeline, predict
 from cifar102.training.config import TrainConfig
 from cifar102.training.data import Load, TrainingData
 from cifar102.training.runs import Run
-from cifar102.workspace.files import Workspace, read_json
+from cifar102.workspace.files import read_json
+from cifar102.workspace.folders import Workspace
 
 
 def leak_table(runs: Sequence[Run], workspace: Workspace) -> pd.DataFrame:

@@ -1,14 +1,11 @@
 """Candidates: which keyword belongs to which class, and the Tiny Images records of these keywords."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 
 from cifar102.cifar import CLASS_NAMES, ImageSet
+from cifar102.decisions.tables import classes_of_keywords
 from cifar102.tiny_images.pair import TinyImages
-
-DECISIONS = Path(__file__).parents[1] / "decisions" / "keywords_in_two_classes.csv"
 
 
 def keyword_table(sets: list[ImageSet]) -> pd.DataFrame:
@@ -29,16 +26,18 @@ def keyword_table(sets: list[ImageSet]) -> pd.DataFrame:
     return counts[["keyword", "class_name", "label", "count"]]
 
 
-def decide(keywords: pd.DataFrame, decisions: Path = DECISIONS) -> pd.DataFrame:
-    """Keep one class for each keyword that stands in two: the `image_goes_to` of the decisions file.
+def decide(keywords: pd.DataFrame) -> pd.DataFrame:
+    """Keep one class for each keyword that stands in two: the one that the decision table gives its images to.
 
     Raises ValueError naming the keywords that stand in two classes and are not decided.
     """
-    decided = pd.read_csv(decisions).set_index("keyword")["image_goes_to"]
+    decided = {keyword: classes[0] for keyword, classes in classes_of_keywords().items()}
     twice = keywords["keyword"].duplicated(keep=False)
-    undecided = sorted(set(keywords.loc[twice, "keyword"]) - set(decided.index))
+    undecided = sorted(set(keywords.loc[twice, "keyword"]) - decided.keys())
     if undecided:
-        raise ValueError(f"keywords {undecided} stand in two classes; {decisions} does not say which one counts")
+        raise ValueError(
+            f"keywords {undecided} stand in two classes; decisions/keywords_in_two_classes.csv decides none of them"
+        )
     keep = ~twice | (keywords["keyword"].map(decided) == keywords["class_name"])
     return keywords[keep].reset_index(drop=True)
 

@@ -5,7 +5,6 @@ not sorted is noticed where the probes of a search contradict each other; then t
 one sequential scan, and kept.
 """
 
-import difflib
 import itertools
 import mmap
 import warnings
@@ -14,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from cifar102.tiny_images import metadata
+from cifar102.workspace.wording import near_names
 
 RECORD_BYTES = metadata.RECORD_BYTES
 KEYWORD_BYTES = metadata.WIDTHS["keyword"]
@@ -191,8 +191,7 @@ class KeywordIndex:
         else:
             spots = np.clip(place + np.arange(-64, 65) * max(1, self._count >> 18), 0, self._count - 1)
             names = sorted({self._at(int(index)).decode("latin-1") for index in spots})
-        near = difflib.get_close_matches(keyword, names, n=3, cutoff=0.6)
-        return f"near names: {near}" if near else "nor one like it"
+        return near_names(keyword, names, "nor one like it")
 
 
 def scan_runs(path: Path) -> tuple[np.ndarray, bool]:

@@ -7,7 +7,13 @@ import math
 import re
 from dataclasses import dataclass, field
 
-from cifar102.training import image_views
+# Name -> (share, pixels down and to the right) of each view; every name but "one" also takes the mirror images.
+TEST_VIEWS = {
+    "one": ((1.0, 0),),
+    "mirror": ((1.0, 0),),
+    "mirror_shift": ((0.5, 0), (0.25, -1), (0.25, 1)),
+}
+
 
 SPLITS = ("permutation", "with_replacement")
 NORMALIZATIONS = ("unit", "per_channel", "per_image")
@@ -171,7 +177,7 @@ def _check_values(config: TrainConfig) -> None:
         if not FOLDER_NAME.fullmatch(getattr(config, name)):
             raise ValueError(f"{name} {getattr(config, name)!r}: a folder name has letters, digits and _ . + = -")
     choices = {"split": SPLITS, "normalization": NORMALIZATIONS, "optimizer": OPTIMIZERS, "schedule": SCHEDULES}
-    for name, allowed in {**choices, "precision": PRECISIONS, "test_views": tuple(image_views.SHIFTS)}.items():
+    for name, allowed in {**choices, "precision": PRECISIONS, "test_views": tuple(TEST_VIEWS)}.items():
         if getattr(config, name) not in allowed:
             raise ValueError(f"{name}: {getattr(config, name)!r} is none of {', '.join(allowed)}")
     lowest = {"seed": 0, "num_train": 1, "num_validation": 0, "epochs": 1, "batch_size": 1, "patience": 1}

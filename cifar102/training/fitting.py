@@ -1,11 +1,10 @@
 """One run from a config to its folder, and sweeps over many."""
 
 import contextlib
-import os
 import shutil
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from tensorflow import keras
@@ -23,14 +22,14 @@ from cifar102.training import (
     runs,
     schedules,
     snapshots,
-    sweeps,
 )
 from cifar102.training import data as training_data
 from cifar102.training.config import TrainConfig, hash_config
 from cifar102.training.data import Load, TrainingData
 from cifar102.training.runs import Run
 from cifar102.workspace import file_lock
-from cifar102.workspace.files import Workspace, plain, read_json, write_json
+from cifar102.workspace.files import plain, read_json, write_json
+from cifar102.workspace.folders import Workspace
 
 # Keras's seeds and precision are global: threads of one process (Dask workers) take turns.
 ONE_AT_A_TIME = threading.Lock()
@@ -49,24 +48,6 @@ def fit(config: TrainConfig, workspace: Workspace | str | Path) -> Run:
     """
     workspace = Workspace(workspace)
     return fit_loaded(config, workspace, lambda name: sets.load(name, workspace))
-
-
-def sweep(
-    configs: Sequence[TrainConfig], scheduler: str | None = None, workspace: Workspace | str | Path | None = None
-) -> list[Run]:
-    """Fit configs in order, or spread over a Dask cluster; a failed run is reported and does not stop the rest.
-
-    scheduler: address of a Dask scheduler (`tcp://host:port`) whose workers see the same workspace folder, or None.
-    workspace: default the environment's CIFAR102_WORKSPACE, else data/demo. Returns one Run per config, in order;
-    a failed one has `error`. Finished runs are skipped, so the same call resumes a sweep that was interrupted.
-    """
-    workspace = Workspace(workspace or os.environ.get("CIFAR102_WORKSPACE") or "data/demo")
-    folders = [config.folder for config in configs]
-    if doubled := sorted({name for name in folders if folders.count(name) > 1}):
-        raise ValueError(f"sweep: {len(doubled)} run folders are in it twice, the first is {doubled[0]}")
-    if scheduler:
-        return sweeps.sweep(configs, scheduler, workspace)
-    return sweeps.sweep_here(configs, workspace, fit_loaded)
 
 
 def fit_loaded(config: TrainConfig, workspace: Workspace, load_set: Load) -> Run:

@@ -4,12 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-# Name -> (share, pixels down and to the right) of each view; every name but "one" also takes the mirror images.
-SHIFTS = {
-    "one": ((1.0, 0),),
-    "mirror": ((1.0, 0),),
-    "mirror_shift": ((0.5, 0), (0.25, -1), (0.25, 1)),
-}
+from cifar102.training.config import TEST_VIEWS
 
 
 def average_logits(predict: Callable[[np.ndarray], np.ndarray], images: np.ndarray, views: str) -> np.ndarray:
@@ -19,12 +14,12 @@ def average_logits(predict: Callable[[np.ndarray], np.ndarray], images: np.ndarr
     the image at half the weight, and moved by a pixel either way along the diagonal, edges reflected, each with its
     mirror image). ValueError for another name. Source: Jordan 2024, arXiv 2404.00498, section 3.5.
     """
-    if views not in SHIFTS:
-        raise ValueError(f"test_views {views!r}: expected one of {', '.join(SHIFTS)}")
+    if views not in TEST_VIEWS:
+        raise ValueError(f"test_views {views!r}: expected one of {', '.join(TEST_VIEWS)}")
     if views == "one":
         return np.asarray(predict(images), np.float32)
     total = 0.0
-    for share, shift in SHIFTS[views]:
+    for share, shift in TEST_VIEWS[views]:
         view = moved(images, shift)
         for version in (view, view[:, :, ::-1]):
             total = total + np.float32(share / 2) * np.asarray(predict(np.ascontiguousarray(version)), np.float32)

@@ -5,20 +5,7 @@ import time
 import tensorflow as tf
 from tensorflow import keras
 
-
-def words(seconds: float) -> str:
-    """Seconds in words of at most two units: `48 s`, `1 min 20 s`, `2 h 5 min`."""
-    seconds = max(0, round(seconds))
-    if seconds < 60:
-        return f"{seconds} s"
-    if seconds < 3600:
-        return f"{seconds // 60} min {seconds % 60} s"
-    return f"{seconds // 3600} h {seconds % 3600 // 60} min"
-
-
-def time_left(done: int, total: int, seconds: float) -> str:
-    """How long the rest takes at the mean pace so far, in words."""
-    return words(seconds / max(done, 1) * (total - done))
+from cifar102.workspace.wording import duration
 
 
 def last_rate(optimizer: keras.optimizers.Optimizer) -> float:
@@ -57,7 +44,7 @@ class EpochLines(keras.callbacks.Callback):
         names = {"loss": "loss", "accuracy": "acc", "val_loss": "val_loss", "val_accuracy": "val_acc"}
         numbers = " ".join(f"{short} {logs[long]:.4f}" for long, short in names.items() if long in logs)
         rest = self.epochs - epoch - 1
-        tail = f"{self.images_per_epoch / pace:.0f} images/s, {words(pace * rest)} left"
+        tail = f"{self.images_per_epoch / pace:.0f} images/s, {duration(pace * rest)} left"
         print(f"[{self.name}] epoch {epoch + 1}/{self.epochs} {numbers} {tail}", flush=True)
 
     @property

@@ -10,7 +10,7 @@ from cifar102.datasets import sets
 from cifar102.training import data as training_data
 from cifar102.training import fitting, machine
 from cifar102.training.config import TrainConfig
-from cifar102.workspace.files import Workspace
+from cifar102.workspace.folders import Workspace
 
 SMOOTHING = 0.9  # of the moving average of the loss
 DIVERGED = 4.0  # times the lowest smoothed loss

@@ -11,7 +11,8 @@ import pandas as pd
 
 from cifar102.training.config import TrainConfig
 from cifar102.workspace import file_lock, files
-from cifar102.workspace.files import Workspace, read_json, replacing, write_json
+from cifar102.workspace.files import read_json, replacing, write_json
+from cifar102.workspace.folders import Workspace
 
 FIRST_COLUMNS = ("study", "arm", "seed", "model", "dataset", "num_train", "augmentation", "epochs", "parameters")
 FIRST_COLUMNS += ("seconds", "images_per_second", "train_accuracy", "validation_accuracy")

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cifar102.training import fitting
+from cifar102.training import fitting, sweeps
 from cifar102.training.config import TrainConfig
 from cifar102.training.runs import Run
-from cifar102.workspace.files import Workspace
+from cifar102.workspace.folders import Workspace
 
 STUDY = "search"
 SAMPLERS = ("random", "optuna-random", "optuna-grid", "optuna-tpe")
@@ -84,7 +84,7 @@ def _random(
     base: TrainConfig, workspace: Workspace, num_trials: int, space: Space, sampler: str, seed: int
 ) -> list[tuple[dict, Run]]:
     points = random_points(num_trials, seed, space)
-    done = fitting.sweep([config_of(base, k, point) for k, point in enumerate(points)], workspace=workspace)
+    done = sweeps.sweep([config_of(base, k, point) for k, point in enumerate(points)], workspace=workspace)
     if failed := [trial for trial in done if trial.error]:
         raise ValueError(f"{failed[0].config.name}: {failed[0].error}")
     return list(zip(points, done, strict=True))

@@ -1,14 +1,17 @@
 """Sweeps: many runs one after the other in this process, or spread over the workers of a Dask cluster."""
 
 import functools
+import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from pathlib import Path
 
 from cifar102.datasets import sets
-from cifar102.training import progress, runs
+from cifar102.training import fitting, runs
 from cifar102.training.config import TrainConfig
 from cifar102.training.runs import Run
-from cifar102.workspace.files import Workspace
+from cifar102.workspace import wording
+from cifar102.workspace.folders import Workspace
 
 
 class Counter:
@@ -24,18 +27,18 @@ class Counter:
         self.failed += run.error is not None
         rest = (time.perf_counter() - self.started) / max(self.trained, 1) * (self.total - self.done)
         outcome = f"FAILED: {run.error}" if run.error else _outcome(run, was_finished)
-        tail = f"about {progress.words(rest)} left" if self.done < self.total else f"{self.failed} failed"
+        tail = f"about {wording.duration(rest)} left" if self.done < self.total else f"{self.failed} failed"
         print(f"({self.done}/{self.total}) {run.config.name}: {outcome}; {tail}", flush=True)
 
 
-def sweep_here(configs: Sequence[TrainConfig], workspace: Workspace, fit_loaded: Callable) -> list[Run]:
+def sweep_here(configs: Sequence[TrainConfig], workspace: Workspace) -> list[Run]:
     """Fit configs one after the other; data sets are loaded once. An exception of a run ends up in its `error`."""
     load_set = functools.lru_cache(maxsize=6)(lambda name: sets.load(name, workspace))
     counter, done = Counter(len(configs)), []
     for config in configs:
         was_finished = (workspace.root / config.folder / "metrics.json").is_file()
         try:
-            run = fit_loaded(config, workspace, load_set)
+            run = fitting.fit_loaded(config, workspace, load_set)
         except Exception as error:  # whatever it is, it is reported and the rest goes on
             folder = workspace.root / config.folder
             run = Run(config, folder, error=runs.write_error(folder, error))
@@ -44,7 +47,7 @@ def sweep_here(configs: Sequence[TrainConfig], workspace: Workspace, fit_loaded:
     return done
 
 
-def sweep(configs: Sequence[TrainConfig], scheduler: str, workspace: Workspace) -> list[Run]:
+def sweep_on_cluster(configs: Sequence[TrainConfig], scheduler: str, workspace: Workspace) -> list[Run]:
     """Submit one task per config to the Dask scheduler; a worker that dies, as when memory runs out, says so.
 
     The workers need this package and the same workspace folder, and take one run at a time each.
@@ -69,8 +72,6 @@ def sweep(configs: Sequence[TrainConfig], scheduler: str, workspace: Workspace) 
 
 def fit_remotely(config: dict, root: str, *before: str | None) -> str | None:
     """On a worker: fit one config; returns the error in one line, or None. before: outcomes it had to wait for."""
-    from cifar102.training import fitting  # imports TensorFlow, on the worker only
-
     settings, workspace = TrainConfig.from_dict(config), Workspace(root)
     try:
         fitting.fit(settings, workspace)
@@ -92,4 +93,22 @@ def _gather(future: object, config: TrainConfig, workspace: Workspace) -> Run:
 def _outcome(run: Run, was_finished: bool) -> str:
     accuracy = run.metrics.get("validation_accuracy")
     share = "" if accuracy is None else f"validation accuracy {accuracy:.4f}, "
-    return f"{share}{'kept' if was_finished else progress.words(run.metrics['seconds'])}"
+    return f"{share}{'kept' if was_finished else wording.duration(run.metrics['seconds'])}"
+
+
+def sweep(
+    configs: Sequence[TrainConfig], scheduler: str | None = None, workspace: Workspace | str | Path | None = None
+) -> list[Run]:
+    """Fit configs in order, or spread over a Dask cluster; a failed run is reported and does not stop the rest.
+
+    scheduler: address of a Dask scheduler (`tcp://host:port`) whose workers see the same workspace folder, or None.
+    workspace: default the environment's CIFAR102_WORKSPACE, else data/demo. Returns one Run per config, in order;
+    a failed one has `error`. Finished runs are skipped, so the same call resumes a sweep that was interrupted.
+    """
+    workspace = Workspace(workspace or os.environ.get("CIFAR102_WORKSPACE") or "data/demo")
+    folders = [config.folder for config in configs]
+    if doubled := sorted({name for name in folders if folders.count(name) > 1}):
+        raise ValueError(f"sweep: {len(doubled)} run folders are in it twice, the first is {doubled[0]}")
+    if scheduler:
+        return sweep_on_cluster(configs, scheduler, workspace)
+    return sweep_here(configs, workspace)

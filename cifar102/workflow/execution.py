@@ -17,7 +17,7 @@ from papermill.translators import PythonTranslator, papermill_translators
 from tqdm.auto import tqdm
 
 from cifar102.workflow.kernel import WATCH, OwnKernel
-from cifar102.workspace.files import Workspace
+from cifar102.workspace.folders import Workspace
 
 # Kernels take these over. oneDNN is off by default on processors without AVX512-VNNI, where it trains a third faster.
 ENVIRONMENT = {"TF_ENABLE_ONEDNN_OPTS": "1", "TF_CPP_MIN_LOG_LEVEL": "2", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}

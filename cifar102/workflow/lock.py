@@ -10,7 +10,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from cifar102.workspace import file_lock
-from cifar102.workspace.files import Workspace, remove_leftovers
+from cifar102.workspace.files import remove_leftovers
+from cifar102.workspace.folders import Workspace
 
 NAME_SECONDS = 1.0  # a holder writes down its name at once after it has the lock
 

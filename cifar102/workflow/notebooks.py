@@ -184,21 +184,20 @@ def hash_modules(tree: ast.AST, package: Path = PACKAGE) -> dict[str, str]:
     while waiting:
         name = waiting.pop()
         path = _path_of(name, package)
-        imports, hashes[name], reads_decisions = _module(path, package, path.stat().st_mtime_ns)
+        imports, hashes[name] = _module(path, package, path.stat().st_mtime_ns)
         waiting |= imports - hashes.keys()
-        if reads_decisions:
+        if name.startswith("decisions."):
             tables = [path for path in (package / "decisions").iterdir() if path.is_file() and path.suffix != ".py"]
             hashes |= {f"decisions/{path.name}": hashlib.sha256(path.read_bytes()).hexdigest() for path in tables}
     return dict(sorted(hashes.items()))
 
 
 @lru_cache(maxsize=1024)
-def _module(path: Path, package: Path, changed: int) -> tuple[frozenset[str], str, bool]:
-    """What `hash_modules` needs of one room: its imports, its hash, and whether it reads decisions/."""
+def _module(path: Path, package: Path, changed: int) -> tuple[frozenset[str], str]:
+    """What `hash_modules` needs of one room: its imports and its hash."""
     module = parse(path.read_text(encoding="utf-8"), path)
     imports = frozenset(imported_rooms(module, package))
-    reads = any(isinstance(node, ast.Constant) and node.value == "decisions" for node in ast.walk(module))
-    return imports, hashlib.sha256(ast.dump(_without_docstrings(module)).encode()).hexdigest(), reads
+    return imports, hashlib.sha256(ast.dump(_without_docstrings(module)).encode()).hexdigest()
 
 
 def _without_docstrings(tree: ast.Module) -> ast.Module:

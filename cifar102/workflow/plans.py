@@ -1,13 +1,15 @@
 """A plan: which steps a command line asks for, what they stand on, in what order they go, what it changes in them."""
 
+import argparse
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cifar102.workflow import notebooks
-from cifar102.workflow.profiles import Override, Profile, near
+from cifar102.workflow import notebooks, profiles
+from cifar102.workflow.profiles import Override, Profile
 from cifar102.workflow.steps import FOLDER, PLACES, REPORT, Step, build, feeds, report_step
-from cifar102.workspace.files import REPOSITORY, Workspace
+from cifar102.workspace.folders import REPOSITORY, Workspace
+from cifar102.workspace.wording import near_names
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ def matching(word: str, steps: Iterable[Step]) -> set[str]:
     """Name the steps whose name begins with `word` or whose study it is; ValueError with the near names for none."""
     found = {step.name for step in steps if step.name.startswith(word) or step.study == word}
     if not found or not word:
-        raise ValueError(f"there is no step {word!r}: {near(word, (step.name for step in steps))}")
+        raise ValueError(f"there is no step {word!r}: {near_names(word, (step.name for step in steps))}")
     return found
 
 
@@ -109,7 +111,9 @@ def _undeclared(override: Override, steps: list[Step], targets: set[str]) -> str
     if elsewhere:
         return f"--set {override.name}: declared by {', '.join(elsewhere)}, but not by {', '.join(sorted(targets))}"
     known = set().union(*declared.values())
-    return f"--set {override.name}: no notebook declares a parameter {override.name!r}: {near(override.name, known)}"
+    return (
+        f"--set {override.name}: no notebook declares a parameter {override.name!r}: {near_names(override.name, known)}"
+    )
 
 
 def _ancestors(names: set[str], steps: list[Step]) -> set[str]:
@@ -131,3 +135,32 @@ def _followers(names: set[str], steps: list[Step]) -> set[str]:
         if feeds(leaves, (*step.files.takes, *step.files.may_take)):
             found.add(step.name)
     return found
+
+
+def last_workspace() -> Workspace:
+    """Find the workspace below data/ in which a step finished last; FileNotFoundError where none has yet."""
+    stamps = (REPOSITORY / "data").glob("*/executed/*.json")
+    newest = max(stamps, key=lambda path: path.stat().st_mtime_ns, default=None)
+    if newest is None:
+        raise FileNotFoundError(f"no run in {REPOSITORY / 'data'} yet: run the demo first, or name a --workspace")
+    return Workspace(newest.parents[1])
+
+
+def workspace_of(options: argparse.Namespace) -> Workspace:
+    """The workspace a command line asks for by --workspace or profile, else that of the last run."""
+    if options.workspace:
+        workspace = Workspace(Path(options.workspace).absolute())
+        if not workspace.root.is_dir():
+            raise FileNotFoundError(f"--workspace {options.workspace}: no such folder")
+        return workspace
+    return Workspace(profiles.load(options.profile).workspace) if getattr(options, "profile", "") else last_workspace()
+
+
+def workspace_or_demo(options: argparse.Namespace) -> Workspace:
+    """The workspace asked for, else that of the last run, else the demo's, which need not be there."""
+    try:
+        return workspace_of(options)
+    except FileNotFoundError:
+        if options.workspace:
+            raise
+        return Workspace(profiles.load("demo").workspace)

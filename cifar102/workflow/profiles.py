@@ -1,13 +1,12 @@
 """The profiles (demo, cifar10, full): small files of parameters, and the changes a command line makes to them."""
 
 import ast
-import difflib
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from cifar102.workflow.notebooks import NOT_LITERAL, Parameter
 from cifar102.workspace.files import read_json
+from cifar102.workspace.wording import near_names
 
 FOLDER = Path(__file__).resolve().parent / "profiles"
 
@@ -57,13 +56,6 @@ def typed(parameter: Parameter, value: object, where: str) -> object:
     return float(value) if type(value) is int and "int" not in parameter.kinds else value
 
 
-def near(name: str, names: Iterable[str]) -> str:
-    """Say which of `names` a misspelt `name` may have meant, as the end of an error message."""
-    names = sorted(set(names))
-    close = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
-    return f"did you mean {' or '.join(close)}?" if close else f"there are: {', '.join(names) or 'none'}"
-
-
 def parse_override(text: str) -> Override:
     """Take `NAME=VALUE` or `STEP.NAME=VALUE` apart; ValueError says what was expected."""
     name, equals, value = text.partition("=")
@@ -81,7 +73,9 @@ def load(name: str, folder: Path = FOLDER) -> Profile:
     """Read a profile by name; ValueError with the near names where there is no such profile, or a key is missing."""
     path = folder / f"{name}.json"
     if not path.is_file():
-        raise ValueError(f"there is no profile {name!r}: {near(name, (path.stem for path in folder.glob('*.json')))}")
+        raise ValueError(
+            f"there is no profile {name!r}: {near_names(name, (path.stem for path in folder.glob('*.json')))}"
+        )
     content = read_json(path)
     expected = list(Profile.__dataclass_fields__)
     if not isinstance(content, dict) or sorted(content) != sorted(expected):

@@ -6,36 +6,11 @@ from pathlib import Path
 import pandas as pd
 
 from cifar102.workflow import report_cells, report_page
-from cifar102.workspace import file_lock
-from cifar102.workspace.files import Workspace, plain, read_json, read_table, write_json, write_text
+from cifar102.workspace import wording
+from cifar102.workspace.files import read_json, read_table, write_text
+from cifar102.workspace.folders import Workspace, read_summary
 
 POINTS = ("published_difference", "difference")
-LOCK_SECONDS = 30  # longer than any write of a small file takes
-
-
-def summary(workspace: Workspace) -> dict[str, dict]:
-    """Read results/summary.json: section -> name -> value; empty where no notebook has added a section yet."""
-    path = Workspace(workspace).summary
-    content = read_json(path) if path.is_file() else {}
-    if not isinstance(content, dict):
-        raise ValueError(f"{path}: expected a JSON object of sections, found {type(content).__name__}")
-    return content
-
-
-def update_summary(workspace: Workspace, section: str, values: dict[str, object]) -> dict[str, dict]:
-    """Put one section into summary.json in the place of its last version; return all sections, sorted by name.
-
-    A file lock lets notebooks that run side by side add their sections; the file is replaced atomically. The name
-    `headline` of a section, or a section of that name, holds the few numbers on top of the report: {"words": value}.
-    """
-    if not section or not isinstance(values, dict):
-        raise ValueError(f"section {section!r}: expected a name and a dict of values, found {type(values).__name__}")
-    path = Workspace(workspace).summary
-    with file_lock.held(path.with_suffix(".lock"), LOCK_SECONDS):
-        sections = summary(workspace) | {section: plain(values)}
-        sections = {name: sections[name] for name in sorted(sections)}
-        write_json(path, sections)
-    return sections
 
 
 def build(workspace: Workspace, steps: Sequence[dict]) -> Path:
@@ -45,7 +20,7 @@ def build(workspace: Workspace, steps: Sequence[dict]) -> Path:
     (path -> SHA-256), versions; a missing entry is shown as a dash. Raises FileNotFoundError for a missing notebook.
     """
     workspace = Workspace(workspace)
-    sections = summary(workspace)
+    sections = read_summary(workspace)
     pool = read_json(workspace.raw / "pool.json") if (workspace.raw / "pool.json").is_file() else {}
     headline = sections.pop("headline", {})
     for values in sections.values():
@@ -98,7 +73,7 @@ def _pool(pool: dict) -> str:
 
 def _total(steps: Sequence[dict]) -> str:
     seconds = sum(step.get("seconds") or 0 for step in steps)
-    return f"<p>{len(steps)} steps, {report_page.duration(seconds)} of wall time in all.</p>"
+    return f"<p>{len(steps)} steps, {wording.duration(seconds)} of wall time in all.</p>"
 
 
 def _numbers(sections: dict[str, dict]) -> str:

@@ -4,6 +4,7 @@ import html
 from collections.abc import Iterable, Sequence
 
 from cifar102.workflow.report_cells import folded
+from cifar102.workspace.wording import duration
 
 STYLE = """
 :root { color-scheme: light; --line: #d9dde3; --soft: #f5f6f8; --quiet: #5a6472; --accent: #0b62a8; }
@@ -121,16 +122,6 @@ def written(value: object) -> str:
     return html.escape(str(value))
 
 
-def duration(seconds: float | None) -> str:
-    """Write seconds as a reader says them: 7.4 s, 3 min 20 s, 1 h 05 min."""
-    if seconds is None:
-        return ABSENT
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
-
-
 def pairs(values: dict[str, object]) -> str:
     """Show named values as a table of two columns."""
     return table(("name", "value"), ((html.escape(str(name)), written(value)) for name, value in values.items()))
@@ -142,7 +133,7 @@ def steps_table(steps: Sequence[dict]) -> str:
 
 
 def _step_row(step: dict) -> list[str]:
-    cells = [html.escape(str(step.get("name", ""))), duration(step.get("seconds"))]
+    cells = [html.escape(str(step.get("name", ""))), _seconds(step)]
     for key, noun in (
         ("parameters", "parameters"),
         ("inputs", "files"),
@@ -153,3 +144,7 @@ def _step_row(step: dict) -> list[str]:
         rows = "".join(f"{html.escape(str(name))}: {written(value)}<br>" for name, value in values.items())
         cells.append(folded(f"{len(values)} {noun}", f'<div class="hash">{rows}</div>') if values else ABSENT)
     return cells
+
+
+def _seconds(step: dict) -> str:
+    return ABSENT if step.get("seconds") is None else duration(step["seconds"])

@@ -15,7 +15,8 @@ from pathlib import Path
 from cifar102.workflow import notebooks
 from cifar102.workflow.notebooks import PACKAGE
 from cifar102.workflow.steps import PLACES, SHARED, Step, expand, feeds
-from cifar102.workspace.files import Workspace, hash_file, plain, read_json, write_json
+from cifar102.workspace.files import hash_file, plain, read_json, write_json
+from cifar102.workspace.folders import Workspace
 
 VERSIONS_OF = ("tensorflow", "tensorflow-addons", "keras", "numpy", "pandas", "scikit-image", "papermill")
 KEYS = {"source", "modules", "parameters", "inputs", "outputs", "seconds"}

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cifar102.workflow import notebooks, profiles
-from cifar102.workflow.profiles import Profile, near
-from cifar102.workspace.files import REPOSITORY, Workspace
+from cifar102.workflow.profiles import Profile
+from cifar102.workspace.folders import REPOSITORY, Workspace
+from cifar102.workspace.wording import near_names
 
 FOLDER = REPOSITORY / "notebooks"
 REPORT = "report"
@@ -120,14 +121,14 @@ def build(profile: Profile, places: dict[str, str], studies: list[str], folder: 
     known = (*STUDIES, *STUDY_OF.values())
     for study in studies:
         if study not in known:
-            raise ValueError(f"there is no study {study!r}: {near(study, known)}")
+            raise ValueError(f"there is no study {study!r}: {near_names(study, known)}")
     steps = []
     for notebook in TABLE:
         for study in _studies_of(notebook, profile, studies):
             steps.append(_step(notebook, study, profile, places, folder))
     unknown = sorted(profile.parameters.keys() - TABLE.keys() - {step.name for step in steps} - _study_steps())
     if unknown:
-        raise ValueError(f"profile {profile.name}: no step {unknown[0]!r}: {near(unknown[0], TABLE)}")
+        raise ValueError(f"profile {profile.name}: no step {unknown[0]!r}: {near_names(unknown[0], TABLE)}")
     return steps
 
 
@@ -152,7 +153,7 @@ def _step(notebook: str, study: str, profile: Profile, places: dict[str, str], f
     wanted = {**profile.parameters.get(notebook, {}), **profile.parameters.get(name, {})}
     for key, value in wanted.items():
         if key not in declared:
-            raise ValueError(f"profile {profile.name}: {name} has no parameter {key!r}: {near(key, declared)}")
+            raise ValueError(f"profile {profile.name}: {name} has no parameter {key!r}: {near_names(key, declared)}")
         parameters[key] = profiles.typed(declared[key], value, f"profile {profile.name}: {name}")
     files = replace(TABLE[notebook], leaves=tuple(path.format(study=study) for path in TABLE[notebook].leaves))
     return Step(name, path, files, parameters, study)

@@ -8,70 +8,12 @@ import re
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 LEFTOVER = re.compile(r"\..+\.[a-z0-9_]{8}\.tmp(\.\w+)?")  # the temporary names of `replacing`
-
-
-@dataclass(frozen=True)
-class Workspace:
-    """One workspace folder (README, "Workspace").
-
-    root: the folder; a relative path counts from the repository, never from the current directory.
-    """
-
-    root: Path
-
-    def __post_init__(self) -> None:
-        root = self.root.root if isinstance(self.root, Workspace) else Path(self.root).expanduser()
-        object.__setattr__(self, "root", root if root.is_absolute() else REPOSITORY / root)
-
-    @property
-    def name(self) -> str:
-        return self.root.name
-
-    @property
-    def raw(self) -> Path:
-        """The source files; never written by a notebook, except the pools that demo and cifar10 make once."""
-        return self.root / "raw"
-
-    @property
-    def labels(self) -> Path:
-        """What people said; only ever appended to."""
-        return self.root / "labels"
-
-    @property
-    def built(self) -> Path:
-        return self.root / "built"
-
-    @property
-    def release(self) -> Path:
-        return self.built / "release"
-
-    @property
-    def runs(self) -> Path:
-        return self.root / "runs"
-
-    @property
-    def results(self) -> Path:
-        return self.root / "results"
-
-    @property
-    def executed(self) -> Path:
-        return self.root / "executed"
-
-    @property
-    def figures(self) -> Path:
-        return self.root / "figures"
-
-    @property
-    def summary(self) -> Path:
-        return self.results / "summary.json"
 
 
 @contextlib.contextmanager

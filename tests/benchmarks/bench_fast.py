@@ -22,7 +22,7 @@ from cifar102 import cifar
 from cifar102.commands import benchmarks as common
 from cifar102.studies import fast_recipe
 from cifar102.training import fitting, machine
-from cifar102.workspace.files import Workspace
+from cifar102.workspace.folders import Workspace
 
 RECIPE = Path(__file__).parent / "torch_peer" / "recipe.py"
 GOAL = 0.94

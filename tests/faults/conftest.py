@@ -8,7 +8,8 @@ from pathlib import Path
 import demo_runs
 import pytest
 
-from cifar102.workspace.files import REPOSITORY, write_json
+from cifar102.workspace.files import write_json
+from cifar102.workspace.folders import REPOSITORY
 
 COUNTED = ("kills_survived", "bad_inputs", "fuzz_examples", "votes_kept", "bytes_compared")
 STARTED = time.monotonic()

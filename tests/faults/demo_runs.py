@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 import psutil
 
-from cifar102.workspace.files import REPOSITORY
+from cifar102.workspace.folders import REPOSITORY
 
 TIMED = {"seconds", "processor_seconds", "seconds_per_step", "images_per_second", "images_per_processor_second"}
 TIMED |= {"gigaflops", "hours_here"}

@@ -16,7 +16,8 @@ from cifar102 import cifar
 from cifar102.datasets import companions, lookup, release, sets
 from cifar102.tiny_images import pair
 from cifar102.workspace import arrays, batch_pickle
-from cifar102.workspace.files import Workspace, write_array, write_bytes, write_table
+from cifar102.workspace.files import write_array, write_bytes, write_table
+from cifar102.workspace.folders import Workspace
 
 IMAGES = np.random.default_rng(9).integers(0, 256, (20, 32, 32, 3), dtype=np.uint8)
 LABELS = np.arange(20) % 10
@@ -253,9 +254,7 @@ TINY = [
         tiny(f"record {n}", PIXELS, same, lambda t, n=n: t.images([0, n]), f"record {n} is not in", "0 to 4")
         for n in (-1, 5, 2**40)
     ),
-    tiny(
-        "an unknown keyword", FIELDS, same, lambda t: t.keyword_range("dgo"), "no keyword 'dgo'", "near names: .'dog'"
-    ),
+    tiny("an unknown keyword", FIELDS, same, lambda t: t.keyword_range("dgo"), "no keyword 'dgo'", "did you mean dog"),
     tiny("an empty keyword", FIELDS, same, lambda t: t.keyword_range(""), "no keyword ''", "nor one like it|near"),
 ]
 TINY += [

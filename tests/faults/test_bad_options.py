@@ -22,14 +22,14 @@ from cifar102.studies import grids
 from cifar102.training import config as train_config
 from cifar102.training.config import TrainConfig
 from cifar102.workflow import runner
-from cifar102.workspace.files import Workspace
+from cifar102.workspace.folders import Workspace
 
 COMMANDS = {
     "a misspelt profile": (["run", "dmeo"], "no profile 'dmeo'", "did you mean demo"),
     "a profile of dots": (["run", "../demo"], "no profile '../demo'", "demo"),
     "an empty profile": (["run", ""], "no profile ''", "demo"),
     "a misspelt step": (["run", "--only", "05_basline"], "no step '05_basline'", "did you mean 05_baseline_cnn"),
-    "a step of nothing": (["run", "--only", ""], "no step ''", "there are: "),
+    "a step of nothing": (["run", "--only", ""], "no step ''", "expected one of"),
     "a misspelt start": (["run", "--from", "03_dedup1"], "no step '03_dedup1'", "did you mean 03_deduplicate"),
     "a parameter of no notebook": (["run", "--set", "epoch=3"], "no notebook declares a parameter 'epoch'", "mean"),
     "a parameter of another step": (
@@ -477,7 +477,7 @@ def test_a_bad_argument_is_refused_in_words(case: Case, tmp_path: Path, counts: 
 def networks() -> list[Case]:
     """Wrong names and options of networks; listed here so that only this test pays for TensorFlow."""
     from cifar102.models import registry
-    from cifar102.training import augmentation, fitting, pipeline
+    from cifar102.training import augmentation, fitting, pipeline, sweeps
 
     none = Workspace("nowhere")
     return [
@@ -517,7 +517,7 @@ def networks() -> list[Case]:
         option("steps of an empty epoch", lambda: pipeline.steps_per_epoch(0, 10), "0 images", "no batch"),
         option(
             "sweep: a run twice",
-            lambda: fitting.sweep([TrainConfig(), TrainConfig()], workspace=none),
+            lambda: sweeps.sweep([TrainConfig(), TrainConfig()], workspace=none),
             "1 run folders",
             "twice",
         ),

@@ -17,16 +17,18 @@ from test_bad_files import npy, npz, write
 from cifar102.analysis import prediction_files, published_files
 from cifar102.annotations import labelimg, votes
 from cifar102.datasets import archives
+from cifar102.decisions import tables
 from cifar102.dedup import pair_verdicts
 from cifar102.figures import figure_files
 from cifar102.models import files
 from cifar102.sampling import good_indices
-from cifar102.tiny_images import candidates
 from cifar102.training import runs
 from cifar102.training.config import TrainConfig
-from cifar102.workflow import notebooks, profiles, report, report_cells, stamps
+from cifar102.workflow import notebooks, profiles, report_cells, stamps
 from cifar102.workflow.steps import Files, Step
-from cifar102.workspace.files import Workspace, read_json, read_table, write_bytes, write_json, write_table, write_text
+from cifar102.workspace import folders
+from cifar102.workspace.files import read_json, read_table, write_bytes, write_json, write_table, write_text
+from cifar102.workspace.folders import Workspace
 
 
 def text(name: str, content: str | bytes):
@@ -518,31 +520,31 @@ RUNS = [
     Case(
         "summary: a list",
         lambda f: write_json(f / "results" / "summary.json", [1]),
-        lambda path: report.summary(Workspace(path.parents[1])),
+        lambda path: folders.read_summary(Workspace(path.parents[1])),
         "found list",
         "a JSON object of sections",
     ),
     Case(
         "summary: cut off",
         lambda f: write_text(f / "results" / "summary.json", "{"),
-        lambda path: report.update_summary(Workspace(path.parents[1]), "a", {"b": 1}),
+        lambda path: folders.update_summary(Workspace(path.parents[1]), "a", {"b": 1}),
         "Expecting",
         "JSON",
     ),
     Case(
         "summary: a section of a list",
         None,
-        lambda f: report.update_summary(Workspace(f), "a", [1]),
+        lambda f: folders.update_summary(Workspace(f), "a", [1]),
         "found list",
         "dict",
     ),
     reading(
-        "keywords: a decision that is missing",
+        "keywords: a decision without its column",
         "d.csv",
         "keyword,image_goes_to\n",
-        lambda path: candidates.decide(pd.DataFrame({"keyword": ["a", "a"], "class_name": ["cat", "dog"]}), path),
-        r"\['a'\] stand in two",
-        "which one",
+        tables.classes_of_keywords,
+        "classes",
+        "missing",
     ),
 ]
 

@@ -25,16 +25,9 @@ from cifar102.datasets import release
 from cifar102.tiny_images import pair
 from cifar102.training import runs
 from cifar102.workflow import lock, report, stamps
-from cifar102.workspace import files
-from cifar102.workspace.files import (
-    Workspace,
-    remove_leftovers,
-    write_array,
-    write_bytes,
-    write_json,
-    write_table,
-    write_text,
-)
+from cifar102.workspace import files, folders
+from cifar102.workspace.files import remove_leftovers, write_array, write_bytes, write_json, write_table, write_text
+from cifar102.workspace.folders import Workspace
 
 ROWS = pd.DataFrame({"keyword": ["dog"] * 20, "filename": NAMES})
 WRITERS = {
@@ -47,7 +40,7 @@ WRITERS = {
     "a batch": lambda folder: cifar.write_batch(folder / "data_batch_1", IMAGES, LABELS, NAMES, "b"),
     "tiny images": lambda folder: pair.write_tiny_images(folder, IMAGES, ROWS),
     "predictions": lambda folder: runs.write_predictions(folder, {"a": {"class_ids": LABELS}}),
-    "a summary": lambda folder: report.update_summary(Workspace(folder), "new", {"a": 1}),
+    "a summary": lambda folder: folders.update_summary(Workspace(folder), "new", {"a": 1}),
     "a report": lambda folder: report.build(Workspace(folder), []),
     "a release": lambda folder: built(folder),
 }

@@ -31,7 +31,8 @@ from cifar102.tiny_images import pair
 from cifar102.workflow import execution, notebooks, profiles, stamps
 from cifar102.workflow.steps import Files, Step
 from cifar102.workspace import arrays, batch_pickle
-from cifar102.workspace.files import Workspace, read_json, read_table
+from cifar102.workspace.files import read_json, read_table
+from cifar102.workspace.folders import Workspace
 
 pytestmark = pytest.mark.faults
 SECONDS = 5.0  # of processor time: no file of a few thousand bytes may take longer

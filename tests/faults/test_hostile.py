@@ -27,15 +27,16 @@ from papermill.parameterize import parameterize_notebook
 from test_bad_files import IMAGES, npy, npz
 
 from cifar102.analysis import prediction_files
-from cifar102.annotations import accepted_images, labelimg
+from cifar102.annotations import labelimg
 from cifar102.datasets import archives, downloads, sources
 from cifar102.figures import drawing
 from cifar102.models import files
 from cifar102.workflow import execution, lock, report
 from cifar102.workflow.notebooks import Parameter
 from cifar102.workflow.profiles import Override
-from cifar102.workspace import arrays, batch_pickle
-from cifar102.workspace.files import Workspace, write_json
+from cifar102.workspace import arrays, batch_pickle, folders
+from cifar102.workspace.files import write_json
+from cifar102.workspace.folders import Workspace
 
 CALLS = {
     "os.system": b"cos\nsystem\n(S'touch CANARY'\ntR.",
@@ -167,7 +168,7 @@ def test_a_keyword_or_file_name_that_is_no_name_is_not_written(name: str, tmp_pa
             **{column: name}
         )
         with pytest.raises(ValueError, match=r"path|expected|not a name|written|\.png"):
-            accepted_images.export_images(inside, table, IMAGES[:1])
+            labelimg.export_images(inside, table, IMAGES[:1])
         with pytest.raises(ValueError, match=r"path|expected|not a name|written"):
             labelimg.write_labelimg(inside, table)
         counts["bad_inputs"] += 2
@@ -324,7 +325,7 @@ def test_markup_in_names_numbers_and_outputs_does_nothing_on_the_report(
 ) -> None:
     workspace = Workspace(tmp_path)
     write_json(workspace.raw / "pool.json", {"title": markup, "description": markup, "pool": markup, markup: markup})
-    report.update_summary(workspace, markup, {markup: markup, "list": [markup], "headline": {markup: markup}})
+    folders.update_summary(workspace, markup, {markup: markup, "list": [markup], "headline": {markup: markup}})
     output = nbformat.v4.new_output
     data = {"text/html": f"<table><tr><td>{markup}</td></tr></table>{markup}", "text/plain": markup}
     outputs = [

@@ -22,7 +22,8 @@ from cifar102.datasets import release
 from cifar102.training import runs
 from cifar102.training.config import TrainConfig
 from cifar102.workspace import arrays
-from cifar102.workspace.files import Workspace, read_json
+from cifar102.workspace.files import read_json
+from cifar102.workspace.folders import Workspace
 
 pytestmark = [
     pytest.mark.faults,
