@@ -16,6 +16,7 @@ PAGES = [README, REPOSITORY / "SECURITY.md", REPOSITORY / "CHANGELOG.md", *sorte
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 ROOM = re.compile(r"`([a-z_]+)\.([A-Za-z_]\w*)(?:\([^`]*\))?`")
+PATH = re.compile(r"`((?:cifar102|tests)/[\w./-]+)`")
 WING = re.compile(r"^\| `(\w+)/` \|", re.MULTILINE)
 INTERVAL = re.compile(r"[-+]?[\d.]+ \[[-+]?[\d.]+, [-+]?[\d.]+\]")
 PLACEBO, PUBLISHED = "placebo pool: real CIFAR images", "published predictions"
@@ -154,6 +155,11 @@ def test_every_page_of_docs_stands_in_its_index():
 
 def test_every_room_that_a_page_names_is_in_the_package():
     assert [reference for reference in references() if not resolves(PACKAGE, *reference[1:])] == []
+
+
+def test_every_path_that_a_page_names_is_in_the_repository():
+    paths = {path for page in PAGES for path in PATH.findall(prose(page.read_text(encoding="utf-8")))}
+    assert [path for path in sorted(paths) if not (REPOSITORY / path).exists()] == []
 
 
 def test_every_interval_of_the_readme_is_compared_with_a_table():
