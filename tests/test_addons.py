@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 from tensorflow import keras
 
-from cifar102.models import addons, addons_fallback
+from cifar102.models import addons
 from cifar102.workspace.folders import REPOSITORY
 
 needs_addons = pytest.mark.skipif(not addons.HAS_ADDONS, reason="TensorFlow Addons is absent or switched off")
@@ -58,7 +58,7 @@ def test_a_cyclical_rate_starts_low_peaks_after_a_step_size_and_returns(scale):
 @needs_addons
 @pytest.mark.parametrize("scale", ["triangular", "triangular2"])
 def test_our_cyclical_rates_equal_those_of_addons(scale):
-    ours, theirs = addons_fallback.CyclicalRate(scale, 0.01, 0.3, 7), addons.cyclical_rate(scale, 0.01, 0.3, 7)
+    ours, theirs = addons.CyclicalRate(scale, 0.01, 0.3, 7), addons.cyclical_rate(scale, 0.01, 0.3, 7)
     assert type(theirs).__module__.startswith("tensorflow_addons")
     for step in range(50):
         assert float(ours(step)) == pytest.approx(float(theirs(tf.constant(step, tf.float32))), abs=1e-6)
@@ -82,25 +82,21 @@ def test_a_bad_cyclical_rate_is_refused(arguments):
 
 
 def test_our_cyclical_rate_is_saved_and_loaded():
-    rate = addons_fallback.CyclicalRate("exp_range", 0.01, 0.3, 7, 0.9)
+    rate = addons.CyclicalRate("exp_range", 0.01, 0.3, 7, 0.9)
     again = keras.optimizers.schedules.deserialize(keras.optimizers.schedules.serialize(rate))
     assert float(again(11)) == float(rate(11))
 
 
 @needs_addons
-@pytest.mark.parametrize("name", ["sgdw", "adamw"])
-def test_our_decoupled_weight_decay_equals_that_of_addons(name):
-    theirs = getattr(addons, name)(0.01, 0.05)
+def test_our_decoupled_weight_decay_equals_that_of_addons():
+    theirs = addons.sgdw(0.01, 0.05)
     assert type(theirs).__module__.startswith("tensorflow_addons")
-    extra = {"momentum": 0.9, "nesterov": True} if name == "sgdw" else {}
-    ours = getattr(addons_fallback, name.replace("sgdw", "SGDW").replace("adamw", "AdamW"))(
-        learning_rate=0.05, weight_decay=0.01, **extra
-    )
+    ours = addons.SGDW(learning_rate=0.05, weight_decay=0.01, momentum=0.9, nesterov=True)
     np.testing.assert_allclose(_weights_after(ours), _weights_after(theirs), atol=1e-6)
 
 
 def test_decoupled_decay_takes_its_share_off_each_weight_whatever_the_rate():
-    optimizer = addons_fallback.SGDW(learning_rate=0.0, weight_decay=0.1)
+    optimizer = addons.SGDW(learning_rate=0.0, weight_decay=0.1)
     variable = tf.Variable([2.0, -4.0])
     optimizer.apply_gradients([(tf.constant([1.0, 1.0]), variable)])
     np.testing.assert_allclose(variable, [1.8, -3.6], rtol=1e-6)
@@ -108,55 +104,13 @@ def test_decoupled_decay_takes_its_share_off_each_weight_whatever_the_rate():
     assert again.absolute_decay == 0.1
 
 
-@needs_addons
-@pytest.mark.parametrize(("start", "period"), [(0, 1), (2, 3)])
-def test_our_weight_average_equals_stochastic_weight_averaging_of_addons(start, period):
-    import tensorflow_addons
-
-    model, x, y = _line()
-    theirs = tensorflow_addons.optimizers.SWA(keras.optimizers.legacy.SGD(0.05), start, period)
-    model.compile(theirs, "mse")
-    for _ in range(12):
-        model.train_on_batch(x, y)
-    theirs.assign_average_vars(model.variables)
-    other, x, y = _line()
-    other.compile(keras.optimizers.SGD(0.05), "mse")
-    average = addons.weight_average(start, period)
-    other.fit(x, y, batch_size=8, epochs=12, verbose=0, callbacks=[average])
-    average.put_into(other)
-    for ours, published in zip(other.get_weights(), model.get_weights(), strict=True):
-        np.testing.assert_allclose(ours, published, atol=1e-6)
-
-
-def test_a_weight_average_is_the_mean_over_its_steps():
-    model, x, y = _line()
-    model.compile(keras.optimizers.SGD(0.05), "mse")
-    seen, average = [], addons.weight_average(start=2, period=2)
-    note = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: seen.append(model.get_weights()[0]))
-    model.fit(x, y, batch_size=2, epochs=2, verbose=0, callbacks=[note, average])
-    np.testing.assert_allclose(average.average[0], np.mean(seen[2::2], axis=0), atol=1e-6)
-    assert average.count == 3
-    with pytest.raises(ValueError, match="no weights averaged"):
-        addons.weight_average(start=100).put_into(model)
-
-
-def test_both_progress_bars_take_part_in_a_training(capsys):
-    for bar in (addons.progress_bar(), addons_fallback.ProgressBar()):
-        model, x, y = _line()
-        model.compile("sgd", "mse")
-        model.fit(x, y, epochs=2, verbose=0, callbacks=[bar])
-        captured = capsys.readouterr()
-        assert "2/2" in captured.out + captured.err
-
-
 @pytest.mark.slow
 def test_without_addons_the_fall_backs_take_their_place():
     code = (
-        "from cifar102.models import addons, addons_fallback as own; import sys\n"
+        "from cifar102.models import addons; import sys\n"
         "assert not addons.HAS_ADDONS and 'tensorflow_addons' not in sys.modules\n"
-        "assert type(addons.cyclical_rate('triangular', 0, 1, 5)) is own.CyclicalRate\n"
-        "assert type(addons.sgdw(.1, .1)) is own.SGDW and type(addons.adamw(.1, .1)) is own.AdamW\n"
-        "assert type(addons.progress_bar()) is own.ProgressBar and float(addons.mish(0.)) == 0\n"
+        "assert type(addons.cyclical_rate('triangular', 0, 1, 5)) is addons.CyclicalRate\n"
+        "assert type(addons.sgdw(.1, .1)) is addons.SGDW and float(addons.mish(0.)) == 0\n"
     )
     environment = {**os.environ, "CIFAR102_NO_TFA": "1"}
     subprocess.run([sys.executable, "-c", code], check=True, env=environment, cwd=REPOSITORY, timeout=120)

@@ -6,7 +6,7 @@ import pytest
 
 from cifar102.workspace.folders import REPOSITORY
 
-STYLE = (REPOSITORY / "cifar102" / "pages" / "review.css").read_text(encoding="utf-8")
+STYLE = (REPOSITORY / "cifar102" / "review" / "pages" / "review.css").read_text(encoding="utf-8")
 NAMED = dict(re.findall(r"--(\w+): (#[0-9a-f]{3,6})\b", STYLE))
 
 

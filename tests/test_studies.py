@@ -1,4 +1,3 @@
-import pandas as pd
 import pytest
 
 from cifar102.decisions import tables
@@ -87,11 +86,6 @@ def test_references_are_partners_on_the_first_set_or_the_first_version():
     assert grids.references("cifar100", ["fine-first", "fine-final"])["fine-final"] == "fine-first"
     assert grids.references("optimizers", ["checkpoint", "adam"])["adam"] == "checkpoint"
     assert grids.references("pooling", ["max", "average"]) == {"max": "max", "average": "max"}
-
-
-def test_arms_are_read_in_the_order_of_the_study():
-    runs = pd.DataFrame({"study": "pooling", "arm": ["average", "own", "max"]})
-    assert grids.arms_of(runs, "pooling") == ["max", "average", "own"]
 
 
 def test_an_unknown_study_is_refused_with_the_known_ones():

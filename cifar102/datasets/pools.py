@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -34,13 +35,14 @@ def ensure(pool: str, workspace: Workspace, data: Path | None = None, seed: int 
         if found["pool"] != pool:
             raise ValueError(f"{workspace.raw}: holds the pool {found['pool']!r}, not {pool!r}; take another workspace")
         return found
-    source = demo if pool == "demo" else placebo
     images, records = demo.make(workspace.raw, seed) if pool == "demo" else placebo.make(workspace.raw, _cifar(data))
     order = write_tiny_images(workspace.raw, images, records[["keyword", "filename"]])
     truth = records.iloc[order].reset_index(drop=True).rename_axis("tiny_index").reset_index()
     write_table(workspace.raw / "pool_truth.parquet", truth)
-    _write_votes(workspace, truth, source)
-    write_json(workspace.raw / "pool.json", source.INFO | {"num_images": len(images)})
+    _write_votes(workspace, truth, demo.verdicts if pool == "demo" else placebo.verdicts)
+    write_json(
+        workspace.raw / "pool.json", (demo.INFO if pool == "demo" else placebo.INFO) | {"num_images": len(images)}
+    )
     return describe(workspace)
 
 
@@ -71,14 +73,14 @@ def _cifar(data: Path | None) -> Path:
     return folder
 
 
-def _write_votes(workspace: Workspace, truth: pd.DataFrame, source: object) -> None:
+def _write_votes(workspace: Workspace, truth: pd.DataFrame, verdicts: Callable) -> None:
     """Record the verdicts that come with a pool; a log that is there already is somebody's and stays."""
     path = workspace.labels / "votes.jsonl"
     if path.exists():
         return
     found, _ = candidates.extract(TinyImages(workspace.raw), class_keywords(workspace))
     true_labels = truth["true_label"].to_numpy(np.int64)[found["tiny_index"]]
-    votes = source.verdicts(found, true_labels)
+    votes = verdicts(found, true_labels)
     write_text(path, "".join(json.dumps(row) + "\n" for row in votes.to_dict("records")))
 
 

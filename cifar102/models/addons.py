@@ -10,8 +10,6 @@ import warnings
 import tensorflow as tf
 from tensorflow import keras
 
-from cifar102.models import addons_fallback
-
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 SCALES = ("triangular", "triangular2", "exp_range")
@@ -36,7 +34,7 @@ HAS_ADDONS = _addons is not None
 
 def mish(x: tf.Tensor) -> tf.Tensor:
     """x * tanh(softplus(x)), of any float dtype. Source: Misra 2019, arXiv 1908.08681."""
-    return (_addons.activations if HAS_ADDONS else addons_fallback).mish(x)
+    return (_addons if HAS_ADDONS else keras).activations.mish(x)
 
 
 def cyclical_rate(
@@ -56,7 +54,7 @@ def cyclical_rate(
             "expected 0 <= initial_rate <= maximal_rate, step_size >= 1, gamma > 0"
         )
     if not HAS_ADDONS or scale == "exp_range":
-        return addons_fallback.CyclicalRate(scale, initial_rate, maximal_rate, step_size, gamma)
+        return CyclicalRate(scale, initial_rate, maximal_rate, step_size, gamma)
     optimizers = _addons.optimizers
     schedule = {
         "triangular": optimizers.TriangularCyclicalLearningRate,
@@ -71,30 +69,47 @@ def sgdw(weight_decay: float, learning_rate: object, momentum: float = 0.9, nest
     The decay is absolute, not multiplied by the rate (Keras's own `weight_decay` is). Addons' optimizer is a legacy
     one. Source: Loshchilov & Hutter 2017, arXiv 1711.05101.
     """
-    library = _addons.optimizers if HAS_ADDONS else addons_fallback
-    return library.SGDW(weight_decay=weight_decay, learning_rate=learning_rate, momentum=momentum, nesterov=nesterov)
+    optimizer = _addons.optimizers.SGDW if HAS_ADDONS else SGDW
+    return optimizer(weight_decay=weight_decay, learning_rate=learning_rate, momentum=momentum, nesterov=nesterov)
 
 
-def adamw(
-    weight_decay: float, learning_rate: object, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-7
-) -> object:
-    """Adam with decoupled weight decay, absolute as in `sgdw`. Source: Loshchilov & Hutter 2017, arXiv 1711.05101."""
-    library = _addons.optimizers if HAS_ADDONS else addons_fallback
-    return library.AdamW(
-        weight_decay=weight_decay, learning_rate=learning_rate, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon
-    )
+@keras.utils.register_keras_serializable(package="cifar102")
+class CyclicalRate(keras.optimizers.schedules.LearningRateSchedule):
+    """Smith's cyclical learning rate as a schedule that can be saved and loaded; arguments as in cyclical_rate."""
+
+    def __init__(self, scale: str, initial_rate: float, maximal_rate: float, step_size: int, gamma: float = 1.0):
+        super().__init__()
+        self.scale, self.initial_rate, self.maximal_rate = scale, initial_rate, maximal_rate
+        self.step_size, self.gamma = step_size, gamma
+
+    def __call__(self, step: tf.Tensor) -> tf.Tensor:
+        step = tf.cast(step, tf.float32)
+        cycle = tf.floor(1 + step / (2 * self.step_size))
+        position = tf.abs(step / self.step_size - 2 * cycle + 1)
+        height = (self.maximal_rate - self.initial_rate) * tf.maximum(0.0, 1 - position)
+        return self.initial_rate + height * self._factor(step, cycle)
+
+    def _factor(self, step: tf.Tensor, cycle: tf.Tensor) -> tf.Tensor:
+        if self.scale == "exp_range":
+            return tf.pow(tf.constant(self.gamma, tf.float32), step)
+        return 1.0 / tf.pow(2.0, cycle - 1) if self.scale == "triangular2" else tf.ones(())
+
+    def get_config(self) -> dict:
+        names = ("scale", "initial_rate", "maximal_rate", "step_size", "gamma")
+        return {name: getattr(self, name) for name in names}
 
 
-def weight_average(start: int = 0, period: int = 1) -> addons_fallback.WeightAverage:
-    """Give the callback that averages weights as steps start, start + period, ... (counted from 0) leave them.
+@keras.utils.register_keras_serializable(package="cifar102")
+class SGDW(keras.optimizers.SGD):
+    """SGD whose step first takes `weight_decay` times the weight off it, independent of the learning rate."""
 
-    Our own even beside Addons: its SWA wraps legacy optimizers only; a test holds both equal.
-    """
-    return addons_fallback.WeightAverage(start, period)
+    def __init__(self, learning_rate: object = 0.01, weight_decay: float = 0.0, name: str = "SGDW", **kwargs: object):
+        super().__init__(learning_rate=learning_rate, name=name, **kwargs)
+        self.absolute_decay = weight_decay
 
+    def update_step(self, gradient: tf.Tensor, variable: tf.Variable, *rate: tf.Tensor) -> None:
+        variable.assign_sub(variable * tf.cast(self.absolute_decay, variable.dtype))
+        super().update_step(gradient, variable, *rate)
 
-def progress_bar() -> keras.callbacks.Callback:
-    """Give the callback that shows epochs, rate and time left, in Jupyter and in a log."""
-    if not HAS_ADDONS:
-        return addons_fallback.ProgressBar()
-    return _addons.callbacks.TQDMProgressBar(show_epoch_progress=False)
+    def get_config(self) -> dict:
+        return super().get_config() | {"weight_decay": self.absolute_decay}

@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-import pandas as pd
-
 from cifar102.datasets import sets as data_sets
 from cifar102.studies import arms as study_arms
 from cifar102.studies.arms import Arm
@@ -71,13 +69,6 @@ def references(study: str, arms: Sequence[str]) -> dict[str, str]:
     if study in ("dataset_size", "set_and_size"):
         pairs = {arm: _same_on_first_set(arm, arms) for arm in arms}
     return {arm: partner if partner in arms else arm for arm, partner in pairs.items()}
-
-
-def arms_of(table: pd.DataFrame, study: str) -> list[str]:
-    """The arms of a study that a runs table holds, in the order of the study's definition, unknown ones last."""
-    present = list(dict.fromkeys(table.loc[table["study"] == study, "arm"]))
-    order = study_arms.order(study)
-    return sorted(present, key=lambda arm: (order.index(arm) if arm in order else len(order), present.index(arm)))
 
 
 def _config(arm: Arm, common: dict) -> TrainConfig:

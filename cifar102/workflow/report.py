@@ -77,5 +77,5 @@ def _total(steps: Sequence[dict]) -> str:
 
 
 def _numbers(sections: dict[str, dict]) -> str:
-    folded = [report_cells.folded(name, report_page.pairs(values)) for name, values in sections.items()]
-    return "\n".join(folded) or "<p>No notebook has added numbers to results/summary.json yet.</p>"
+    parts = [report_cells.folded(name, report_page.pairs(values)) for name, values in sections.items()]
+    return "\n".join(parts) or "<p>No notebook has added numbers to results/summary.json yet.</p>"
