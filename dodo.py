@@ -5,7 +5,7 @@ What each step takes and leaves stands in cifar102/steps.py; `python reproduce.p
 
 from doit import get_var
 
-from cifar102.workflow import plans, profiles, runner
+from cifar102.workflow import plans, runner, steps
 from cifar102.workspace.folders import Workspace
 
 DOIT_CONFIG = {"backend": "sqlite3", "dep_file": ".doit.db", "par_type": "thread", "verbosity": 2}
@@ -13,6 +13,6 @@ DOIT_CONFIG = {"backend": "sqlite3", "dep_file": ".doit.db", "par_type": "thread
 
 def task_steps():
     """One task for each notebook of the profile, and the report."""
-    profile = profiles.load(get_var("profile", "demo") or "demo")
+    profile = steps.load_profile(get_var("profile", "demo") or "demo")
     plan = plans.plan(profile, Workspace(get_var("workspace", profile.workspace) or profile.workspace))
     yield from runner.tasks(plan, runner.Progress())

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from cifar102.commands import dispatch
-from cifar102.workflow import profiles
+from cifar102.workflow import steps
 from cifar102.workflow.plans import Plan, plan
 from cifar102.workflow.steps import REPORT
 from cifar102.workspace.folders import Workspace
@@ -130,7 +130,7 @@ def _check_stack(wanted: str) -> None:
 def _plan(options: argparse.Namespace) -> Plan:
     if options.stack:
         _check_stack(options.stack)
-    profile = profiles.load(options.profile)
+    profile = steps.load_profile(options.profile)
     workspace = Workspace(Path(options.workspace).absolute() if options.workspace else profile.workspace)
     if blocking := next((path for path in (workspace.root, *workspace.root.parents) if path.is_file()), None):
         raise ValueError(f"--workspace {workspace.root}: {blocking} is a file, expected a folder")
@@ -140,7 +140,7 @@ def _plan(options: argparse.Namespace) -> Plan:
         raise FileNotFoundError(f"--data {options.data}: no such folder")
     data = options.data or os.environ.get("CIFAR102_DATA", "")
     places = {"data": str(Path(data).absolute()) if data else "", "scheduler": options.scheduler}
-    overrides = [profiles.parse_override(text) for texts in options.overrides for text in texts]
+    overrides = [steps.parse_override(text) for texts in options.overrides for text in texts]
     only = [word for text in options.only for word in text.split(",")]
     places = {name: place for name, place in places.items() if place}
     return plan(profile, workspace, overrides, only, options.start, places)

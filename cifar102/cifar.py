@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cifar102.workspace import batch_pickle
+from cifar102.workspace import arrays
 from cifar102.workspace.files import write_bytes
 
 CLASS_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -104,7 +104,7 @@ def read_batch(path: Path) -> ImageSet:
     Raises FileNotFoundError, or ValueError naming the file, what was found and what was expected.
     """
     path = Path(path)
-    entry = batch_pickle.read(path)
+    entry = arrays.read_batch_pickle(path)
     missing = [key for key in ("data", "filenames", "batch_label") if key not in entry]
     if missing:
         raise ValueError(f"{path}: keys {missing} are missing; found {sorted(entry)}")
@@ -149,7 +149,9 @@ def write_batch(
         if not FILENAME.fullmatch(name):
             raise ValueError(f"{path}: file name {name!r}, expected '{{keyword}}_s_{{six digits}}.png'")
     entry = {"batch_label": batch_label, **{key: value.tolist() for key, value in vectors.items()}}
-    return write_bytes(path, batch_pickle.dumps(entry | {"data": images_to_rows(images), "filenames": list(filenames)}))
+    return write_bytes(
+        path, arrays.dump_batch_pickle(entry | {"data": images_to_rows(images), "filenames": list(filenames)})
+    )
 
 
 def read_meta(folder: Path) -> dict[str, tuple[str, ...]]:
@@ -157,7 +159,7 @@ def read_meta(folder: Path) -> dict[str, tuple[str, ...]]:
     path = next((Path(folder) / name for name in ("batches.meta", "meta") if (Path(folder) / name).is_file()), None)
     if path is None:
         raise FileNotFoundError(f"{folder}: holds neither batches.meta (CIFAR-10) nor meta (CIFAR-100)")
-    entry = batch_pickle.read(path)
+    entry = arrays.read_batch_pickle(path)
     names = {key: _texts(value, f"{path}: {key}") for key, value in entry.items() if key.endswith("label_names")}
     if not names:
         raise ValueError(f"{path}: holds no label names; found {sorted(entry)}")
@@ -166,7 +168,7 @@ def read_meta(folder: Path) -> dict[str, tuple[str, ...]]:
 
 def write_meta(path: Path, entry: dict[str, object]) -> Path:
     """Write `batches.meta` or `meta`: lists of class names and integers, in the published pickle form, atomically."""
-    return write_bytes(path, batch_pickle.dumps(entry))
+    return write_bytes(path, arrays.dump_batch_pickle(entry))
 
 
 def load_cifar10(folder: Path) -> dict[str, ImageSet]:
@@ -176,7 +178,7 @@ def load_cifar10(folder: Path) -> dict[str, ImageSet]:
     and `num_test_cases` where batches.meta says so (pools and releases of this project). Source: https://www.cs.toronto.edu/~kriz/cifar.html
     """
     folder = Path(folder)
-    meta = batch_pickle.read(_file(folder, "batches.meta", "CIFAR-10"))
+    meta = arrays.read_batch_pickle(_file(folder, "batches.meta", "CIFAR-10"))
     if _texts(meta.get("label_names", []), f"{folder / 'batches.meta'}: label_names") != CLASS_NAMES:
         raise ValueError(f"{folder / 'batches.meta'}: label_names are not CIFAR-10's {list(CLASS_NAMES)}")
     where = f"{folder / 'batches.meta'}"

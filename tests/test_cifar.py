@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cifar102 import cifar
-from cifar102.workspace import batch_pickle
+from cifar102.workspace import arrays
 
 
 @pytest.fixture
@@ -140,25 +140,25 @@ class _Call:
 def test_a_pickle_that_calls_anything_else_is_refused_by_name(tmp_path, call, name):
     path = _write_pickle(tmp_path / "hostile", {"data": _Call(*call)})
     with pytest.raises(ValueError, match=rf"hostile: .*asks for \S*{name}"):
-        batch_pickle.read(path)
+        arrays.read_batch_pickle(path)
 
 
 def test_a_hostile_pickle_does_nothing_before_it_is_refused(tmp_path):
     _write_pickle(tmp_path / "hostile", {"a": _Call(os.mkdir, (str(tmp_path / "made"),))})
     with pytest.raises(ValueError, match="mkdir"):
-        batch_pickle.read(tmp_path / "hostile")
+        arrays.read_batch_pickle(tmp_path / "hostile")
     assert not (tmp_path / "made").exists()
 
 
 def test_naming_ndarray_is_allowed_but_calling_it_is_not(tmp_path):
     path = _write_pickle(tmp_path / "hostile", {"a": _Call(np.ndarray, ((4,),))})
     with pytest.raises(ValueError, match=r"calls numpy\.ndarray"):
-        batch_pickle.read(path)
+        arrays.read_batch_pickle(path)
 
 
 def test_arrays_of_objects_are_refused(tmp_path):
     with pytest.raises(ValueError, match="u1 or i8"):
-        batch_pickle.read(_write_pickle(tmp_path / "objects", {"a": np.array([{}], dtype=object)}))
+        arrays.read_batch_pickle(_write_pickle(tmp_path / "objects", {"a": np.array([{}], dtype=object)}))
 
 
 @pytest.mark.parametrize("kept", [0, 1, 100, 5000, -1])

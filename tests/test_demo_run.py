@@ -16,7 +16,7 @@ import pytest
 
 from cifar102 import cifar
 from cifar102.analysis import methods
-from cifar102.workflow import profiles, steps
+from cifar102.workflow import steps
 from cifar102.workspace.files import hash_file, read_json
 from cifar102.workspace.folders import REPOSITORY, Workspace
 
@@ -68,7 +68,7 @@ def demo_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 def step_names() -> list[str]:
-    studies = [f"06_ablations-{study}" for study in profiles.load("demo").studies]
+    studies = [f"06_ablations-{study}" for study in steps.load_profile("demo").studies]
     return sorted([name for name in steps.TABLE if name != "06_ablations"] + studies)
 
 
@@ -80,7 +80,7 @@ def test_the_workspace_holds_every_file_of_the_interface(demo_run: Run) -> None:
         has_epochs = read_json(metrics.parent / "config.json")["config"]["model"] != "random_features"
         history = {"history.csv"} if has_epochs else set()  # a closed form has no epochs
         assert {"config.json", "metrics.json", "predictions.npz"} | history <= present
-    assert len(list(runs.glob("*/*/seed-*/metrics.json"))) >= 2 * len(profiles.load("demo").studies)
+    assert len(list(runs.glob("*/*/seed-*/metrics.json"))) >= 2 * len(steps.load_profile("demo").studies)
 
 
 def test_nothing_half_written_is_left(demo_run: Run) -> None:
@@ -124,7 +124,7 @@ def test_the_run_ends_with_where_to_look_and_the_headline(demo_run: Run) -> None
 
 
 def test_every_study_has_its_table(demo_run: Run) -> None:
-    for study in ("baseline", "wrn", *profiles.load("demo").studies):
+    for study in ("baseline", "wrn", *steps.load_profile("demo").studies):
         table = pd.read_csv(demo_run.workspace.results / f"study_{study}.csv")
         assert list(table.columns[: len(STUDY_COLUMNS)]) == STUDY_COLUMNS
         assert (table["study"] == study).all()

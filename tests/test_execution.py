@@ -14,7 +14,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from cifar102.workflow import execution, lock
+from cifar102.workflow import execution, runner
 from cifar102.workspace.folders import Workspace
 
 
@@ -128,9 +128,13 @@ def test_a_bar_drawn_over_itself_is_one_line(capsys: pytest.CaptureFixture) -> N
 def test_a_workspace_takes_one_run_and_names_its_holder(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path / "workspace")
     holder = rf"process {os.getpid()} on .*, since \d"
-    with lock.held(workspace), pytest.raises(BlockingIOError, match=holder), lock.held(workspace):
+    with (
+        runner.hold_workspace(workspace),
+        pytest.raises(BlockingIOError, match=holder),
+        runner.hold_workspace(workspace),
+    ):
         pass
-    with lock.held(workspace):
+    with runner.hold_workspace(workspace):
         assert json.loads((workspace.root / ".lock").read_text())["pid"] == os.getpid()
 
 
@@ -138,17 +142,17 @@ def test_the_lock_of_a_killed_run_is_free(tmp_path: Path) -> None:
     hold = f"""
         import time
         from pathlib import Path
-        from cifar102.workflow import lock
+        from cifar102.workflow import runner
         from cifar102.workspace.folders import Workspace
-        with lock.held(Workspace(Path({str(tmp_path)!r}))):
+        with runner.hold_workspace(Workspace(Path({str(tmp_path)!r}))):
             print("held", flush=True)
             time.sleep(60)
     """
     holder = subprocess.Popen([sys.executable, "-c", textwrap.dedent(hold)], stdout=subprocess.PIPE)
     assert holder.stdout.readline().strip() == b"held"
-    with pytest.raises(BlockingIOError, match=f"process {holder.pid} on"), lock.held(Workspace(tmp_path)):
+    with pytest.raises(BlockingIOError, match=f"process {holder.pid} on"), runner.hold_workspace(Workspace(tmp_path)):
         pass
     holder.kill()
     holder.wait()
-    with lock.held(Workspace(tmp_path)):
+    with runner.hold_workspace(Workspace(tmp_path)):
         pass

@@ -4,23 +4,23 @@ import subprocess
 import sys
 from pathlib import Path
 
-from cifar102.workspace import file_lock
+from cifar102.workspace import files
 
 HOLD = """
 import sys
-from cifar102.workspace import file_lock
+from cifar102.workspace import files
 file = open(sys.argv[1], "a+b")
-print(file_lock.take(file.fileno()), flush=True)
+print(files.take_lock(file.fileno()), flush=True)
 sys.stdin.read()
 """
 
 
 def test_a_second_handle_waits_until_the_first_gives_back(tmp_path: Path) -> None:
     with (tmp_path / "lock").open("a+b") as first, (tmp_path / "lock").open("a+b") as second:
-        assert file_lock.take(first.fileno())
-        assert not file_lock.take(second.fileno())
-        file_lock.give_back(first.fileno())
-        assert file_lock.take(second.fileno(), wait=True)
+        assert files.take_lock(first.fileno())
+        assert not files.take_lock(second.fileno())
+        files.give_lock_back(first.fileno())
+        assert files.take_lock(second.fileno(), wait=True)
 
 
 def test_a_killed_holder_leaves_no_lock(tmp_path: Path) -> None:
@@ -29,7 +29,7 @@ def test_a_killed_holder_leaves_no_lock(tmp_path: Path) -> None:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout.readline() == "True\n"
         with path.open("a+b") as file:
-            assert not file_lock.take(file.fileno())
+            assert not files.take_lock(file.fileno())
             holder.kill()
             holder.wait()
-            assert file_lock.take(file.fileno())
+            assert files.take_lock(file.fileno())

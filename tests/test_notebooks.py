@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cifar102.workflow import notebooks, profiles, steps
+from cifar102.workflow import notebooks, steps
 from cifar102.workflow.plans import plan
 from cifar102.workspace.folders import REPOSITORY, Workspace
 
@@ -79,6 +79,6 @@ def test_its_text_stands_in_sentences_and_before_the_code(path: Path) -> None:
 
 
 def test_every_profile_gives_it_only_parameters_it_declares(path: Path, tmp_path: Path) -> None:
-    for name in profiles.names():
-        laid_out = plan(profiles.load(name), Workspace(tmp_path))
+    for name in steps.profile_names():
+        laid_out = plan(steps.load_profile(name), Workspace(tmp_path))
         assert [step for step in laid_out.steps if step.notebook == path]

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cifar102.workflow import report, report_cells, report_page
-from cifar102.workspace import file_lock, folders, wording
+from cifar102.workflow import report
+from cifar102.workspace import files, folders, wording
 from cifar102.workspace.files import write_json, write_table
 from cifar102.workspace.folders import Workspace
 
@@ -68,7 +68,7 @@ def build(workspace: Workspace, notebook: Path | None = None) -> str:
             "versions": {"numpy": "1.26.4"},
         },
     ]
-    return report.build(workspace, steps).read_text(encoding="utf-8")
+    return report.build_report(workspace, steps).read_text(encoding="utf-8")
 
 
 def test_sections_are_kept_beside_each_other_and_sorted(workspace):
@@ -106,7 +106,7 @@ def test_a_lock_file_left_behind_by_a_killed_run_stops_nobody(workspace):
 def test_a_lock_that_stays_taken_ends_in_an_error_that_names_it(workspace, monkeypatch):
     monkeypatch.setattr(folders, "SUMMARY_LOCK_SECONDS", 0.1)
     lock = workspace.results / "summary.lock"
-    with file_lock.held(lock, 1), pytest.raises(TimeoutError, match=r"summary\.lock"):
+    with files.locked(lock, 1), pytest.raises(TimeoutError, match=r"summary\.lock"):
         folders.update_summary(workspace, "x", {"n": 1})
 
 
@@ -193,12 +193,12 @@ def test_the_notebook_of_a_study_is_listed_by_its_study(workspace):
 
 
 def test_only_the_last_state_of_a_progress_line_is_shown():
-    assert report_cells.preformatted("10 %\r50 %\r100 %\r\ndone\n") == "<pre>100 %\ndone</pre>"
+    assert report.preformatted("10 %\r50 %\r100 %\r\ndone\n") == "<pre>100 %\ndone</pre>"
 
 
 def test_long_outputs_are_folded():
-    assert report_cells.preformatted("line\n" * 100).startswith("<details")
-    assert report_cells.preformatted("line\n" * 10).startswith("<pre>")
+    assert report.preformatted("line\n" * 100).startswith("<details")
+    assert report.preformatted("line\n" * 10).startswith("<pre>")
 
 
 def test_a_missing_or_broken_notebook_is_named(workspace):
@@ -216,11 +216,11 @@ def test_a_run_without_numbers_pool_or_notebooks_still_has_a_page(workspace):
 
 
 def test_numbers_are_written_for_readers():
-    assert report_page.written(1234567) == "1,234,567"
-    assert report_page.written(0.123456) == "0.1235"
-    assert report_page.written([1, 0.5]) == "[1, 0.5]"
-    assert report_page.written(True) == "yes"
-    assert report_page.written("<b>") == "&lt;b&gt;"
+    assert report.written(1234567) == "1,234,567"
+    assert report.written(0.123456) == "0.1235"
+    assert report.written([1, 0.5]) == "[1, 0.5]"
+    assert report.written(True) == "yes"
+    assert report.written("<b>") == "&lt;b&gt;"
     assert wording.duration(3725) == "1 h 02 min"
     assert wording.duration(7.44) == "7.4 s"
 

@@ -15,9 +15,8 @@ from pathlib import Path
 import pytest
 from test_execution import write_notebook
 
-from cifar102.workflow import notebooks, plans, profiles, runner, stamps, steps
-from cifar102.workflow.profiles import Profile, parse_override
-from cifar102.workflow.steps import Files, Step
+from cifar102.workflow import notebooks, plans, runner, stamps, steps
+from cifar102.workflow.steps import Files, Profile, Step, parse_override
 from cifar102.workspace.files import write_text
 from cifar102.workspace.folders import REPOSITORY, Workspace
 
@@ -50,9 +49,9 @@ def parameters_of(plan: plans.Plan, name: str) -> dict[str, object]:
 
 
 def test_every_profile_file_can_be_read_and_names_itself() -> None:
-    assert profiles.names() == ["cifar10", "demo", "full"]
-    for name in profiles.names():
-        profile = profiles.load(name)
+    assert steps.profile_names() == ["cifar10", "demo", "full"]
+    for name in steps.profile_names():
+        profile = steps.load_profile(name)
         assert profile.name == name
         assert profile.workspace == f"data/{name}"
         assert set(profile.studies) <= set(steps.STUDIES)
@@ -136,7 +135,7 @@ def test_a_parameter_declared_elsewhere_only_is_an_error_that_says_where(noteboo
 
 def test_a_misspelt_profile_step_or_profile_parameter_is_an_error_with_the_near_names(notebook_folder: Path) -> None:
     with pytest.raises(ValueError, match=r"no profile 'dem': did you mean demo\?"):
-        profiles.load("dem")
+        steps.load_profile("dem")
     with pytest.raises(ValueError, match=r"no step '05_basline': did you mean 05_baseline_cnn\?"):
         lay_out(notebook_folder, only=["05_basline"])
     with pytest.raises(ValueError, match=r"05_baseline_cnn has no parameter 'epoch': did you mean epochs\?"):
@@ -264,7 +263,7 @@ def test_a_changed_or_missing_file_is_named(finished: Step, path: str, text: str
 
 
 def test_changed_code_behind_an_import_is_named_and_a_comment_is_no_change(finished: Step) -> None:
-    package = stamps.PACKAGE
+    package = notebooks.PACKAGE
     write_text(package / "numbers" / "factors.py", '"""Other words."""\n\nTWO = 2  # the even prime\n')
     write_text(package / "numbers" / "unused.py", "ONE = 11\n")
     assert reasons(finished) == []
@@ -286,7 +285,7 @@ def test_changed_code_behind_an_import_is_named_and_a_comment_is_no_change(finis
     ],
 )
 def test_the_rooms_behind_every_form_of_import_are_found(step: Step, code: str, rooms: set[str]) -> None:
-    assert notebooks.imported_rooms(ast.parse(code), stamps.PACKAGE) == rooms
+    assert notebooks.imported_rooms(ast.parse(code), notebooks.PACKAGE) == rooms
 
 
 def test_every_room_that_a_stored_notebook_names_is_a_room_it_stands_on() -> None:
@@ -359,7 +358,7 @@ def test_a_killed_run_is_gone_on_with_by_the_same_command(tmp_path: Path) -> Non
         import sys
         from pathlib import Path
         from cifar102.workflow import plans, runner
-        from cifar102.workflow.profiles import Profile
+        from cifar102.workflow.steps import Profile
         from cifar102.workflow.steps import Files, Step
         from cifar102.workspace.folders import Workspace
         folder = Path({str(tmp_path)!r})

@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from cifar102.datasets import archives
 from cifar102.datasets.sources import DATASET_FILES, SOURCES, Source, find
-from cifar102.workspace import file_lock
+from cifar102.workspace import files
 
 TIMEOUT_SECONDS = 30
 TRIES = 4  # in a row without a byte; a broken connection is taken up again where it broke
@@ -56,7 +56,7 @@ def fetch(name: str, folder: Path, opener: Opener = open_https, show_progress: b
     """
     source = _source(name)
     path = Path(folder) / name
-    with file_lock.held(path.with_name(f".{name}.lock"), math.inf):
+    with files.locked(path.with_name(f".{name}.lock"), math.inf):
         if path.is_file():
             archives.check(path, source.checksum, f"{path} (not replaced: move it away to download it)")
             return path

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from cifar102 import cifar
-from cifar102.workspace import batch_pickle
+from cifar102.workspace import arrays
 from cifar102.workspace.files import replacing
 
 INFO = {
@@ -85,5 +85,5 @@ def _copy_references(raw: Path, data: Path) -> None:
     for file in files:
         with replacing(raw / file) as temporary:
             shutil.copyfile(data / file, temporary)
-    meta = batch_pickle.read(data / "cifar-10-batches-py" / "batches.meta")
+    meta = arrays.read_batch_pickle(data / "cifar-10-batches-py" / "batches.meta")
     cifar.write_meta(raw / "cifar-10-batches-py" / "batches.meta", meta | {"num_train_batches": REFERENCE_BATCHES})

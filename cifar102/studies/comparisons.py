@@ -8,7 +8,7 @@ from scipy import stats
 from statsmodels.stats import multitest
 
 from cifar102.decisions.tables import published_claims
-from cifar102.workspace import file_lock
+from cifar102.workspace import files
 from cifar102.workspace.files import write_table
 from cifar102.workspace.folders import Workspace
 
@@ -171,7 +171,7 @@ def write_verdicts(workspace: Workspace, read_runs: Callable[[Workspace], pd.Dat
     Notebooks that run side by side take turns, from reading the runs to the last byte, and each whose runs a claim is
     about writes it anew: so the last one has seen them all, in whatever order they ended.
     """
-    with file_lock.held(workspace.results / "verdicts.lock", LOCK_SECONDS):
+    with files.locked(workspace.results / "verdicts.lock", LOCK_SECONDS):
         found = verdicts(read_runs(workspace))
         write_table(workspace.results / "verdicts.csv", found)
     return found

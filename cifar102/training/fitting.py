@@ -27,7 +27,7 @@ from cifar102.training import data as training_data
 from cifar102.training.config import TrainConfig, hash_config
 from cifar102.training.data import Load, TrainingData
 from cifar102.training.runs import Run
-from cifar102.workspace import file_lock
+from cifar102.workspace import files
 from cifar102.workspace.files import plain, read_json, write_json
 from cifar102.workspace.folders import Workspace
 
@@ -61,7 +61,7 @@ def fit_loaded(config: TrainConfig, workspace: Workspace, load_set: Load) -> Run
     }
     if run := _finished(config, folder, hashes):
         return run
-    with file_lock.held(folder / ".lock", LOCK_SECONDS):
+    with files.locked(folder / ".lock", LOCK_SECONDS):
         return _finished(config, folder, hashes) or _fit_alone(config, workspace, data, hashes)
 
 

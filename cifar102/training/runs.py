@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from cifar102.training.config import TrainConfig
-from cifar102.workspace import file_lock, files
+from cifar102.workspace import files
 from cifar102.workspace.files import read_json, replacing, write_json
 from cifar102.workspace.folders import Workspace
 
@@ -118,7 +118,7 @@ def write_table(workspace: Workspace | str | Path) -> Path:
     could write last, without the runs that the other saw.
     """
     workspace = Workspace(workspace)
-    with file_lock.held(workspace.runs / ".table.lock", LOCK_SECONDS):
+    with files.locked(workspace.runs / ".table.lock", LOCK_SECONDS):
         return files.write_table(workspace.root / "runs.parquet", table(workspace))
 
 

@@ -5,9 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cifar102.workflow import notebooks, profiles
-from cifar102.workflow.profiles import Override, Profile
-from cifar102.workflow.steps import FOLDER, PLACES, REPORT, Step, build, feeds, report_step
+from cifar102.workflow import notebooks, steps
+from cifar102.workflow.steps import FOLDER, PLACES, REPORT, Override, Profile, Step, build, feeds, report_step
 from cifar102.workspace.folders import REPOSITORY, Workspace
 from cifar102.workspace.wording import near_names
 
@@ -153,7 +152,11 @@ def workspace_of(options: argparse.Namespace) -> Workspace:
         if not workspace.root.is_dir():
             raise FileNotFoundError(f"--workspace {options.workspace}: no such folder")
         return workspace
-    return Workspace(profiles.load(options.profile).workspace) if getattr(options, "profile", "") else last_workspace()
+    return (
+        Workspace(steps.load_profile(options.profile).workspace)
+        if getattr(options, "profile", "")
+        else last_workspace()
+    )
 
 
 def workspace_or_demo(options: argparse.Namespace) -> Workspace:
@@ -163,4 +166,4 @@ def workspace_or_demo(options: argparse.Namespace) -> Workspace:
     except FileNotFoundError:
         if options.workspace:
             raise
-        return Workspace(profiles.load("demo").workspace)
+        return Workspace(steps.load_profile("demo").workspace)

@@ -1,21 +1,77 @@
-"""Drive a plan with doit: each step a task, up to date by its stamp, side by side in threads."""
+"""Drive a plan with doit: each step a task, up to date by its stamp, one run at a time in a workspace."""
 
+import contextlib
+import json
+import os
+import platform
 import sys
 import tempfile
 import time
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from pathlib import Path
 
 from doit.cmd_base import ModuleTaskLoader
 from doit.doit_cmd import DoitMain
 from doit.reporter import ZeroReporter
 
-from cifar102.workflow import lock, stamps
+from cifar102.workflow import stamps
 from cifar102.workflow.plans import Plan
 from cifar102.workflow.steps import Step
-from cifar102.workspace.files import read_json
+from cifar102.workspace import files
+from cifar102.workspace.files import read_json, remove_leftovers
+from cifar102.workspace.folders import Workspace
+
+NAME_SECONDS = 1.0  # a holder writes down its name at once after it has the lock
+
+
+@contextlib.contextmanager
+def hold_workspace(workspace: Workspace) -> Iterator[None]:
+    """Hold the lock of a workspace; BlockingIOError names the process, the host and since when it is held.
+
+    What killed writers left half-written under temporary names is removed first. OSError names the lock file where it
+    cannot be written (a full disk, a read-only one), or is a link: writing through it would leave the workspace.
+    """
+    workspace.root.mkdir(parents=True, exist_ok=True)
+    path = workspace.root / ".lock"
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o644)
+    try:
+        if not files.take_lock(handle):
+            raise BlockingIOError(f"another run works in {workspace.root}: {_holder(path)}")
+        _write_name(handle, path)
+        remove_leftovers(workspace.root)
+        try:
+            yield
+        finally:
+            os.ftruncate(handle, 0)
+            files.give_lock_back(handle)
+    finally:
+        os.close(handle)
+
+
+def _write_name(handle: int, path: Path) -> None:
+    since = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    name = json.dumps({"pid": os.getpid(), "host": platform.node(), "since": since}).encode("ascii")
+    try:
+        os.ftruncate(handle, 0)
+        os.lseek(handle, 0, os.SEEK_SET)
+        os.write(handle, name)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def _holder(path: Path) -> str:
+    """Say who holds the lock; between taking it and writing down a name there is a moment, which is waited for."""
+    deadline = time.monotonic() + NAME_SECONDS
+    while True:
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            holder = json.loads(path.read_text(encoding="utf-8"))
+            return f"process {holder['pid']} on {holder['host']}, since {holder['since']}"
+        if time.monotonic() > deadline:
+            return "a process that did not write down its name"
+        time.sleep(0.05)
 
 
 @dataclass
@@ -82,7 +138,7 @@ def _act(plan: Plan, step: Step, progress: Progress) -> bool:
 def _report(plan: Plan) -> None:
     from cifar102.workflow import report
 
-    report.build(plan.workspace, stamps.finished(plan.steps, plan.workspace))
+    report.build_report(plan.workspace, stamps.finished(plan.steps, plan.workspace))
 
 
 def run(plan: Plan, jobs: int) -> int:
@@ -92,7 +148,7 @@ def run(plan: Plan, jobs: int) -> int:
     another run works in the same workspace.
     """
     progress = Progress()
-    with lock.held(plan.workspace), tempfile.TemporaryDirectory() as folder:
+    with hold_workspace(plan.workspace), tempfile.TemporaryDirectory() as folder:
         config = {"GLOBAL": {"dep_file": str(Path(folder, "doit")), "backend": "json", "reporter": ZeroReporter}}
         namespace = {"DOIT_CONFIG": config["GLOBAL"], "task_steps": lambda: tasks(plan, progress)}
         words = ["-n", str(jobs), "-P", "thread"] if jobs > 1 else []

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from pathlib import Path
 
-from cifar102.workspace import file_lock
+from cifar102.workspace import files
 
 Row = dict[str, object]
 Check = Callable[[Mapping[str, object]], Row]
@@ -139,7 +139,7 @@ def _held(path: Path) -> Iterator[int]:
     is_new = not path.exists()
     handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644)
     try:
-        if not file_lock.take(handle, wait=True):
+        if not files.take_lock(handle, wait=True):
             raise TimeoutError(f"{path}: another process holds the log; nothing is recorded")
         try:
             yield handle
@@ -148,7 +148,7 @@ def _held(path: Path) -> Iterator[int]:
                 raise OSError(error.errno, error.strerror, str(path)) from error
             raise
         finally:
-            file_lock.give_back(handle)
+            files.give_lock_back(handle)
     finally:
         os.close(handle)
     if is_new and os.name != "nt":

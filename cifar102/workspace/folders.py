@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from cifar102.workspace import file_lock
+from cifar102.workspace import files
 from cifar102.workspace.files import plain, read_json, write_json
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -86,7 +86,7 @@ def update_summary(workspace: Workspace, section: str, values: dict[str, object]
     if not section or not isinstance(values, dict):
         raise ValueError(f"section {section!r}: expected a name and a dict of values, found {type(values).__name__}")
     path = Workspace(workspace).summary
-    with file_lock.held(path.with_suffix(".lock"), SUMMARY_LOCK_SECONDS):
+    with files.locked(path.with_suffix(".lock"), SUMMARY_LOCK_SECONDS):
         sections = read_summary(workspace) | {section: plain(values)}
         sections = {name: sections[name] for name in sorted(sections)}
         write_json(path, sections)

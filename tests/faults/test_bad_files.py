@@ -15,7 +15,7 @@ from PIL import Image
 from cifar102 import cifar
 from cifar102.datasets import companions, lookup, release, sets
 from cifar102.tiny_images import pair
-from cifar102.workspace import arrays, batch_pickle
+from cifar102.workspace import arrays
 from cifar102.workspace.files import write_array, write_bytes, write_table
 from cifar102.workspace.folders import Workspace
 
@@ -39,7 +39,7 @@ def write(name: str, content: bytes):
 
 def batch_bytes(**changes: object) -> bytes:
     entry = {"batch_label": "b", "labels": LABELS.tolist(), "data": cifar.images_to_rows(IMAGES), "filenames": NAMES}
-    return batch_pickle.dumps({key: value for key, value in (entry | changes).items() if value is not None})
+    return arrays.dump_batch_pickle({key: value for key, value in (entry | changes).items() if value is not None})
 
 
 def python3_batch(**changes: object) -> bytes:

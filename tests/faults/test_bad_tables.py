@@ -24,7 +24,7 @@ from cifar102.models import files
 from cifar102.sampling import good_indices
 from cifar102.training import runs
 from cifar102.training.config import TrainConfig
-from cifar102.workflow import notebooks, profiles, report_cells, stamps
+from cifar102.workflow import notebooks, report, stamps, steps
 from cifar102.workflow.steps import Files, Step
 from cifar102.workspace import folders
 from cifar102.workspace.files import read_json, read_table, write_bytes, write_json, write_table, write_text
@@ -426,20 +426,20 @@ NOTEBOOKS = [
     Case(
         "notebook: missing",
         lambda f: f / "05_x.ipynb",
-        lambda p: report_cells.notebook_html(p),
+        lambda p: report.notebook_html(p),
         "not there",
         "notebook",
         FileNotFoundError,
     ),
-    reading("notebook: executed and broken", "05.ipynb", "{}", report_cells.notebook_html, "not readable", "notebook"),
+    reading("notebook: executed and broken", "05.ipynb", "{}", report.notebook_html, "not readable", "notebook"),
 ]
-PROFILE = read_json(profiles.FOLDER / "demo.json")
+PROFILE = read_json(steps.PROFILES / "demo.json")
 
 
 def profile(name: str, content: object, found: str, expected: str) -> Case:
     words = content if isinstance(content, str) else json.dumps(content)
     return reading(
-        f"profile: {name}", "mine.json", words, lambda path: profiles.load("mine", path.parent), found, expected
+        f"profile: {name}", "mine.json", words, lambda path: steps.load_profile("mine", path.parent), found, expected
     )
 
 

@@ -24,7 +24,7 @@ from cifar102.annotations import votes
 from cifar102.datasets import release
 from cifar102.tiny_images import pair
 from cifar102.training import runs
-from cifar102.workflow import lock, report, stamps
+from cifar102.workflow import report, runner, stamps
 from cifar102.workspace import files, folders
 from cifar102.workspace.files import remove_leftovers, write_array, write_bytes, write_json, write_table, write_text
 from cifar102.workspace.folders import Workspace
@@ -41,7 +41,7 @@ WRITERS = {
     "tiny images": lambda folder: pair.write_tiny_images(folder, IMAGES, ROWS),
     "predictions": lambda folder: runs.write_predictions(folder, {"a": {"class_ids": LABELS}}),
     "a summary": lambda folder: folders.update_summary(Workspace(folder), "new", {"a": 1}),
-    "a report": lambda folder: report.build(Workspace(folder), []),
+    "a report": lambda folder: report.build_report(Workspace(folder), []),
     "a release": lambda folder: built(folder),
 }
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -83,7 +83,7 @@ def test_what_killed_writers_left_is_removed_by_the_next_run_and_what_lives_is_n
         write_text(path, "half")
     for path in (dead, mine):
         os.utime(path, (0, 0))
-    with lock.held(place):
+    with runner.hold_workspace(place):
         pass
     assert sorted(path.name for path in place.built.iterdir()) == sorted([alive.name, mine.name])
     assert remove_leftovers(tmp_path, older_than_seconds=-1) == [alive]

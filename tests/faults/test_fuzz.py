@@ -28,9 +28,9 @@ from cifar102.figures import figure_files
 from cifar102.models import files
 from cifar102.sampling import good_indices
 from cifar102.tiny_images import pair
-from cifar102.workflow import execution, notebooks, profiles, stamps
+from cifar102.workflow import execution, notebooks, stamps, steps
 from cifar102.workflow.steps import Files, Step
-from cifar102.workspace import arrays, batch_pickle
+from cifar102.workspace import arrays
 from cifar102.workspace.files import read_json, read_table
 from cifar102.workspace.folders import Workspace
 
@@ -114,7 +114,7 @@ def test_batches(folder: Path, counts: Counter, content: bytes) -> None:
     | st.binary(max_size=99)
 )
 def test_pickles(folder: Path, counts: Counter, content: bytes) -> None:
-    found = refuses_or_reads(batch_pickle.read, folder / "batches.meta", content, counts)
+    found = refuses_or_reads(arrays.read_batch_pickle, folder / "batches.meta", content, counts)
     assert found is None or isinstance(found, dict)
 
 
@@ -170,7 +170,7 @@ JSON_READERS = {
     "blacklist.json": good_indices.read_blacklist,
     "predictions.json": prediction_files.read_file,
     "05-x.json": figure_files.read,
-    "mine.json": lambda path: profiles.load("mine", path.parent),
+    "mine.json": lambda path: steps.load_profile("mine", path.parent),
     "x.ipynb": notebooks.declared_parameters,
 }
 JSON_SEEDS = [
@@ -316,7 +316,7 @@ def test_notebook_parameters(folder: Path, counts: Counter, content: bytes, valu
     declared = refuses_or_reads(notebooks.declared_parameters, folder / "05_x.ipynb", json.dumps(book).encode(), counts)
     for parameter in (declared or {}).values():
         try:
-            given_value = profiles.parse_override(f"{parameter.name}={value}").value_for(parameter, "05_x")
+            given_value = steps.parse_override(f"{parameter.name}={value}").value_for(parameter, "05_x")
         except ValueError as error:
             assert parameter.name in str(error) or "expected NAME=VALUE" in str(error)
             continue
@@ -348,10 +348,10 @@ def test_overrides(counts: Counter, text: str) -> None:
         for kind in ("int", "float", "str", "bool", "tuple[int, ...] | None", "dict")
     ]
     try:
-        override = profiles.parse_override(text)
+        override = steps.parse_override(text)
     except ValueError as error:
         assert "expected NAME=VALUE" in str(error)
-        override = profiles.Override("", "n", text)
+        override = steps.Override("", "n", text)
     for parameter in parameters:
         try:
             assert parameter.accepts(override.value_for(parameter, "05_x"))

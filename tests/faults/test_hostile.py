@@ -31,10 +31,10 @@ from cifar102.annotations import labelimg
 from cifar102.datasets import archives, downloads, sources
 from cifar102.figures import drawing
 from cifar102.models import files
-from cifar102.workflow import execution, lock, report
+from cifar102.workflow import execution, report, runner
 from cifar102.workflow.notebooks import Parameter
-from cifar102.workflow.profiles import Override
-from cifar102.workspace import arrays, batch_pickle, folders
+from cifar102.workflow.steps import Override
+from cifar102.workspace import arrays, folders
 from cifar102.workspace.files import write_json
 from cifar102.workspace.folders import Workspace
 
@@ -80,8 +80,8 @@ def test_a_pickle_that_calls_is_refused_and_nothing_is_called(
     (tmp_path / "a.npy").write_bytes(header + CALLS[name])
     (tmp_path / "a.npz").write_bytes(npz(images=header + CALLS[name]))
     for file, read in (
-        ("batch", batch_pickle.read),
-        ("inside", batch_pickle.read),
+        ("batch", arrays.read_batch_pickle),
+        ("inside", arrays.read_batch_pickle),
         ("a.npy", arrays.read_npy),
         ("a.npz", arrays.read_npz),
         ("a.npy", arrays.open_npy),
@@ -106,9 +106,9 @@ import resource, sys
 resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
 from pathlib import Path
 from cifar102.workspace import arrays
-from cifar102.workspace import batch_pickle
+from cifar102.workspace import arrays
 try:
-    (batch_pickle.read if sys.argv[1] == "batch" else arrays.read_npy)(Path(sys.argv[2]))
+    (arrays.read_batch_pickle if sys.argv[1] == "batch" else arrays.read_npy)(Path(sys.argv[2]))
 except ValueError as error:
     peak = [line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")]
     print("refused", int(peak[0]) // 1024, error)
@@ -182,7 +182,7 @@ def test_a_lock_that_is_a_link_is_not_written_through(tmp_path: Path, counts: Co
     (tmp_path / "workspace" / ".lock").symlink_to(victim)
     if not hasattr(os, "O_NOFOLLOW"):
         pytest.skip("this system opens links always")
-    with pytest.raises(OSError, match=r"\.lock"), lock.held(Workspace(tmp_path / "workspace")):
+    with pytest.raises(OSError, match=r"\.lock"), runner.hold_workspace(Workspace(tmp_path / "workspace")):
         pass
     assert victim.read_text() == "mine"
     counts["bad_inputs"] += 1
@@ -347,7 +347,9 @@ def test_markup_in_names_numbers_and_outputs_does_nothing_on_the_report(
         "parameters": {markup: markup},
         "inputs": {markup: markup},
     }
-    page = report.build(workspace, [step | {"outputs": {markup: "0"}, "versions": {markup: markup}}]).read_text("utf-8")
+    page = report.build_report(workspace, [step | {"outputs": {markup: "0"}, "versions": {markup: markup}}]).read_text(
+        "utf-8"
+    )
     tags = Tags()
     tags.feed(page)
     names = {tag for tag, _ in tags.found}
