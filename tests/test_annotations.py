@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score
 from statsmodels.stats.inter_rater import fleiss_kappa
 
-from cifar102.annotations import accepted_images, kappa, labelimg, votes
+from cifar102.annotations import kappa, labelimg, votes
 from cifar102.annotations import kappa as agreement_module
 from cifar102.annotations.votes import VoteLog
 from cifar102.sampling import good_indices
@@ -87,7 +87,7 @@ def test_reading_and_opening_never_change_the_log(tmp_path):
     log.path.write_bytes(content)
     again = VoteLog(log.path)
     assert len(again.table()) == 1 and again.refused()["line"].tolist() == [2, 3, 4]
-    accepted_images.tallies(again.table()), kappa.agreement(again.table())
+    votes.tallies(again.table()), kappa.agreement(again.table())
     assert log.path.read_bytes() == content
 
 
@@ -158,7 +158,7 @@ def test_hundred_thousand_votes_are_read_whole(tmp_path):
 
 def test_csv_round_trips_votes_with_the_keyword_nan(tmp_path):
     given = table_of(vote(1), vote(2, keyword="nan"))
-    path = votes.write_csv(tmp_path / "votes.csv", given)
+    path = votes.write_votes_csv(tmp_path / "votes.csv", given)
     pd.testing.assert_frame_equal(votes.read_csv(path), given)
     path.write_text(path.read_text().replace("2,nan,cat", "2,nan,cow"))
     with pytest.raises(ValueError, match=r"line 3.*cow"):
@@ -170,13 +170,13 @@ def test_accepted_needs_a_yes_from_everybody_and_two_raters():
     words = {"y": "yes", "n": "no", "u": "unsure"}
     given = [vote(i, f"r{k}", words[v]) for i, letters in verdicts.items() for k, v in enumerate(letters)]
     candidates = make_candidates(7)
-    found = accepted_images.accepted(table_of(*given), candidates)
-    assert tuple(found) == accepted_images.ACCEPTED_COLUMNS
+    found = votes.accepted(table_of(*given), candidates)
+    assert tuple(found) == votes.ACCEPTED_COLUMNS
     assert found[["candidate", "tiny_index", "num_raters"]].to_numpy().tolist() == [[0, 0, 2], [4, 40, 3]]
-    assert len(accepted_images.accepted(table_of(*given), candidates, minimum_raters=1)) == 3
-    tally = accepted_images.tallies(table_of(*given)).set_index("tiny_index")
+    assert len(votes.accepted(table_of(*given), candidates, minimum_raters=1)) == 3
+    tally = votes.tallies(table_of(*given)).set_index("tiny_index")
     assert tally["selection_frequency"].round(2).to_dict() == {0: 1, 10: 0.5, 20: 1, 30: 0.67, 40: 1, 50: 0.5, 60: 0}
-    yields = accepted_images.yields(table_of(*given))
+    yields = votes.yields(table_of(*given))
     assert yields.to_numpy().tolist() == [["cat", "tabby", 6, 2, pytest.approx(1 / 3)]]
 
 
@@ -186,27 +186,27 @@ def test_a_settling_vote_decides_where_asked_for_and_is_no_agreement():
     blind += [vote(30, "ann"), vote(30, "bob"), vote(40, "ann")]
     settling = [vote(0, settler), vote(10, settler, "no"), vote(30, settler, "no"), vote(40, settler)]
     given, candidates = table_of(*blind, *settling), make_candidates(5)
-    assert accepted_images.accepted(given, candidates)["tiny_index"].tolist() == [30]
-    found = accepted_images.accepted(given, candidates, rule="settled")
+    assert votes.accepted(given, candidates)["tiny_index"].tolist() == [30]
+    found = votes.accepted(given, candidates, rule="settled")
     assert found[["tiny_index", "num_raters", "selection_frequency"]].to_numpy().tolist() == [[0, 2, 0.5], [30, 2, 1]]
-    assert accepted_images.yields(given, rule="settled")["num_accepted"].tolist() == [2]
+    assert votes.yields(given, rule="settled")["num_accepted"].tolist() == [2]
     assert kappa.agreement(given) == kappa.agreement(table_of(*blind))
-    assert accepted_images.disagreements(given)["tiny_index"].tolist() == [0, 10, 20]
+    assert votes.disagreements(given)["tiny_index"].tolist() == [0, 10, 20]
     with pytest.raises(ValueError, match="majority"):
-        accepted_images.accepted(given, candidates, rule="majority")
+        votes.accepted(given, candidates, rule="majority")
     twice = table_of(*blind, *settling, vote(0, "dan" + votes.SETTLING, "no"))
-    assert accepted_images.accepted(twice, candidates, rule="settled")["tiny_index"].tolist() == [30]
+    assert votes.accepted(twice, candidates, rule="settled")["tiny_index"].tolist() == [30]
 
 
 def test_votes_of_another_pool_are_an_error():
     with pytest.raises(ValueError, match="999"):
-        accepted_images.accepted(table_of(vote(999)), make_candidates(3))
+        votes.accepted(table_of(vote(999)), make_candidates(3))
 
 
 def test_empty_log_accepts_nothing():
     empty = table_of()
-    assert accepted_images.accepted(empty, make_candidates(3)).empty and accepted_images.yields(empty).empty
-    assert kappa.agreement(empty).kappa is None and accepted_images.disagreements(empty).empty
+    assert votes.accepted(empty, make_candidates(3)).empty and votes.yields(empty).empty
+    assert kappa.agreement(empty).kappa is None and votes.disagreements(empty).empty
 
 
 def random_votes(rng, raters, count=60):
@@ -272,7 +272,7 @@ def test_agreement_is_told_per_class_and_keyword():
 
 
 def test_disagreements_show_both_verdicts():
-    found = accepted_images.disagreements(table_of(vote(1, "a"), vote(1, "b", "no"), vote(2, "a"), vote(2, "b")))
+    found = votes.disagreements(table_of(vote(1, "a"), vote(1, "b", "no"), vote(2, "a"), vote(2, "b")))
     assert found.to_dict("records") == [{"tiny_index": 1, "keyword": "tabby", "class": "cat", "a": "yes", "b": "no"}]
 
 
@@ -359,7 +359,7 @@ def test_exported_pictures_have_the_very_pixels(tmp_path, rng):
     assert labelimg.export_images(tmp_path, candidates, images) == 4
     assert {path.suffix for path in tmp_path.rglob("*.*")} == {".png"}
     np.testing.assert_array_equal(labelimg.read_images(tmp_path, candidates), images)
-    assert accepted_images.candidate_at(candidates, 20)["filename"] == "tabby_s_000002.png"
+    assert votes.candidate_at(candidates, 20)["filename"] == "tabby_s_000002.png"
 
 
 def test_export_never_overwrites_another_picture(tmp_path, rng):

@@ -3,7 +3,12 @@
 import ast
 import graphlib
 import re
+import subprocess
+import sys
+import textwrap
 from pathlib import Path
+
+import pytest
 
 from cifar102.workflow.notebooks import imported_rooms
 from cifar102.workspace.folders import REPOSITORY
@@ -94,6 +99,19 @@ def test_a_room_does_not_have_the_name_of_what_its_face_offers() -> None:
         literals = [node.value for node in ast.walk(ROOMS[f"{wing}.__init__"]) if isinstance(node, ast.keyword)]
         for rooms in [ast.literal_eval(value) for value in literals]:
             assert set(rooms) & {name for names in rooms.values() for name in names} == set(), wing
+
+
+@pytest.mark.parametrize("words", [["--help"], ["list"], ["review", "--help"], ["duplicates", "--help"]], ids=" ".join)
+def test_a_command_that_trains_nothing_loads_no_tensorflow(words: list[str]) -> None:
+    code = f"""
+        import contextlib, sys
+        from cifar102.__main__ import main
+        with contextlib.suppress(SystemExit):
+            main({words!r})
+        sys.exit("tensorflow" in sys.modules and "TensorFlow was loaded")
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, cwd=REPOSITORY)
+    assert done.returncode == 0, done.stderr[-300:]
 
 
 def _stored_files() -> list[Path]:

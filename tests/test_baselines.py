@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from cifar102 import cifar
-from cifar102.analysis import accuracies, published_files
+from cifar102.analysis import accuracies
+from cifar102.analysis import published as published_files
 from cifar102.decisions import tables
 from cifar102.studies import baselines, fast_recipe
 

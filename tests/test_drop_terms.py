@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from cifar102.analysis import drop_terms, intervals
+from cifar102.analysis import gaps, intervals
 
 
 def table(correct: int, n: int) -> pd.DataFrame:
@@ -11,7 +11,7 @@ def table(correct: int, n: int) -> pd.DataFrame:
 
 
 def by_term(**options: object) -> pd.DataFrame:
-    return drop_terms.decompose(table(9300, 10_000), table(1700, 2_000), **options).set_index("term")
+    return gaps.decompose(table(9300, 10_000), table(1700, 2_000), **options).set_index("term")
 
 
 @pytest.mark.parametrize("fresh", [None, table(4600, 5_000)])
@@ -38,4 +38,4 @@ def test_more_models_tested_widen_the_adaptivity_bound_alone() -> None:
 
 def test_tables_of_different_models_are_refused() -> None:
     with pytest.raises(ValueError, match="same models"):
-        drop_terms.decompose(table(90, 100), table(90, 100).assign(model="other"))
+        gaps.decompose(table(90, 100), table(90, 100).assign(model="other"))

@@ -34,7 +34,7 @@ def test_bins_hold_every_image_once_in_order_of_entropy(rng: np.random.Generator
     assert first["human_accuracy"].iloc[0] == 1
     assert (first["entropy_high"].to_numpy()[:-1] <= first["entropy_low"].to_numpy()[1:]).all()
     assert set(table["accuracy"]) == {0, 1}
-    people = single_images.people(table)
+    people = single_images.people_as_model(table)
     assert people["accuracy"].tolist() == first["human_accuracy"].tolist()
 
 

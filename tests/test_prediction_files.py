@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cifar102.analysis import prediction_files, published_files
+from cifar102.analysis import predictions
+from cifar102.analysis import published as published_files
 from cifar102.cifar import CLASS_NAMES
 from cifar102.workspace.folders import Workspace
 
@@ -27,10 +28,10 @@ def write(path: Path, values: np.ndarray) -> Path:
     return path
 
 
-@pytest.mark.parametrize("suffix", prediction_files.SUFFIXES)
+@pytest.mark.parametrize("suffix", predictions.SUFFIXES)
 @pytest.mark.parametrize("values", [IDS, SHARES], ids=["ids", "probabilities"])
 def test_every_form_reads_back_the_same_ids(tmp_path: Path, suffix: str, values: np.ndarray) -> None:
-    found = prediction_files.read_file(write(tmp_path / f"cifar10{suffix}", values), 5)
+    found = predictions.read_file(write(tmp_path / f"cifar10{suffix}", values), 5)
     assert found.class_ids.tolist() == IDS.tolist()
     assert (found.probabilities is None) == (values.ndim == 1)
 
@@ -38,19 +39,19 @@ def test_every_form_reads_back_the_same_ids(tmp_path: Path, suffix: str, values:
 def test_csv_may_have_cifars_class_names_as_header_and_no_others(tmp_path: Path) -> None:
     path = tmp_path / "cifar10.csv"
     pd.DataFrame(SHARES, columns=CLASS_NAMES).to_csv(path, index=False)
-    assert prediction_files.read_file(path, 5).class_ids.tolist() == IDS.tolist()
+    assert predictions.read_file(path, 5).class_ids.tolist() == IDS.tolist()
     pd.DataFrame(SHARES, columns=sorted(CLASS_NAMES, reverse=True)).to_csv(path, index=False)
     with pytest.raises(ValueError, match=r"cifar10.csv: label names \['truck'"):
-        prediction_files.read_file(path, 5)
+        predictions.read_file(path, 5)
 
 
 def test_json_may_name_its_classes(tmp_path: Path) -> None:
     path = tmp_path / "p.json"
     path.write_text(json.dumps({"class_ids": IDS.tolist(), "label_names": list(CLASS_NAMES)}))
-    assert prediction_files.read_file(path).class_ids.tolist() == IDS.tolist()
+    assert predictions.read_file(path).class_ids.tolist() == IDS.tolist()
     path.write_text(json.dumps({"class_ids": IDS.tolist(), "label_names": ["cat"] * 10}))
     with pytest.raises(ValueError, match="label names"):
-        prediction_files.read_file(path)
+        predictions.read_file(path)
 
 
 @pytest.mark.parametrize(
@@ -78,41 +79,41 @@ def test_json_may_name_its_classes(tmp_path: Path) -> None:
 def test_damaged_file_is_refused_by_name(tmp_path: Path, name: str, content: bytes) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(ValueError, match=rf"{name}: "):
-        prediction_files.read_file(tmp_path / name)
+        predictions.read_file(tmp_path / name)
 
 
 def test_pickled_array_is_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
     with pytest.raises(ValueError, match=r"a.npy: .*pickle"):
-        prediction_files.read_file(tmp_path / "a.npy")
+        predictions.read_file(tmp_path / "a.npy")
 
 
 def test_missing_and_foreign_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"none\.npy"):
-        prediction_files.read_file(tmp_path / "none.npy")
+        predictions.read_file(tmp_path / "none.npy")
     (tmp_path / "a.txt").write_text("3")
     with pytest.raises(ValueError, match=r"a.txt: expected .*\.json"):
-        prediction_files.read_file(tmp_path / "a.txt")
+        predictions.read_file(tmp_path / "a.txt")
 
 
 def test_folder_is_read_set_by_set_and_unknown_sets_are_refused(tmp_path: Path) -> None:
     write(tmp_path / "cifar10.npy", IDS)
     write(tmp_path / "cifar10.1-v4.json", SHARES[:3])
     counts = {"cifar10": 5, "cifar10.1-v4": 3}
-    found = prediction_files.read_folder(tmp_path, counts)
+    found = predictions.read_folder(tmp_path, counts)
     assert {name: len(part.class_ids) for name, part in found.items()} == counts
     with pytest.raises(ValueError, match=r"cifar10.1-v4.json: 'cifar10.1-v4' is no set"):
-        prediction_files.read_folder(tmp_path, {"cifar10": 5})
+        predictions.read_folder(tmp_path, {"cifar10": 5})
     write(tmp_path / "cifar10.csv", IDS)
     with pytest.raises(ValueError, match="second file"):
-        prediction_files.read_folder(tmp_path, counts)
+        predictions.read_folder(tmp_path, counts)
 
 
 def test_run_folder_gives_every_set_with_ids_and_probabilities(tmp_path: Path) -> None:
     arrays = {"cifar10.class_ids": IDS.astype(np.uint8), "cifar10.probabilities": SHARES.astype(np.float16)}
     arrays |= {"cifar102-leftover.class_ids": IDS[:2].astype(np.uint8), "validation.rows": IDS}
     np.savez(tmp_path / "predictions.npz", **arrays, **{"validation.class_ids": IDS})
-    found = prediction_files.read_run(tmp_path)
+    found = predictions.read_run(tmp_path)
     assert list(found) == ["cifar10", "cifar102-leftover", "validation"]
     assert found["cifar10"].probabilities.shape == (5, 10)
     assert found["cifar102-leftover"].probabilities is None
@@ -124,7 +125,7 @@ def test_runs_are_found_through_the_table_of_runs(workspace: Workspace) -> None:
     np.savez(folder / "predictions.npz", **{"cifar10.class_ids": IDS})
     row = {"study": "pooling", "arm": "max", "seed": 0, "model": "m", "dataset": "cifar10", "num_train": 5}
     pd.DataFrame([row | {"run": "runs/pooling/max/seed-0"}]).to_parquet(workspace.root / "runs.parquet")
-    assert list(prediction_files.read_runs(workspace)) == ["runs/pooling/max/seed-0"]
+    assert list(predictions.read_runs(workspace)) == ["runs/pooling/max/seed-0"]
 
 
 def test_any_version_of_published_predictions_is_read_by_the_same_call(tmp_path: Path) -> None:
@@ -135,7 +136,7 @@ def test_any_version_of_published_predictions_is_read_by_the_same_call(tmp_path:
     for name, count in (("cifar10", 5), ("cifar10.1-v6", 3), ("cifar10.1-v9", 2)):
         assert published_files.read_published(tmp_path, name)["vgg"].tolist() == IDS[:count].tolist()
     single = tmp_path / "model_predictions" / "v6_predictions" / "vgg_predictions.json"
-    found = prediction_files.read_single(single, {"cifar10": 5, "cifar10.1-v6": 3})
+    found = predictions.read_single(single, {"cifar10": 5, "cifar10.1-v6": 3})
     assert {name: len(part.class_ids) for name, part in found.items()} == {"cifar10": 5, "cifar10.1-v6": 3}
     with pytest.raises(FileNotFoundError, match="v4_predictions"):
         published_files.read_published(tmp_path, "cifar10.1-v4")
@@ -164,7 +165,7 @@ def test_keywords_of_v4_belong_to_the_classes_of_its_labels(published: Path) -> 
 def test_archive_may_name_its_classes(tmp_path: Path) -> None:
     path = tmp_path / "cifar10.npz"
     np.savez(path, class_ids=IDS, label_names=np.array(CLASS_NAMES))
-    assert prediction_files.read_file(path, 5).class_ids.tolist() == IDS.tolist()
+    assert predictions.read_file(path, 5).class_ids.tolist() == IDS.tolist()
     np.savez(path, class_ids=IDS, label_names=np.array(sorted(CLASS_NAMES, reverse=True)))
     with pytest.raises(ValueError, match=r"cifar10.npz: label names \['truck'"):
-        prediction_files.read_file(path, 5)
+        predictions.read_file(path, 5)

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from cifar102 import cifar
+from cifar102.analysis import published as published_files
 from cifar102.analysis import published as published_models
-from cifar102.analysis import published_files
 
 VERSIONS = {"v4": 60, "v6": 50, "v10": 40}
 
@@ -34,16 +34,16 @@ def folder(tmp_path: Path, rng: np.random.Generator) -> Path:
 
 
 def read(folder: Path, version: str = "cifar10.1-v4", **more: object) -> published_models.PublishedModels:
-    return published_models.read(folder, version, np.arange(120) % 10, **more)
+    return published_models.read_published_models(folder, version, np.arange(120) % 10, **more)
 
 
 def test_every_version_with_labels_and_predictions_is_found_in_order(folder: Path) -> None:
-    assert published_models.versions(folder) == ("cifar10.1-v4", "cifar10.1-v6", "cifar10.1-v10")
+    assert published_models.published_versions(folder) == ("cifar10.1-v4", "cifar10.1-v6", "cifar10.1-v10")
     (folder / "datasets" / "cifar10.1_v6_labels.npy").rename(folder / "cifar10.1_v6_labels.npy")
-    assert "cifar10.1-v6" in published_models.versions(folder)
+    assert "cifar10.1-v6" in published_models.published_versions(folder)
     (folder / "datasets" / "cifar10.1_v4_labels.npy").unlink()
-    assert "cifar10.1-v4" not in published_models.versions(folder)
-    assert published_models.versions(folder / "none") == ()
+    assert "cifar10.1-v4" not in published_models.published_versions(folder)
+    assert published_models.published_versions(folder / "none") == ()
 
 
 def test_only_models_on_both_sets_are_read(folder: Path) -> None:
@@ -56,12 +56,12 @@ def test_only_models_on_both_sets_are_read(folder: Path) -> None:
 
 def test_another_number_of_labels_is_refused_by_file(folder: Path) -> None:
     with pytest.raises(ValueError, match=r"model_0_predictions.json: expected 100 "):
-        published_models.read(folder, "cifar10.1-v4", np.arange(100) % 10)
+        published_models.read_published_models(folder, "cifar10.1-v4", np.arange(100) % 10)
 
 
 def test_scores_are_the_accuracies_image_by_image(folder: Path) -> None:
     found = read(folder)
-    scores = published_models.scores(found)
+    scores = published_models.published_scores(found)
     gap = published_models.model_tables(found)["gap"].set_index("model")
     for model, sets in scores.items():
         assert sets["cifar10"].shape == (1, 120)
@@ -105,7 +105,7 @@ def test_keyword_tables_need_the_keywords_of_both_sets(folder: Path) -> None:
 @pytest.fixture(scope="module")
 def real(real_data: Path, published: Path) -> published_models.PublishedModels:
     test = cifar.read_batch(real_data / "cifar-10-batches-py" / "test_batch")
-    return published_models.read(published, "cifar10.1-v4", test.labels, test.keywords)
+    return published_models.read_published_models(published, "cifar10.1-v4", test.labels, test.keywords)
 
 
 @pytest.mark.real_data
@@ -130,7 +130,7 @@ def test_best_and_worst_hard_images_are_as_published(real: published_models.Publ
 def test_slopes_of_the_published_models_leave_out_one_where_the_placebo_should_hold_it(real) -> None:
     from cifar102.analysis import gaps
 
-    table = gaps.placebo_slope(published_models.scores(real), *real.sets, resamples=300)
+    table = gaps.placebo_slope(published_models.published_scores(real), *real.sets, resamples=300)
     assert not table["holds_one"].any()
     assert round(table["slope"].iloc[0], 4) == 1.6166
 

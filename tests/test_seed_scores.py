@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cifar102.analysis import seed_scores
+from cifar102.analysis import gaps
 
 
 @pytest.fixture
@@ -15,7 +15,7 @@ def scores(rng: np.random.Generator) -> tuple[dict, dict]:
 
 
 def test_each_seed_has_its_row_and_its_interval(scores: tuple[dict, dict]) -> None:
-    table = seed_scores.accuracy_table(scores[0])
+    table = gaps.seed_accuracy_table(scores[0])
     assert len(table) == 2 * 2 * 2
     row = table[(table["model"] == "b-old") & (table["test"] == "cifar102") & (table["seed"] == 1)].iloc[0]
     assert row["accuracy"] == scores[0]["b-old"]["cifar102"][1].mean()
@@ -23,13 +23,13 @@ def test_each_seed_has_its_row_and_its_interval(scores: tuple[dict, dict]) -> No
 
 
 def test_seeds_become_models_of_one_row(scores: tuple[dict, dict]) -> None:
-    found = seed_scores.seeds_as_models(scores[0])
+    found = gaps.seeds_as_models(scores[0])
     assert list(found) == ["a-old seed 0", "a-old seed 1", "b-old seed 0", "b-old seed 1"]
     np.testing.assert_array_equal(found["b-old seed 1"]["cifar10"], scores[0]["b-old"]["cifar10"][1:])
 
 
 def test_only_models_with_equal_seeds_are_crossed(scores: tuple[dict, dict]) -> None:
-    found = seed_scores.crossed(*scores, {"a-old": "a-new", "b-old": "b-new"})
+    found = gaps.crossed_scores(*scores, {"a-old": "a-new", "b-old": "b-new"})
     assert {pair: table.shape for pair, table in found.items()} == {
         (train, test): (2, n) for train in ("cifar10", "cifar102") for test, n in (("cifar10", 50), ("cifar102", 20))
     }
@@ -38,7 +38,7 @@ def test_only_models_with_equal_seeds_are_crossed(scores: tuple[dict, dict]) -> 
 
 def test_no_common_model_is_an_error(scores: tuple[dict, dict]) -> None:
     with pytest.raises(ValueError, match="no model is trained on both sets"):
-        seed_scores.crossed(*scores, {"b-old": "b-new"})
+        gaps.crossed_scores(*scores, {"b-old": "b-new"})
 
 
 def test_further_test_sets_enter_where_all_models_of_a_training_set_have_them(scores: tuple[dict, dict]) -> None:
@@ -46,6 +46,6 @@ def test_further_test_sets_enter_where_all_models_of_a_training_set_have_them(sc
     for model in of_original.values():
         model["cifar102-uniform"] = np.ones((2, 7), dtype=bool)
     of_new["a-new"]["cifar102-leftover"] = np.ones((2, 9), dtype=bool)
-    found = seed_scores.crossed(of_original, of_new, {"a-old": "a-new"})
+    found = gaps.crossed_scores(of_original, of_new, {"a-old": "a-new"})
     assert ("cifar10", "cifar102-uniform") in found and ("cifar102", "cifar102-uniform") not in found
     assert ("cifar102", "cifar102-leftover") in found

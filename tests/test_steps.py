@@ -263,7 +263,7 @@ def test_a_changed_or_missing_file_is_named(finished: Step, path: str, text: str
 
 
 def test_changed_code_behind_an_import_is_named_and_a_comment_is_no_change(finished: Step) -> None:
-    package = notebooks.PACKAGE
+    package = finished.notebook.parent / "numberbox"
     write_text(package / "numbers" / "factors.py", '"""Other words."""\n\nTWO = 2  # the even prime\n')
     write_text(package / "numbers" / "unused.py", "ONE = 11\n")
     assert reasons(finished) == []
@@ -285,7 +285,7 @@ def test_changed_code_behind_an_import_is_named_and_a_comment_is_no_change(finis
     ],
 )
 def test_the_rooms_behind_every_form_of_import_are_found(step: Step, code: str, rooms: set[str]) -> None:
-    assert notebooks.imported_rooms(ast.parse(code), notebooks.PACKAGE) == rooms
+    assert notebooks.imported_rooms(ast.parse(code), step.notebook.parent / "numberbox") == rooms
 
 
 def test_every_room_that_a_stored_notebook_names_is_a_room_it_stands_on() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cifar102.analysis import train_copies
+from cifar102.analysis import single_images
 
 
 def pair_table(*rows: tuple[int, str, int, str]) -> pd.DataFrame:
@@ -28,25 +28,25 @@ PAIRS = pair_table(
 
 
 def test_test_images_are_found_among_the_candidates_by_their_exact_copy() -> None:
-    assert train_copies.candidates_of(GROUPS, "cifar10-test", 4).tolist() == [3, -1, 7, -1]
+    assert single_images.candidates_of_images(GROUPS, "cifar10-test", 4).tolist() == [3, -1, 7, -1]
     with pytest.raises(ValueError, match="cifar10-test has a row 2, the set has 2 images"):
-        train_copies.candidates_of(GROUPS, "cifar10-test", 2)
+        single_images.candidates_of_images(GROUPS, "cifar10-test", 2)
 
 
 def test_only_duplicates_of_training_images_count() -> None:
     candidates = np.array([3, -1, 7, 8, 9])
-    assert train_copies.has_copy(candidates, PAIRS, GROUPS).tolist() == [False, False, True, True, False]
+    assert single_images.has_copy(candidates, PAIRS, GROUPS).tolist() == [False, False, True, True, False]
 
 
 def test_training_rows_that_were_not_used_do_not_count() -> None:
     candidates = np.array([7, 8])
     for rows, expected in (([11], [True, False]), ([5], [False, True]), ([99], [False, False])):
-        assert train_copies.has_copy(candidates, PAIRS, GROUPS, train_rows=np.array(rows)).tolist() == expected
+        assert single_images.has_copy(candidates, PAIRS, GROUPS, train_rows=np.array(rows)).tolist() == expected
 
 
 def test_candidates_that_were_trained_on_count_but_an_image_is_no_copy_of_itself() -> None:
     found = [
-        train_copies.has_copy(np.array([3]), PAIRS, GROUPS, train_candidates=np.array([chosen]))[0]
+        single_images.has_copy(np.array([3]), PAIRS, GROUPS, train_candidates=np.array([chosen]))[0]
         for chosen in (20, 3, 21)
     ]
     assert found == [True, False, False]
@@ -61,7 +61,7 @@ def test_gap_without_duplicates_leaves_out_just_these_images() -> None:
         np.arange(10),
         np.zeros(10, dtype=bool),
     )
-    table = train_copies.gap_table(({"m": said}, labels, easy), new).set_index("subset")
+    table = single_images.gap_without_copies_table(({"m": said}, labels, easy), new).set_index("subset")
     assert table.loc["all", ["original", "new", "n_original"]].tolist() == [0.75, 0.5, 20]
     assert table.loc["without duplicates", "original"] == pytest.approx(10 / 15)
     assert table.loc["without duplicates", ["n_original", "n_new"]].tolist() == [15, 10]

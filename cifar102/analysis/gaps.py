@@ -1,4 +1,4 @@
-"""The placebo: the gap that the protocol makes by itself, on new images of the same distribution as the old ones."""
+"""The gap between two test sets: per seed and model, its three terms, and the one that the protocol makes by itself."""
 
 from collections.abc import Mapping
 
@@ -6,9 +6,120 @@ import numpy as np
 import pandas as pd
 
 from cifar102.analysis import accuracies, intervals, keyword_mixture, lines
-from cifar102.analysis.prediction_files import read_run, read_runs_table
-from cifar102.analysis.predictions import SetPredictions
+from cifar102.analysis.predictions import SetPredictions, read_run, read_runs_table
 from cifar102.workspace.folders import Workspace
+
+TERMS = ("drop", "adaptivity", "distribution", "generalization")
+
+
+def decompose(
+    original: pd.DataFrame,
+    new: pd.DataFrame,
+    fresh: pd.DataFrame | None = None,
+    *,
+    models_tested: int = 1,
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """Split each model's drop acc(S) - acc(S') into adaptivity, distribution and generalization terms.
+
+    original (S), new (S'), fresh: accuracy tables of the same models; fresh is a further sample of the original
+    distribution D that no one selected models on (the placebo). With D' the new distribution, in accuracy: adaptivity
+    = acc(S) - acc(D), distribution = acc(D) - acc(D'), generalization = acc(D') - acc(S'); they sum to the drop.
+
+    Nobody knows acc(D) and acc(D'); each term has an estimate and bounds at `level` (95 %), singly: generalization
+    from the exact interval of S', which is fresh by design (estimate 0). Adaptivity from the exact interval of the
+    fresh sample; without one from that of S at 1 - (1 - level) / models_tested, which holds where the best of that
+    many models fixed beforehand was chosen on S (estimate 0: it is assumed, not measured). Distribution: the drop
+    less adaptivity, with Newcombe's interval of fresh (else S) against S'. For all three at once pass level = 1 - (1
+    - level) / 3. Returns rows model, term, value, low, high, source, level. Source: Recht et al. 2019 (arXiv
+    1902.10811), section 2.
+    """
+    if models_tested < 1:
+        raise ValueError(f"models_tested: expected at least 1, found {models_tested}")
+    tables = {"original": original, "new": new} | ({} if fresh is None else {"fresh": fresh})
+    missing = {name: sorted(set(original["model"]) ^ set(table["model"])) for name, table in tables.items()}
+    if any(missing.values()) or not len(original):
+        raise ValueError(f"expected the same models in all tables, found these in some only: {missing}")
+    counts = {name: table.set_index("model")[["correct", "n"]] for name, table in tables.items()}
+    rows = []
+    for model in original["model"]:
+        chosen = {name: tuple(int(value) for value in table.loc[model]) for name, table in counts.items()}
+        rows += [(model, *row, level) for row in _terms(chosen, models_tested, level)]
+    return pd.DataFrame(rows, columns=["model", "term", "value", "low", "high", "source", "level"])
+
+
+def _terms(counts: dict[str, tuple[int, int]], models_tested: int, level: float) -> list[tuple]:
+    share = {name: correct / n for name, (correct, n) in counts.items()}
+    drop = share["original"] - share["new"]
+    rows = [("drop", drop, *intervals.newcombe(*counts["original"], *counts["new"], level), "Newcombe")]
+    reference = "fresh" if "fresh" in counts else "original"
+    adaptivity = share["original"] - share[reference]
+    single = level if reference == "fresh" else 1 - (1 - level) / models_tested
+    low, high = intervals.clopper_pearson(*counts[reference], single)
+    source = "fresh sample" if reference == "fresh" else f"interval of the original set, {models_tested} models"
+    rows.append(("adaptivity", adaptivity, share["original"] - high, share["original"] - low, source))
+    limits = intervals.newcombe(*counts[reference], *counts["new"], level)
+    rows.append(("distribution", share[reference] - share["new"], *limits, f"Newcombe, {reference} against new"))
+    low, high = intervals.clopper_pearson(*counts["new"], level)
+    rows.append(("generalization", 0.0, low - share["new"], high - share["new"], "interval of the new set"))
+    return rows
+
+
+SeedScores = Mapping[str, Mapping[str, np.ndarray]]
+
+
+def seed_accuracy_table(scores: SeedScores, level: float = 0.95) -> pd.DataFrame:
+    """Return one row a model, test set and seed: model, test, seed, accuracy, low, high (Clopper-Pearson), n, level.
+
+    scores: model -> set -> correctness bool (seeds, n), as gaps.run_scores gives it.
+    """
+    tables = []
+    for model, sets in scores.items():
+        for name, right in sets.items():
+            low, high = intervals.clopper_pearson(right.sum(axis=1), right.shape[1], level)
+            columns = {"seed": range(len(right)), "accuracy": right.mean(axis=1), "low": low, "high": high}
+            tables.append(pd.DataFrame({"model": model, "test": name, **columns, "n": right.shape[1], "level": level}))
+    return pd.concat(tables, ignore_index=True)
+
+
+def seeds_as_models(scores: SeedScores) -> dict[str, dict[str, np.ndarray]]:
+    """Take every seed for a model of its own: "<model> seed <k>" -> set -> correctness (1, n)."""
+    found = {}
+    for model, sets in scores.items():
+        for k in range(len(next(iter(sets.values())))):
+            found[f"{model} seed {k}"] = {name: right[[k]] for name, right in sets.items()}
+    return found
+
+
+def crossed_scores(
+    of_original: SeedScores,
+    of_new: SeedScores,
+    partner: Mapping[str, str],
+    original: str = "cifar10",
+    new: str = "cifar102",
+) -> dict[tuple[str, str], np.ndarray]:
+    """Put the scores of two training sets against all test sets: (train, test) -> correctness (seeds, n).
+
+    partner: model trained on the original set -> the same model trained on the new one. Only models with as many seeds
+    on either side enter, so that all tables hold the same networks; a test set that one of them was not evaluated on
+    is left out for that training set. ValueError where no model is on both sides.
+    """
+    pairs = [
+        (first, second)
+        for first, second in partner.items()
+        if second in of_new and len(of_new[second][original]) == len(of_original[first][original])
+    ]
+    if not pairs:
+        raise ValueError(
+            f"no model is trained on both sets with as many seeds; found {list(of_original)}, {list(of_new)}"
+        )
+    tables = {}
+    for k, (train, side) in enumerate(((original, of_original), (new, of_new))):
+        models = [side[pair[k]] for pair in pairs]
+        tests = [name for name in models[0] if all(name in model for model in models)]
+        tables |= {(train, test): np.concatenate([model[test] for model in models]) for test in tests}
+    return tables
+
 
 POOLED = "all models"
 FEW_MODELS = 10  # below this a bootstrap over models is too narrow to be read

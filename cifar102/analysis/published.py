@@ -1,4 +1,4 @@
-"""The published models of CIFAR-10.1 on two test sets: what they say, and every table that is made of it."""
+"""The published models of CIFAR-10.1: their files, and every table that is made of them."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -6,18 +6,71 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cifar102.analysis import (
-    accuracies,
-    agreement_line,
-    drop_terms,
-    gaps,
-    keyword_mixture,
-    lines,
-    model_pairs,
-    published_files,
-    robustness,
-    single_images,
-)
+from cifar102.analysis import accuracies, gaps, keyword_mixture, lines, model_pairs, single_images
+from cifar102.analysis.predictions import check_truth, published_word, read_file
+from cifar102.workspace import arrays
+from cifar102.workspace.files import read_json
+
+PUBLISHED_HOME = "https://github.com/modestyachts/CIFAR-10.1 (commit d9982ab)"
+
+
+def read_published(folder: Path, name: str, count: int | None = None) -> dict[str, np.ndarray]:
+    """Read the published models' class ids on one set: model -> int64 (n,), models in ASCII order.
+
+    folder: CIFAR-10.1 (holds model_predictions/); name: cifar10, cifar10.1-v4, cifar10.1-v6, or a later version's own
+    word ("v7"). All files must be of one length. Source: https://github.com/modestyachts/CIFAR-10.1,
+    model_predictions/.
+    """
+    home = Path(folder) / "model_predictions" / f"{published_word(name)}_predictions"
+    paths = sorted(home.glob("*.json"))
+    if not paths:
+        raise FileNotFoundError(f"{home}: no predictions; they are at {PUBLISHED_HOME}")
+    models = {}
+    for path in paths:
+        models[path.stem.removesuffix("_predictions")] = read_file(path, count).class_ids
+        count = count or len(next(iter(models.values())))
+    return models
+
+
+def published_file(folder: Path, name: str, part: str) -> Path:
+    """Return where a version's "data" or "labels" stand: datasets/ as in its repository, or CIFAR-10.1/ itself.
+
+    folder: CIFAR-10.1; name: "cifar10.1-v4". The file in datasets/ where neither is there.
+    """
+    file = f"cifar10.1_{name.rpartition('-')[2]}_{part}.npy"
+    places = [Path(folder) / "datasets" / file, Path(folder) / file]
+    return next((path for path in places if path.is_file()), places[0])
+
+
+def read_published_labels(folder: Path, name: str) -> np.ndarray:
+    """Read the labels of a version of CIFAR-10.1 ("cifar10.1-v4"), int64 (n,), from *_labels.npy."""
+    path = published_file(folder, name, "labels")
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no labels; they are at {PUBLISHED_HOME}, datasets/")
+    return check_truth(arrays.read_npy(path), str(path), num_classes=10)
+
+
+def read_published_keywords(folder: Path, name: str) -> np.ndarray:
+    """Read the Tiny Images keyword of each image of a version of CIFAR-10.1: text (n,), in the images' order.
+
+    folder: CIFAR-10.1 with other_data/cifar10.1_<version>_ti_indices.json and ..._ti_indices_per_keyword.json (v4 has
+    both). Raises FileNotFoundError; ValueError where an index has no keyword.
+    """
+    version = name.rpartition("-")[2]
+    paths = [Path(folder) / "other_data" / f"cifar10.1_{version}_ti_indices{end}.json" for end in ("", "_per_keyword")]
+    for path in paths:
+        if not path.is_file():
+            raise FileNotFoundError(f"{path}: no keywords of {name}; they are at {PUBLISHED_HOME}, other_data/")
+    indices, by_keyword = (read_json(path) for path in paths)
+    try:
+        keyword_of = {index: keyword for keyword, members in by_keyword.items() for index in members}
+        missing = [index for index in indices if index not in keyword_of]
+    except (AttributeError, TypeError) as error:
+        raise ValueError(f"{paths[1]}: expected an object of keyword -> list of indices, found {error}") from error
+    if missing:
+        raise ValueError(f"{paths[1]}: holds no keyword for {len(missing)} indices of {paths[0].name}: {missing[:5]}")
+    return np.array([keyword_of[index] for index in indices])
+
 
 ORIGINAL = "cifar10"
 LEAST_MODELS = 3  # for a line
@@ -42,15 +95,15 @@ class PublishedModels:
         return ORIGINAL, self.version
 
 
-def versions(folder: Path) -> tuple[str, ...]:
+def published_versions(folder: Path) -> tuple[str, ...]:
     """Return the versions of CIFAR-10.1 of which a folder has labels and predictions: ("cifar10.1-v4", ...)."""
     homes = sorted((Path(folder) / "model_predictions").glob("v*_predictions"))
     names = [f"cifar10.1-{home.name.removesuffix('_predictions')}" for home in homes if any(home.glob("*.json"))]
-    labelled = [name for name in names if published_files.published_file(folder, name, "labels").is_file()]
+    labelled = [name for name in names if published_file(folder, name, "labels").is_file()]
     return tuple(sorted(labelled, key=lambda name: (len(name), name)))
 
 
-def read(
+def read_published_models(
     folder: Path, version: str, original_labels: np.ndarray, original_keywords: np.ndarray | None = None
 ) -> PublishedModels:
     """Read the models that have predictions on CIFAR-10's test set and on a version of CIFAR-10.1.
@@ -58,21 +111,21 @@ def read(
     folder: CIFAR-10.1 (datasets/, model_predictions/, other_data/); original_labels, original_keywords: of the test
     set, (n,). Raises FileNotFoundError with the files' home, ValueError where a length or a class number is wrong.
     """
-    labels = {ORIGINAL: original_labels, version: published_files.read_published_labels(folder, version)}
-    found = {name: published_files.read_published(folder, name, len(labels[name])) for name in labels}
+    labels = {ORIGINAL: original_labels, version: read_published_labels(folder, version)}
+    found = {name: read_published(folder, name, len(labels[name])) for name in labels}
     shared = [model for model in found[ORIGINAL] if model in found[version]]
     if not shared:
         raise ValueError(f"{folder}: no model has predictions on both {ORIGINAL} and {version}")
     predictions = {name: {model: ids[model] for model in shared} for name, ids in found.items()}
     try:
-        keywords = {version: published_files.read_published_keywords(folder, version)}
+        keywords = {version: read_published_keywords(folder, version)}
     except FileNotFoundError:
         keywords = {}
     keywords |= {} if original_keywords is None else {ORIGINAL: np.asarray(original_keywords)}
     return PublishedModels(version, labels, predictions, keywords)
 
 
-def scores(models: PublishedModels) -> dict[str, dict[str, np.ndarray]]:
+def published_scores(models: PublishedModels) -> dict[str, dict[str, np.ndarray]]:
     """Return which images each model gets right, as placebo_gap takes it: model -> set -> bool (1, n)."""
     right = {name: accuracies.correctness(models.predictions[name], models.labels[name]) for name in models.sets}
     return {
@@ -86,13 +139,13 @@ def version_table(models: PublishedModels, *, level: float = 0.95, seed: int = 0
     Columns: version, num_models, n_original, n_new, gap (mean over models), gap_low, gap_high (Welch over images),
     spearman, kendall, and those of lines.LineFit without n. No rows for fewer than 3 models, which have no line.
     """
-    gap = gaps.placebo_gap(scores(models), *models.sets, level=level).iloc[-1]
+    gap = gaps.placebo_gap(published_scores(models), *models.sets, level=level).iloc[-1]
     sides = [_accuracy(models, name) for name in models.sets]
     first = {"version": models.version, "num_models": len(sides[0]), "n_original": gap["n_original"]}
     first |= {"n_new": gap["n_new"], "gap": gap["gap"], "gap_low": gap["low"], "gap_high": gap["high"]}
     if len(sides[0]) < LEAST_MODELS:
         return pd.DataFrame()
-    first |= robustness.rank_correlations(*sides)
+    first |= lines.rank_correlations(*sides)
     fits = [vars(lines.fit_line(*sides, axis, level=level, seed=seed)) for axis in lines.AXES]
     return pd.DataFrame([first | {name: value for name, value in fit.items() if name != "n"} for fit in fits])
 
@@ -108,17 +161,17 @@ def model_tables(models: PublishedModels, level: float = 0.95) -> dict[str, pd.D
     found = {"gap": accuracies.gap_table(*tables, level)}
     found["averages"] = pd.concat([_averages(models, name, level) for name in models.sets], ignore_index=True)
     sides = [table.set_index("model")["accuracy"] for table in tables]
-    found["ranks"] = robustness.rank_table(*sides)
-    found["terms"] = drop_terms.decompose(*tables, models_tested=len(tables[0]), level=level)
+    found["ranks"] = lines.rank_table(*sides)
+    found["terms"] = gaps.decompose(*tables, models_tested=len(tables[0]), level=level)
     said = [models.predictions[name] for name in models.sets]
     if len(sides[0]) > 1:
         found["pairs"] = model_pairs.mcnemar_table(said[1], models.labels[models.version], level)
         found["certain_ranks"] = model_pairs.certain_ranks(found["pairs"])
     if len(sides[0]) >= LEAST_MODELS and np.ptp(sides[0]) > 0:
         sizes = dict(zip(("n_original", "n_new"), (int(table["n"].iloc[0]) for table in tables), strict=True))
-        found["robustness"] = robustness.effective_robustness(*sides, level=level, **sizes)
+        found["robustness"] = lines.effective_robustness(*sides, level=level, **sizes)
         labels = [models.labels[name] for name in models.sets]
-        found["agreement"] = agreement_line.agreement_on_the_line(*said, *labels).models
+        found["agreement"] = model_pairs.agreement_on_the_line(*said, *labels).models
     if len(sides[0]) > LEAST_MODELS:
         found["influence"] = pd.concat(
             [lines.influence(*sides, axis).assign(axis=axis) for axis in lines.AXES], ignore_index=True

@@ -7,16 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cifar102.analysis import (
-    accuracies,
-    calibration,
-    chart_tables,
-    keyword_mixture,
-    lines,
-    prediction_files,
-    published_files,
-    robustness,
-)
+from cifar102.analysis import accuracies, calibration, chart_tables, keyword_mixture, lines, predictions
+from cifar102.analysis import published as published_files
 from cifar102.analysis.predictions import SetPredictions, check_class_order
 
 ORIGINAL = "cifar10"
@@ -161,7 +153,7 @@ def _beside_line(
     level: float,
 ) -> tuple[str, pd.DataFrame | None, pd.DataFrame | None]:
     """A sentence, the effective robustness and the chart's table; the last two None without a published line."""
-    if published is None or not prediction_files.VERSION.fullmatch(new):
+    if published is None or not predictions.VERSION.fullmatch(new):
         return f"{new}: no published predictions to draw a line through ({published_files.PUBLISHED_HOME})", None, None
     tests = [sets[ORIGINAL], sets[new]]
     try:
@@ -176,7 +168,7 @@ def _beside_line(
     own = [accuracies.accuracy_table({name: pair[test.name]}, test.labels, level) for test in tests]
     fit = lines.fit_line(*(table.set_index("model")["accuracy"] for table in standard), LINE_AXIS, level=level)
     sizes = {"n_original": len(tests[0].labels), "n_new": len(tests[1].labels), "level": level}
-    row = robustness.effective_robustness(*(table.set_index("model")["accuracy"] for table in own), fit, **sizes)
+    row = lines.effective_robustness(*(table.set_index("model")["accuracy"] for table in own), fit, **sizes)
     value, low, high = (100 * row[column].iloc[0] for column in ("effective_robustness", "low", "high"))
     sentence = (
         f"{new}: {value:+.2f} points [{low:+.2f}, {high:+.2f}] at {level:.0%} beside the line of the "

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from cifar102 import cifar
-from cifar102.analysis import prediction_files, published_files
+from cifar102.analysis import predictions, published
 from cifar102.analysis.scorecard import TestSet
 from cifar102.datasets import sets, sources
 from cifar102.datasets.lookup import places_of
@@ -26,7 +26,7 @@ def find(
     workspace, then CIFAR102_DATA; the build's own sets in the workspace only. Of CIFAR-10.1 the labels alone are
     enough to judge predictions. A damaged file is a ValueError.
     """
-    if unknown := [name for name in names if name not in NAMES and not prediction_files.VERSION.fullmatch(name)]:
+    if unknown := [name for name in names if name not in NAMES and not predictions.VERSION.fullmatch(name)]:
         raise ValueError(f"--sets: {unknown} are no test sets of ten classes; expected some of {list(NAMES)}")
     places_of(workspace, data)
     found, missing = {}, {}
@@ -43,7 +43,7 @@ def names(workspace: Workspace, data: Path | None = None) -> list[str]:
     homes = [place.raw / "CIFAR-10.1" for place in places_of(workspace, data)]
     words = {path.name.split("_")[1] for home in homes for path in home.glob("**/cifar10.1_v*_labels.npy")}
     found = sorted((f"cifar10.1-{word}" for word in words), key=lambda name: (len(name), name))
-    return [*NAMES, *(name for name in found if name not in NAMES and prediction_files.VERSION.fullmatch(name))]
+    return [*NAMES, *(name for name in found if name not in NAMES and predictions.VERSION.fullmatch(name))]
 
 
 def load(name: str, workspace: Workspace, data: Path | None = None) -> TestSet:
@@ -57,8 +57,8 @@ def load(name: str, workspace: Workspace, data: Path | None = None) -> TestSet:
         except FileNotFoundError as error:
             errors.append(error)
         folder = place.raw / "CIFAR-10.1"
-        if published_files.published_file(folder, name, "labels").is_file():
-            labels = published_files.read_published_labels(folder, name)
+        if published.published_file(folder, name, "labels").is_file():
+            labels = published.read_published_labels(folder, name)
             keywords = _published_keywords(folder, name)
             return TestSet(name, labels, None, keywords, str(folder), missing=str(errors[-1]))
     raise errors[0]
@@ -73,11 +73,11 @@ def published_folder(workspace: Workspace, data: Path | None = None) -> Path | N
 def _version(name: str, place: Workspace) -> cifar.ImageSet:
     """A version of CIFAR-10.1 that datasets does not know by name, from files named as those of v4 and v6 are."""
     folder = place.raw / "CIFAR-10.1"
-    path = published_files.published_file(folder, name, "data")
+    path = published.published_file(folder, name, "data")
     if not path.is_file():
         raise FileNotFoundError(f"{path} is not there: get it from {sources.CIFAR101} and put it into {path.parent}")
     images = cifar.check_images(arrays.read_npy(path), str(path))
-    labels = published_files.read_published_labels(folder, name)
+    labels = published.read_published_labels(folder, name)
     return cifar.ImageSet(images, cifar.check_labels(labels, len(images), len(cifar.CLASS_NAMES), str(path)))
 
 
@@ -87,6 +87,6 @@ def _keywords(images: cifar.ImageSet, name: str, place: Workspace) -> np.ndarray
 
 def _published_keywords(folder: Path, name: str) -> np.ndarray | None:
     try:
-        return published_files.read_published_keywords(folder, name)
+        return published.read_published_keywords(folder, name)
     except FileNotFoundError:
         return None

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from scipy import special
 
-from cifar102.analysis import prediction_files, scorecard
+from cifar102.analysis import predictions, scorecard
 from cifar102.analysis.predictions import SetPredictions, from_array
 from cifar102.analysis.scorecard import Scorecard, TestSet
 from cifar102.datasets import pools
@@ -196,12 +196,12 @@ def _predictions(
     path = Path(source).expanduser()
     counts = {name: len(test.labels) for name, test in sets.items()}
     if path.is_dir():
-        return prediction_files.read_folder(path, counts), ()
+        return predictions.read_folder(path, counts), ()
     if path.suffix in (".keras", ".h5"):
         predict, note = load_keras(path, pixels)
         return _predict(predict, sets, path.name), (note,)
     if path.is_file():
-        return prediction_files.read_single(path, counts), ()
+        return predictions.read_single(path, counts), ()
     if ":" in source and not path.suffix:
         return _predict(load_function(source), sets, source), ()
     raise FileNotFoundError(f"{source}: no such file or folder, and no package.module:predict")
@@ -228,5 +228,5 @@ def _name(source: str) -> str:
     path = Path(source)
     if path.suffix in (".keras", ".h5") and path.stem == "model":
         return "-".join(path.absolute().parts[-4:-1])
-    is_file = path.suffix in (*prediction_files.SUFFIXES, ".keras", ".h5")
+    is_file = path.suffix in (*predictions.SUFFIXES, ".keras", ".h5")
     return path.stem.removesuffix("_predictions") if is_file else path.name

@@ -13,8 +13,8 @@ from cases import Case, check, contents
 from test_bad_files import IMAGES, LABELS, NAMES
 
 from cifar102.__main__ import main
-from cifar102.analysis import accuracies, agreement_line, calibration, intervals, lines, model_pairs, power, robustness
-from cifar102.annotations import accepted_images
+from cifar102.analysis import accuracies, calibration, intervals, lines, model_pairs
+from cifar102.annotations import votes
 from cifar102.datasets import downloads, pools, splits
 from cifar102.dedup import exact_copies, neighbours, pair_bound, pair_table, similarity
 from cifar102.sampling import draws, group_split, quotas
@@ -299,7 +299,7 @@ SAMPLING = [
     ),
     option(
         "accepted: votes of another pool",
-        lambda: accepted_images.accepted(
+        lambda: votes.accepted(
             pd.DataFrame(
                 {"tiny_index": [99], "keyword": "tabby", "class": "cat", "rater": "a", "verdict": "yes", "time": ""}
             ),
@@ -310,7 +310,7 @@ SAMPLING = [
     ),
     option(
         "a candidate that is none",
-        lambda: accepted_images.candidate_at(candidates(), 99),
+        lambda: votes.candidate_at(candidates(), 99),
         "tiny_index 99",
         "there are 5",
     ),
@@ -396,7 +396,7 @@ ANALYSIS = [
     ),
     option("fit_line: one accuracy", lambda: lines.fit_line(np.full(3, 0.9), NEW), "3 of 0.9", "different accuracy"),
     option("fit_line: words", lambda: lines.fit_line(np.array(["a"] * 3), NEW), "a|<U1", "expected"),
-    option("robustness: percent", lambda: robustness.effective_robustness(ORIGINAL * 100, NEW), "70.0 to 90.0", "0-1"),
+    option("robustness: percent", lambda: lines.effective_robustness(ORIGINAL * 100, NEW), "70.0 to 90.0", "0-1"),
     option(
         "accuracy table: no model", lambda: accuracies.accuracy_table({}, LABELS), "found none", "at least one model"
     ),
@@ -434,13 +434,13 @@ ANALYSIS = [
     option("mcnemar: ids too few", lambda: model_pairs.mcnemar(LABELS[1:], LABELS, LABELS), "found 19", "expected 20"),
     option(
         "agreement on two models",
-        lambda: agreement_line.agreement_on_the_line(IDS, IDS, LABELS),
+        lambda: model_pairs.agreement_on_the_line(IDS, IDS, LABELS),
         r"\['a', 'b'\]",
         "3 or more",
     ),
     option(
         "agreements of other lengths",
-        lambda: agreement_line.agreements({"a": LABELS, "b": LABELS[1:]}),
+        lambda: model_pairs.agreements({"a": LABELS, "b": LABELS[1:]}),
         "19|20",
         "expected",
     ),
@@ -449,8 +449,8 @@ ANALYSIS = [
         "calibration of 0 bins", lambda: calibration.reliability_table(SHARES, LABELS, bins=0), "found 0", "expected"
     ),
     option("calibration of a label of 10", lambda: calibration.brier_score(SHARES, LABELS + 1), "1 to 10", "0 to 9"),
-    option("power: a gap of 0", lambda: power.gap_power(0.0, 2000, 0.9), "found gap 0.0", "0 < gap < accuracy < 1"),
-    option("power: percent", lambda: power.images_needed(3.0, 90.0), "found gap 3.0", "not percent"),
+    option("power: a gap of 0", lambda: intervals.gap_power(0.0, 2000, 0.9), "found gap 0.0", "0 < gap < accuracy < 1"),
+    option("power: percent", lambda: intervals.images_needed(3.0, 90.0), "found gap 3.0", "not percent"),
     option("probit of 2", lambda: lines.to_axis(np.array([2.0]), "log"), "'log'", "expected one of"),
     option(
         "download: an unknown file",

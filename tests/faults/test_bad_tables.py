@@ -14,7 +14,7 @@ import pytest
 from cases import Case, check, contents
 from test_bad_files import npy, npz, write
 
-from cifar102.analysis import prediction_files, published_files
+from cifar102.analysis import predictions, published
 from cifar102.annotations import labelimg, votes
 from cifar102.datasets import archives
 from cifar102.decisions import tables
@@ -159,7 +159,7 @@ VOTES += [
 
 def prediction(name: str, file: str, content: bytes | str, found: str, expected: str, count: int | None = 4) -> Case:
     return reading(
-        f"predictions: {name}", file, content, lambda path: prediction_files.read_file(path, count), found, expected
+        f"predictions: {name}", file, content, lambda path: predictions.read_file(path, count), found, expected
     )
 
 
@@ -229,7 +229,7 @@ PREDICTIONS = [
     Case(
         "predictions: missing",
         lambda f: f / "p.npy",
-        prediction_files.read_file,
+        predictions.read_file,
         "no such file",
         "predictions as",
         FileNotFoundError,
@@ -237,21 +237,21 @@ PREDICTIONS = [
     Case(
         "predictions: a folder of another set",
         lambda f: write("cifar9.npy", npy(np.arange(4)))(f),
-        lambda path: prediction_files.read_folder(path.parent, {"cifar10": 4}),
+        lambda path: predictions.read_folder(path.parent, {"cifar10": 4}),
         "'cifar9'",
         "expected one of",
     ),
     Case(
         "predictions: two files of one set",
         lambda f: [write(f"cifar10.{s}", c)(f) for s, c in (("json", b"[1]"), ("npy", npy(np.array([1]))))][1],
-        lambda path: prediction_files.read_folder(path.parent, {"cifar10": 1}),
+        lambda path: predictions.read_folder(path.parent, {"cifar10": 1}),
         "a second file",
         "expected one file",
     ),
     Case(
         "predictions: an empty folder",
         lambda f: f,
-        lambda path: prediction_files.read_folder(path, {"cifar10": 1}),
+        lambda path: predictions.read_folder(path, {"cifar10": 1}),
         "holds no predictions",
         "expected <set>.npy",
         FileNotFoundError,
@@ -259,21 +259,21 @@ PREDICTIONS = [
     Case(
         "predictions: a length of no set",
         lambda f: write("mine.npy", npy(np.arange(4)))(f),
-        lambda path: prediction_files.read_single(path, {"cifar10": 9}),
+        lambda path: predictions.read_single(path, {"cifar10": 9}),
         "holds 4 predictions",
         r"expected 9 .cifar10",
     ),
     Case(
         "predictions: a run without arrays",
         lambda f: write("predictions.npz", npz())(f),
-        lambda path: prediction_files.read_run(path.parent),
+        lambda path: predictions.read_run(path.parent),
         r"found \[\]",
         "expected arrays <set>.class_ids",
     ),
     Case(
         "predictions: no published models",
         lambda f: f,
-        lambda path: published_files.read_published(path, "cifar10.1-v4"),
+        lambda path: published.read_published(path, "cifar10.1-v4"),
         "no predictions",
         "they are at https",
         FileNotFoundError,
@@ -289,7 +289,7 @@ def keywords(name: str, indices: str, by_keyword: str, found: str, expected: str
     return Case(
         f"published keywords: {name}",
         spoil,
-        lambda path: published_files.read_published_keywords(path.parents[1], "cifar10.1-v4"),
+        lambda path: published.read_published_keywords(path.parents[1], "cifar10.1-v4"),
         found,
         expected,
     )

@@ -22,7 +22,7 @@ from test_bad_files import GOOD_NPY, GOOD_NPZ, batch_bytes, npy, npz
 from test_bad_tables import CELL, GOOD_XML, HEAD, PROFILE
 
 from cifar102 import cifar
-from cifar102.analysis import prediction_files
+from cifar102.analysis import predictions
 from cifar102.annotations import labelimg, votes
 from cifar102.figures import figure_files
 from cifar102.models import files
@@ -168,7 +168,7 @@ JSON_READERS = {
     "a.json": read_json,
     "good.json": good_indices.read_good_indices,
     "blacklist.json": good_indices.read_blacklist,
-    "predictions.json": prediction_files.read_file,
+    "predictions.json": predictions.read_file,
     "05-x.json": figure_files.read,
     "mine.json": lambda path: steps.load_profile("mine", path.parent),
     "x.ipynb": notebooks.declared_parameters,
@@ -230,7 +230,7 @@ def test_logs_of_votes(folder: Path, counts: Counter, content: bytes) -> None:
     table, refused = log.table(all=True), log.refused()
     assert len(table) + len(refused) == sum(bool(line.strip()) for line in content.split(b"\n"))
     assert (folder / "votes.jsonl").read_bytes() == content, "reading never changes the log"
-    votes.write_csv(folder / "votes.csv", table)
+    votes.write_votes_csv(folder / "votes.csv", table)
     assert len(votes.read_csv(folder / "votes.csv")) == len(table)
     counts["fuzz_examples"] += 1
 
@@ -250,9 +250,7 @@ def test_tables_of_votes(folder: Path, counts: Counter, content: bytes) -> None:
 @fuzz(4_000)
 @given(content=changed([b"1\n2\n3\n", b"0.5,0.5\n0.1,0.9\n", b"label\n1\n"]) | st.binary(max_size=99))
 def test_predictions_as_csv(folder: Path, counts: Counter, content: bytes) -> None:
-    found = refuses_or_reads(
-        lambda path: prediction_files.read_file(path, num_classes=2), folder / "p.csv", content, counts
-    )
+    found = refuses_or_reads(lambda path: predictions.read_file(path, num_classes=2), folder / "p.csv", content, counts)
     assert found is None or set(found.class_ids) <= {0, 1}
 
 

@@ -26,7 +26,7 @@ from cases import contents
 from papermill.parameterize import parameterize_notebook
 from test_bad_files import IMAGES, npy, npz
 
-from cifar102.analysis import prediction_files
+from cifar102.analysis import predictions
 from cifar102.annotations import labelimg
 from cifar102.datasets import archives, downloads, sources
 from cifar102.figures import drawing
@@ -85,8 +85,8 @@ def test_a_pickle_that_calls_is_refused_and_nothing_is_called(
         ("a.npy", arrays.read_npy),
         ("a.npz", arrays.read_npz),
         ("a.npy", arrays.open_npy),
-        ("a.npy", prediction_files.read_file),
-        ("a.npz", prediction_files.read_file),
+        ("a.npy", predictions.read_file),
+        ("a.npz", predictions.read_file),
     ):
         with pytest.raises(ValueError, match=file):
             read(tmp_path / file)
