@@ -30,7 +30,7 @@ SCORES = (0.76, 0.4, 0.9, 0.74, 0.56, 1.0, 0.55, 0.751)
 def make_workspace(root: Path) -> Workspace:
     """The demo pool as notebook 01 leaves it, its raters' votes, and made-up scores of eight pairs."""
     workspace = Workspace(root)
-    pools.ensure("demo", workspace)
+    pools.ensure_pool("demo", workspace)
     reference = cifar.load_cifar10(workspace.raw / "cifar-10-batches-py")
     keywords = candidates.decide(candidates.keyword_table([reference["train"], reference["test"]]))
     write_table(workspace.results / "keyword_counts.csv", keywords)

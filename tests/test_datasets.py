@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from cifar102 import cifar
-from cifar102.datasets import companions, sources
+from cifar102.datasets import sets, sources
 from cifar102.datasets import sets as datasets
 from cifar102.workspace.files import write_array, write_bytes, write_table
 
@@ -325,11 +325,11 @@ def test_every_download_of_a_set_has_files_and_what_a_run_builds_has_none():
 def test_votes_are_counts_of_ten_classes(workspace):
     votes = np.random.default_rng(0).multinomial(50, [0.1] * 10, size=20)
     write_array(workspace.raw / "cifar-10h" / "cifar10h-counts.npy", votes)
-    np.testing.assert_array_equal(companions.load_votes(workspace), votes)
+    np.testing.assert_array_equal(sets.load_votes(workspace), votes)
     for wrong, message in [(votes[:, :9], r"\(20, 9\)"), (-votes, "not negative"), (votes + 0.5, "whole")]:
         write_array(workspace.raw / "cifar-10h" / "cifar10h-counts.npy", wrong)
         with pytest.raises(ValueError, match=message):
-            companions.load_votes(workspace)
+            sets.load_votes(workspace)
 
 
 def test_the_real_votes_are_about_fifty_an_image(real_data, workspace):
@@ -337,7 +337,7 @@ def test_the_real_votes_are_about_fifty_an_image(real_data, workspace):
     if not source.is_file():
         pytest.skip("cifar10h-counts.npy is not here")
     write_bytes(workspace.raw / "cifar-10h" / source.name, source.read_bytes())
-    votes = companions.load_votes(workspace)
+    votes = sets.load_votes(workspace)
     assert votes.shape == (10000, 10)
     assert 47 <= votes.sum(axis=1).min() <= votes.sum(axis=1).max() <= 70
 
@@ -346,7 +346,7 @@ def test_the_pair_list_of_cifair_is_read(workspace):
     path = workspace.raw / "ciFAIR" / "duplicates_cifar10_test.csv"
     path.parent.mkdir(parents=True)
     path.write_text("TestID,TrainID,Distance,Judgment\n2801,5976,0.104,1\n", encoding="utf-8")
-    pairs = companions.load_pairs(workspace)
+    pairs = sets.load_pairs(workspace)
     assert pairs.to_dict("records") == [{"test": 2801, "other": 5976, "distance": 0.104, "judgment": 1}]
 
 
@@ -355,14 +355,14 @@ def test_a_corruption_is_cut_at_its_severity(workspace):
     write_array(folder / "fog.npy", images)
     write_array(folder / "labels.npy", np.tile(np.arange(10), 5))
     for severity in range(1, 6):
-        found = companions.load_corruption("fog", severity, workspace)
+        found = sets.load_corruption("fog", severity, workspace)
         np.testing.assert_array_equal(found.images, images[(severity - 1) * 10 : severity * 10])
         np.testing.assert_array_equal(found.labels, np.arange(10))
     for corruption, severity in (("fog", 0), ("fog", 6), ("fogg", 1)):
         with pytest.raises(ValueError, match="severity"):
-            companions.load_corruption(corruption, severity, workspace)
+            sets.load_corruption(corruption, severity, workspace)
     with pytest.raises(FileNotFoundError, match="zenodo"):
-        companions.load_corruption("snow", 1, workspace)
+        sets.load_corruption("snow", 1, workspace)
 
 
 def test_find_looks_into_the_folders_of_the_published_repository(workspace):

@@ -15,7 +15,7 @@ import zipfile
 
 import pytest
 
-from cifar102.datasets import archives, downloads, sources
+from cifar102.datasets import downloads, sources
 from cifar102.datasets.sources import Source
 
 CONTENT = bytes(range(256)) * 800
@@ -225,8 +225,8 @@ def test_a_killed_download_is_resumed_and_its_lock_is_free(home, opener, tmp_pat
 
 def test_a_git_checksum_is_that_of_the_blob(tmp_path):
     (tmp_path / "file").write_bytes(b"hello\n")
-    assert archives.checksum_of(tmp_path / "file", "git") == "git:ce013625030ba8dba906f756967f9e9ca394464a"
-    assert archives.checksum_of(tmp_path / "file", "md5") == "md5:b1946ac92492d2347c6235b4d2611184"
+    assert downloads.checksum_of(tmp_path / "file", "git") == "git:ce013625030ba8dba906f756967f9e9ca394464a"
+    assert downloads.checksum_of(tmp_path / "file", "md5") == "md5:b1946ac92492d2347c6235b4d2611184"
 
 
 def _tar(path, *members, content=b"pixels", kind=tarfile.REGTYPE):
@@ -244,7 +244,9 @@ def _md5(content):
 
 def test_only_expected_members_are_unpacked(tmp_path):
     archive = _tar(tmp_path / "a.tar.gz", "../outside", "/absolute", "a/extra", "a/wanted")
-    assert archives.unpack(archive, tmp_path / "raw", {"a/wanted": _md5(b"pixels")}) == [tmp_path / "raw/a/wanted"]
+    assert downloads.unpack_archive(archive, tmp_path / "raw", {"a/wanted": _md5(b"pixels")}) == [
+        tmp_path / "raw/a/wanted"
+    ]
     assert [file.name for file in (tmp_path / "raw" / "a").iterdir()] == ["wanted"]
     assert sorted(file.name for file in tmp_path.iterdir()) == ["a.tar.gz", "raw"]
 
@@ -253,19 +255,19 @@ def test_only_expected_members_are_unpacked(tmp_path):
 def test_a_link_in_the_place_of_a_member_is_refused(tmp_path, kind):
     archive = _tar(tmp_path / "a.tar.gz", "a/wanted", kind=kind)
     with pytest.raises(ValueError, match="a/wanted is a link"):
-        archives.unpack(archive, tmp_path / "raw", {"a/wanted": ""})
+        downloads.unpack_archive(archive, tmp_path / "raw", {"a/wanted": ""})
     assert not (tmp_path / "raw").exists()
 
 
 def test_a_missing_a_changed_and_a_too_large_member_are_named(tmp_path, monkeypatch):
     archive = _tar(tmp_path / "a.tar.gz", "a/wanted")
     with pytest.raises(ValueError, match=r"\['a/other'\] are not in it"):
-        archives.unpack(archive, tmp_path / "raw", {"a/wanted": "", "a/other": ""})
+        downloads.unpack_archive(archive, tmp_path / "raw", {"a/wanted": "", "a/other": ""})
     with pytest.raises(ValueError, match=r"a/wanted: has md5:.* expected md5:0"):
-        archives.unpack(archive, tmp_path / "new", {"a/wanted": "md5:0"})
-    monkeypatch.setattr(archives, "MEMBER_BYTES", 5)
+        downloads.unpack_archive(archive, tmp_path / "new", {"a/wanted": "md5:0"})
+    monkeypatch.setattr(downloads, "MEMBER_BYTES", 5)
     with pytest.raises(ValueError, match="a/wanted is larger than 5 bytes"):
-        archives.unpack(archive, tmp_path / "new", {"a/wanted": ""})
+        downloads.unpack_archive(archive, tmp_path / "new", {"a/wanted": ""})
     assert not any((tmp_path / "new").rglob("*wanted*"))
 
 
@@ -274,7 +276,7 @@ def test_a_damaged_archive_is_named(tmp_path, kept):
     archive = _tar(tmp_path / "a.tar.gz", "a/wanted")
     archive.write_bytes(archive.read_bytes()[:kept])
     with pytest.raises(ValueError, match=r"a\.tar\.gz: "):
-        archives.unpack(archive, tmp_path / "raw", {"a/wanted": _md5(b"pixels")})
+        downloads.unpack_archive(archive, tmp_path / "raw", {"a/wanted": _md5(b"pixels")})
 
 
 def test_a_zip_is_unpacked_by_the_same_rules(tmp_path):
@@ -284,10 +286,10 @@ def test_a_zip_is_unpacked_by_the_same_rules(tmp_path):
         link = zipfile.ZipInfo("ciFAIR-10/link")
         link.external_attr = 0o120777 << 16
         bundle.writestr(link, "/etc/passwd")
-    paths = archives.unpack(tmp_path / "a.zip", tmp_path / "raw", {"ciFAIR-10/test_batch": _md5(b"pixels")})
+    paths = downloads.unpack_archive(tmp_path / "a.zip", tmp_path / "raw", {"ciFAIR-10/test_batch": _md5(b"pixels")})
     assert [path.read_bytes() for path in paths] == [b"pixels"]
     with pytest.raises(ValueError, match="is a link"):
-        archives.unpack(tmp_path / "a.zip", tmp_path / "raw", {"ciFAIR-10/link": ""})
+        downloads.unpack_archive(tmp_path / "a.zip", tmp_path / "raw", {"ciFAIR-10/link": ""})
 
 
 def test_a_data_set_is_fetched_unpacked_and_then_left_alone(home, opener, tmp_path, monkeypatch):

@@ -8,7 +8,7 @@ import pytest
 from cifar102 import cifar
 from cifar102.annotations import labelimg
 from cifar102.annotations.votes import VoteLog
-from cifar102.datasets import demo, demo_drawing, downloads, placebo, pools, sets
+from cifar102.datasets import demo, downloads, pools, sets
 from cifar102.dedup import exact_copies, pair_table, similarity
 from cifar102.tiny_images import candidates
 from cifar102.tiny_images.pair import TinyImages
@@ -19,7 +19,7 @@ from cifar102.workspace.folders import Workspace
 @pytest.fixture(scope="module")
 def demo_pool(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     workspace = Workspace(tmp_path_factory.mktemp("pool"))
-    pools.ensure("demo", workspace)
+    pools.ensure_pool("demo", workspace)
     return workspace
 
 
@@ -29,8 +29,12 @@ def test_every_raw_format_is_there_and_reads_back(demo_pool: Workspace) -> None:
         **{"cifar10-train": 1000, "cifar10-test": 300, "cifar100-train": 800, "cifar100-test": 200},
         **{"cifar10.1-v4": 100, "cifar10.1-v6": 100},
     }
-    assert len(TinyImages(demo_pool.raw)) == len(pools.truth(demo_pool)) == pools.describe(demo_pool)["num_images"]
-    assert pools.describe(demo_pool)["title"] == "synthetic demo pool"
+    assert (
+        len(TinyImages(demo_pool.raw))
+        == len(pools.pool_truth(demo_pool))
+        == pools.describe_pool(demo_pool)["num_images"]
+    )
+    assert pools.describe_pool(demo_pool)["title"] == "synthetic demo pool"
 
 
 def test_labelimg_files_are_read_and_the_stray_one_is_refused(demo_pool: Workspace) -> None:
@@ -40,7 +44,7 @@ def test_labelimg_files_are_read_and_the_stray_one_is_refused(demo_pool: Workspa
 
 
 def test_each_record_has_the_picture_of_its_origin(demo_pool: Workspace) -> None:
-    truth, sets = pools.truth(demo_pool), pools.reference_sets(demo_pool)
+    truth, sets = pools.pool_truth(demo_pool), pools.reference_sets(demo_pool)
     for name in ("cifar10-train", "cifar10-test"):
         rows = truth[truth["origin"] == name]
         images = TinyImages(demo_pool.raw).images(rows["tiny_index"].to_numpy())
@@ -48,7 +52,7 @@ def test_each_record_has_the_picture_of_its_origin(demo_pool: Workspace) -> None
 
 
 def test_what_was_planted_is_what_it_is_called(demo_pool: Workspace) -> None:
-    truth, tiny = pools.truth(demo_pool), TinyImages(demo_pool.raw)
+    truth, tiny = pools.pool_truth(demo_pool), TinyImages(demo_pool.raw)
     sets = pools.reference_sets(demo_pool)
     planted = truth[truth["planted"] == "near_duplicate_of_test"]
     pairs = pair_table.near_duplicates(tiny.images(planted["tiny_index"]), sets["cifar10-test"].images)
@@ -60,7 +64,7 @@ def test_what_was_planted_is_what_it_is_called(demo_pool: Workspace) -> None:
 
 
 def test_raters_err_at_the_rates_that_are_stated(demo_pool: Workspace) -> None:
-    votes, truth = VoteLog(demo_pool.labels / "votes.jsonl").table(), pools.truth(demo_pool)
+    votes, truth = VoteLog(demo_pool.labels / "votes.jsonl").table(), pools.pool_truth(demo_pool)
     label = np.array([cifar.CLASS_NAMES.index(name) for name in votes["class"]])
     is_right = truth["true_label"].to_numpy()[votes["tiny_index"]] == label
     for rater, rate in demo.ERROR_RATES.items():
@@ -71,12 +75,12 @@ def test_raters_err_at_the_rates_that_are_stated(demo_pool: Workspace) -> None:
 
 def test_a_pool_is_made_once_and_the_same_seed_gives_the_same_bytes(demo_pool: Workspace, tmp_path: Path) -> None:
     again = Workspace(tmp_path)
-    pools.ensure("demo", again)
+    pools.ensure_pool("demo", again)
     files = [path.relative_to(again.root) for path in again.root.rglob("*") if path.is_file()]
     assert len(files) > 30
     assert [name for name in files if hash_file(again.root / name) != hash_file(demo_pool.root / name)] == []
     before = (again.raw / "tiny_images.bin").stat().st_mtime_ns
-    pools.ensure("demo", again)
+    pools.ensure_pool("demo", again)
     assert (again.raw / "tiny_images.bin").stat().st_mtime_ns == before
 
 
@@ -84,15 +88,15 @@ def test_votes_that_are_there_are_never_replaced(tmp_path: Path) -> None:
     log = tmp_path / "labels" / "votes.jsonl"
     log.parent.mkdir()
     log.write_text("somebody's work\n")
-    pools.ensure("demo", Workspace(tmp_path))
+    pools.ensure_pool("demo", Workspace(tmp_path))
     assert log.read_text() == "somebody's work\n"
 
 
 def test_another_pool_in_the_same_workspace_is_an_error(demo_pool: Workspace, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="holds the pool 'demo', not 'cifar10'"):
-        pools.ensure("cifar10", demo_pool, tmp_path)
+        pools.ensure_pool("cifar10", demo_pool, tmp_path)
     with pytest.raises(ValueError, match="pool 'dmeo' is unknown"):
-        pools.ensure("dmeo", demo_pool)
+        pools.ensure_pool("dmeo", demo_pool)
 
 
 def test_the_placebo_downloads_what_is_missing_and_says_in_a_sentence_when_it_cannot(
@@ -104,7 +108,7 @@ def test_the_placebo_downloads_what_is_missing_and_says_in_a_sentence_when_it_ca
     fetch = downloads.fetch_dataset
     monkeypatch.setattr(downloads, "fetch_dataset", lambda name, folder: fetch(name, folder, no_network, False))
     with pytest.raises(downloads.DownloadError, match=r"(?s)cifar-10-python\.tar\.gz.*https://www\.cs\.toronto\.edu"):
-        pools.ensure("cifar10", Workspace(tmp_path / "w"), tmp_path / "nothing")
+        pools.ensure_pool("cifar10", Workspace(tmp_path / "w"), tmp_path / "nothing")
     assert not (tmp_path / "w" / "raw" / "pool.json").exists()
 
 
@@ -112,12 +116,12 @@ def test_a_damaged_cifar_folder_names_the_file_that_is_missing(tmp_path: Path) -
     for part in ("cifar-10-batches-py", "cifar-100-python"):
         (tmp_path / "data" / part).mkdir(parents=True)
     with pytest.raises(FileNotFoundError, match=r"batches\.meta"):
-        pools.ensure("cifar10", Workspace(tmp_path / "w"), tmp_path / "data")
+        pools.ensure_pool("cifar10", Workspace(tmp_path / "w"), tmp_path / "data")
 
 
 def test_a_retouched_image_is_another_image_of_the_same_thing(rng: np.random.Generator) -> None:
-    images = demo_drawing.draw(np.arange(10), rng)
-    near = demo_drawing.retouch(images, rng)
+    images = demo.draw_object(np.arange(10), rng)
+    near = demo.retouch(images, rng)
     assert images.dtype == near.dtype == np.uint8 and images.shape == near.shape == (10, 32, 32, 3)
     unrelated = similarity.ssim(images, np.roll(images, 1, axis=0))
     assert (similarity.ssim(images, near) > unrelated).all() and not (images == near).all(axis=(1, 2, 3)).any()
@@ -127,8 +131,8 @@ def test_a_retouched_image_is_another_image_of_the_same_thing(rng: np.random.Gen
 @pytest.mark.slow
 def test_the_placebo_pool_is_cifar_under_its_real_names(real_data: Path, tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
-    pools.ensure("cifar10", workspace, real_data)
-    truth, tiny = pools.truth(workspace), TinyImages(workspace.raw)
+    pools.ensure_pool("cifar10", workspace, real_data)
+    truth, tiny = pools.pool_truth(workspace), TinyImages(workspace.raw)
     assert len(tiny) == len(truth) == 120_000
     reference = cifar.load_cifar10(workspace.raw / "cifar-10-batches-py")
     assert (len(reference["train"]), len(reference["test"])) == (30_000, 10_000)
@@ -145,4 +149,4 @@ def test_the_placebo_pool_is_cifar_under_its_real_names(real_data: Path, tmp_pat
     np.testing.assert_array_equal(whole.images, published.images)
     assert list(whole.labels) == list(published.labels) and whole.filenames == tuple(published.filenames)
     votes = VoteLog(workspace.labels / "votes.jsonl").table()
-    assert set(votes["rater"]) == {placebo.RATER} and len(votes) == len(found)
+    assert set(votes["rater"]) == {pools.RATER} and len(votes) == len(found)

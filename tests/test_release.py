@@ -32,7 +32,7 @@ def make_tables(per_class: int = 7) -> tuple[pd.DataFrame, pd.DataFrame, np.ndar
 def made(tmp_path_factory):
     train, test, images = make_tables()
     folder = tmp_path_factory.mktemp("release")
-    release.write(
+    release.write_release(
         folder, train, test, images, seed=3, leftover=None, uniform=pd.concat([train, test])[::4], facts=FACTS
     )
     return folder, train, test, images
@@ -97,7 +97,7 @@ def test_same_input_and_seed_give_the_same_bytes_whatever_the_row_order(made, tm
     folder, train, test, images = made
     uniform = pd.concat([train, test])[::4]
     shuffled = [part.sample(frac=1, random_state=1) for part in (train, test)]
-    release.write(tmp_path, *shuffled, images, seed=3, uniform=uniform, facts=FACTS)
+    release.write_release(tmp_path, *shuffled, images, seed=3, uniform=uniform, facts=FACTS)
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     assert names == sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file())
     assert [hash_file(folder / name) for name in names] == [hash_file(tmp_path / name) for name in names]
@@ -105,7 +105,7 @@ def test_same_input_and_seed_give_the_same_bytes_whatever_the_row_order(made, tm
 
 def test_another_seed_gives_another_order_of_the_same_images(made, tmp_path):
     folder, train, test, images = made
-    release.write(tmp_path, train, test, images, seed=4)
+    release.write_release(tmp_path, train, test, images, seed=4)
     with np.load(folder / "cifar102_train.npz") as first, np.load(tmp_path / "cifar102_train.npz") as second:
         assert first["ti_indices"].tolist() != second["ti_indices"].tolist()
         assert sorted(first["ti_indices"]) == sorted(second["ti_indices"])
@@ -126,7 +126,7 @@ def test_manifest_has_one_row_an_image_at_its_place(made):
 
 
 def test_check_counts_a_whole_release(made):
-    assert release.check(made[0]) == {"train": 50, "test": 20, "uniform": 18}
+    assert release.check_release(made[0]) == {"train": 50, "test": 20, "uniform": 18}
 
 
 @pytest.mark.parametrize(
@@ -138,48 +138,48 @@ def test_check_finds_a_single_changed_byte(made, tmp_path, name):
     content[len(content) // 2] ^= 1
     (folder / name).write_bytes(content)
     with pytest.raises(ValueError, match=name.split("/")[-1]):
-        release.check(folder)
+        release.check_release(folder)
 
 
 def test_check_finds_a_release_that_is_not_complete(made, tmp_path):
     folder = shutil.copytree(made[0], tmp_path / "copy")
     (folder / "datasheet.md").unlink()
     with pytest.raises(ValueError, match=r"datasheet\.md"):
-        release.check(folder)
+        release.check_release(folder)
     (folder / "SHA256SUMS").unlink()
     with pytest.raises(FileNotFoundError, match="SHA256SUMS"):
-        release.check(folder)
+        release.check_release(folder)
 
 
 def test_killed_release_has_no_checksums(made, tmp_path, monkeypatch):
     folder = shutil.copytree(made[0], tmp_path / "copy")
-    monkeypatch.setattr(release_cards, "describe", lambda *_: 1 / 0)
+    monkeypatch.setattr(release_cards, "croissant_metadata", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        release.write(folder, *made[1:], seed=3)
+        release.write_release(folder, *made[1:], seed=3)
     assert not (folder / "SHA256SUMS").exists()
 
 
 def test_image_or_group_in_train_and_test_is_an_error(tmp_path):
     train, test, images = make_tables()
     with pytest.raises(ValueError, match="two of train, test"):
-        release.write(tmp_path, pd.concat([train, test[:1]]), test, images)
+        release.write_release(tmp_path, pd.concat([train, test[:1]]), test, images)
     with pytest.raises(ValueError, match="group 4"):
-        release.write(tmp_path, train.assign(group=4), test.assign(group=[4] + [-1] * 19), images)
+        release.write_release(tmp_path, train.assign(group=4), test.assign(group=[4] + [-1] * 19), images)
     with pytest.raises(ValueError, match="class_name"):
-        release.write(tmp_path, train.assign(label=0), test, images)
+        release.write_release(tmp_path, train.assign(label=0), test, images)
     with pytest.raises(ValueError, match="filename"):
-        release.write(tmp_path, train.drop(columns="filename"), test, images)
+        release.write_release(tmp_path, train.drop(columns="filename"), test, images)
     assert not list(tmp_path.iterdir())
 
 
 def test_sizes_that_five_does_not_divide_have_fewer_batches(tmp_path):
     train, test, images = make_tables()
-    release.write(tmp_path, train[:48], test, images)
+    release.write_release(tmp_path, train[:48], test, images)
     assert len(cifar.load_cifar10(tmp_path / release.BATCHES)["train"]) == 48
-    release.write(tmp_path, train, test, images)
-    assert release.check(tmp_path) == {"train": 50, "test": 20}
-    release.write(tmp_path, train[:48], test, images)
-    assert release.check(tmp_path) == {"train": 48, "test": 20}
+    release.write_release(tmp_path, train, test, images)
+    assert release.check_release(tmp_path) == {"train": 50, "test": 20}
+    release.write_release(tmp_path, train[:48], test, images)
+    assert release.check_release(tmp_path) == {"train": 48, "test": 20}
 
 
 def test_croissant_is_valid_and_gives_the_manifest_as_records(made):
@@ -192,7 +192,7 @@ def test_croissant_is_valid_and_gives_the_manifest_as_records(made):
     described = {
         entry["@id"]: entry["sha256"] for entry in json.loads((made[0] / "croissant.json").read_text())["distribution"]
     }
-    assert described == {name: hash_file(made[0] / name) for name in release.files(made[0])}
+    assert described == {name: hash_file(made[0] / name) for name in release.release_files(made[0])}
 
 
 def test_datasheet_has_the_seven_headings_and_the_facts(made):
@@ -215,8 +215,8 @@ def test_datasheet_has_the_seven_headings_and_the_facts(made):
 def test_datasheet_counts_the_groups_that_have_two_members(tmp_path):
     train, test, images = make_tables()
     alone = {"group": np.arange(len(train))}
-    folder = release.write(tmp_path / "alone", train.assign(**alone), test.assign(group=99), images)
+    folder = release.write_release(tmp_path / "alone", train.assign(**alone), test.assign(group=99), images)
     text = (folder / "datasheet.md").read_text()
     assert "20 images of train and test form 1 groups of near-duplicates" in text
-    folder = release.write(tmp_path / "none", train.assign(**alone), test, images)
+    folder = release.write_release(tmp_path / "none", train.assign(**alone), test, images)
     assert "No two images of train and test are known" in (folder / "datasheet.md").read_text()

@@ -64,7 +64,7 @@ def write_all(folder: Path) -> None:
     fitting.fit(SHORT, folder)
     runs.write_table(folder)
     train, test, pixels = test_release.make_tables()
-    release.write(folder / "release", train, test, pixels, seed=3, leftover=None, facts=test_release.FACTS)
+    release.write_release(folder / "release", train, test, pixels, seed=3, leftover=None, facts=test_release.FACTS)
 
 
 def read_all(folder: Path) -> dict:

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from cifar102.cifar import ImageSet
-from cifar102.datasets import whole_cifar10
+from cifar102.datasets import sets as whole_cifar10
 from cifar102.tiny_images.pair import write_tiny_images
 from cifar102.workspace.files import write_json, write_table
 from cifar102.workspace.folders import Workspace
@@ -32,7 +32,7 @@ def reference_of(whole: ImageSet) -> dict[str, ImageSet]:
 
 def test_the_batches_that_were_kept_back_are_put_behind_the_reference(pool):
     workspace, whole = pool
-    sets = whole_cifar10.load(workspace, reference_of(whole))
+    sets = whole_cifar10.load_whole_cifar10(workspace, reference_of(whole))
     np.testing.assert_array_equal(sets["train"].images, whole.images)
     np.testing.assert_array_equal(sets["train"].labels, whole.labels)
     assert sets["train"].filenames == whole.filenames and sets["test"] is whole
@@ -42,11 +42,11 @@ def test_where_nothing_was_kept_back_the_reference_is_the_whole(pool):
     workspace, whole = pool
     write_json(workspace.raw / "pool.json", {"pool": "demo", "title": "t", "description": "d"})
     reference = reference_of(whole)
-    assert whole_cifar10.load(workspace, reference) is reference
+    assert whole_cifar10.load_whole_cifar10(workspace, reference) is reference
 
 
 def test_a_pool_whose_labels_are_not_those_of_the_reference_is_refused(pool):
     workspace, whole = pool
     other = reference_of(ImageSet(whole.images, (whole.labels + 1) % 10, whole.filenames))
     with pytest.raises(ValueError, match=r"pool_truth\.parquet.*the first 8"):
-        whole_cifar10.load(workspace, other)
+        whole_cifar10.load_whole_cifar10(workspace, other)

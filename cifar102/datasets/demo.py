@@ -7,11 +7,62 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy import ndimage
 
 from cifar102 import cifar
 from cifar102.annotations import labelimg
-from cifar102.datasets import demo_drawing
 from cifar102.workspace.files import write_array, write_json, write_text
+
+SIDE = 32
+
+
+def draw_object(shapes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Draw one image for each shape number (0 to 99). Returns uint8 (n, 32, 32, 3)."""
+    n = len(shapes)
+    inside = _mask(shapes, rng)[..., None]
+    hue = (shapes * 0.618 + rng.normal(0, 0.10, n)) % 1.0
+    figure = _colour(hue, rng.uniform(0.35, 0.9, n), rng.uniform(110, 235, n))
+    ground = _colour(rng.uniform(0, 1, n), rng.uniform(0.05, 0.5, n), rng.uniform(40, 200, n))
+    picture = inside * figure[:, None, None] + (1 - inside) * ground[:, None, None]
+    return np.clip(picture + _texture(n, rng), 0, 255).astype(np.uint8)
+
+
+def retouch(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Make a near-duplicate of each image: moved by up to 2 pixels, brighter or darker, with noise.
+
+    images: uint8 (n, 32, 32, 3). Returns the same form.
+    """
+    moves = rng.integers(-2, 3, (len(images), 2))
+    padded = np.pad(images, ((0, 0), (2, 2), (2, 2), (0, 0)), mode="edge")
+    moved = np.stack([p[2 + r : 34 + r, 2 + c : 34 + c] for p, (r, c) in zip(padded, moves, strict=True)])
+    gain = rng.uniform(0.85, 1.15, (len(images), 1, 1, 1))
+    return np.clip(moved * gain + rng.normal(0, 6, moved.shape), 0, 255).astype(np.uint8)
+
+
+def _mask(shapes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    n = len(shapes)
+    centre = SIDE / 2 - 0.5 + rng.uniform(-4, 4, (2, n, 1, 1))
+    rows, columns = np.mgrid[:SIDE, :SIDE][:, None] - centre
+    angle = np.arctan2(rows, columns) + rng.uniform(0, 2 * np.pi, (n, 1, 1))
+    points = 2 + (shapes % 10)[:, None, None]
+    sharpness = np.array([8.0, 1.6, 3.0, 5.0])[(shapes // 3) % 4][:, None, None] + (shapes // 10)[:, None, None] / 3
+    outline = (np.abs(np.cos(points * angle / 4)) ** sharpness + np.abs(np.sin(points * angle / 4)) ** sharpness) ** (
+        -1 / (1.5 + sharpness / 2)
+    )
+    outline = outline / outline.max(axis=(1, 2), keepdims=True) * rng.uniform(9, 14, (n, 1, 1))
+    return 1 / (1 + np.exp(-(outline - np.hypot(rows, columns)) * 1.5))
+
+
+def _texture(n: int, rng: np.random.Generator) -> np.ndarray:
+    coarse = ndimage.gaussian_filter(rng.normal(size=(n, SIDE, SIDE, 1)), (0, 2, 2, 0)) * 140
+    return coarse + rng.normal(0, 9, (n, SIDE, SIDE, 3))
+
+
+def _colour(hue: np.ndarray, saturation: np.ndarray, value: np.ndarray) -> np.ndarray:
+    third = (hue[:, None] + np.array([0, 1 / 3, 2 / 3])) % 1.0
+    wave = 0.5 + 0.5 * np.cos(2 * np.pi * third)
+    return value[:, None] * (1 - saturation[:, None] * (1 - wave))
+
 
 INFO = {
     "pool": "demo",
@@ -46,7 +97,7 @@ ERROR_RATES = {"rater-a": 0.02, "rater-b": 0.05}
 UNSURE_RATE = 0.01
 
 
-def make(raw: Path, seed: int = 102) -> tuple[np.ndarray, pd.DataFrame]:
+def make_demo(raw: Path, seed: int = 102) -> tuple[np.ndarray, pd.DataFrame]:
     """Write the miniature reference sets to `raw` and return the pool.
 
     Returns images uint8 (n, 32, 32, 3) and one record each: keyword, filename, origin ("cifar10-train", "cifar10-test",
@@ -67,7 +118,7 @@ def make(raw: Path, seed: int = 102) -> tuple[np.ndarray, pd.DataFrame]:
     return np.concatenate([*images, new_images]), table
 
 
-def verdicts(candidates: pd.DataFrame, true_labels: np.ndarray, seed: int = 102) -> pd.DataFrame:
+def demo_verdicts(candidates: pd.DataFrame, true_labels: np.ndarray, seed: int = 102) -> pd.DataFrame:
     """Simulate two raters who err at known rates (ERROR_RATES, UNSURE_RATE) about every candidate.
 
     candidates: with tiny_index, keyword, class_name, label; true_labels: int (n,). Returns a votes table.
@@ -102,7 +153,7 @@ def _write_cifar10(raw: Path, rng: np.random.Generator) -> tuple[np.ndarray, pd.
     folder, parts = raw / "cifar-10-batches-py", []
     for split, per_class in (("train", TRAIN_PER_CLASS), ("test", TEST_PER_CLASS)):
         labels = rng.permutation(np.repeat(np.arange(10), per_class))
-        images, keywords = demo_drawing.draw(labels, rng), _keywords(labels, rng)
+        images, keywords = draw_object(labels, rng), _keywords(labels, rng)
         records = _records(keywords, labels, f"cifar10-{split}").assign(filename=_filenames(keywords))
         batches = cifar.TRAIN_BATCHES if split == "train" else 1
         for k, rows in enumerate(np.array_split(np.arange(len(labels)), batches)):
@@ -120,7 +171,7 @@ def _write_cifar100(raw: Path, rng: np.random.Generator) -> tuple[np.ndarray, pd
     fine_names = [f"drawing_{k:02d}" for k in range(100)]
     for split, per_class in (("train", 8), ("test", 2)):
         fine = rng.permutation(np.repeat(np.arange(100), per_class))
-        images, keywords = demo_drawing.draw(fine, rng), np.array(fine_names)[fine]
+        images, keywords = draw_object(fine, rng), np.array(fine_names)[fine]
         records = _records(keywords, np.full(len(fine), -1), f"cifar100-{split}").assign(filename=_filenames(keywords))
         path = raw / "cifar-100-python" / split
         cifar.write_batch(path, images, fine, list(records["filename"]), f"demo {split}", coarse_labels=fine // 5)
@@ -136,7 +187,7 @@ def _new_candidates(
     reference: np.ndarray, records: pd.DataFrame, rng: np.random.Generator
 ) -> tuple[np.ndarray, pd.DataFrame]:
     labels = np.repeat(np.arange(10), NEW_PER_CLASS)
-    good = demo_drawing.draw(labels, rng)
+    good = draw_object(labels, rng)
     images, tables = [good], [_records(_keywords(labels, rng), labels, "new")]
     for planted, per_class in PLANTED_PER_CLASS.items():
         proposed = np.repeat(np.arange(10), per_class)
@@ -159,15 +210,15 @@ def _planted(
     rng: np.random.Generator,
 ) -> np.ndarray:
     if planted == "wrong_candidate":
-        return demo_drawing.draw(labels, rng)
+        return draw_object(labels, rng)
     if planted in ("near_duplicate_in_pool", "exact_copy"):
         first = 5 if planted == "exact_copy" else 20  # other images of the class than the label conflicts use
         rows = labels * NEW_PER_CLASS + first + np.arange(len(labels)) % PLANTED_PER_CLASS[planted]
-        return good[rows] if planted == "exact_copy" else demo_drawing.retouch(good[rows], rng)
+        return good[rows] if planted == "exact_copy" else retouch(good[rows], rng)
     origin = "cifar10-test" if planted == "near_duplicate_of_test" else "cifar10-train"
     order = [np.flatnonzero((records["origin"] == origin) & (records["true_label"] == k)) for k in range(10)]
     rows = [order[label][i % PLANTED_PER_CLASS[planted]] for i, label in enumerate(labels)]
-    return demo_drawing.retouch(reference[rows], rng)
+    return retouch(reference[rows], rng)
 
 
 def _write_labelimg(raw: Path, table: pd.DataFrame) -> None:
@@ -184,7 +235,7 @@ def _write_cifar101(raw: Path, rng: np.random.Generator) -> None:
     original = cifar.load_cifar10(raw / "cifar-10-batches-py")["test"].labels
     new = {version: rng.permutation(np.repeat(np.arange(10), 10)) for version in ("v4", "v6")}
     for version, labels in new.items():
-        write_array(folder / "datasets" / f"cifar10.1_{version}_data.npy", demo_drawing.draw(labels, rng))
+        write_array(folder / "datasets" / f"cifar10.1_{version}_data.npy", draw_object(labels, rng))
         write_array(folder / "datasets" / f"cifar10.1_{version}_labels.npy", labels.astype(np.int32))
     for k, accuracy in enumerate(np.linspace(0.6, 0.97, 8)):
         for name, labels, loss in (("original", original, 0.0), ("v4", new["v4"], 0.08), ("v6", new["v6"], 0.10)):

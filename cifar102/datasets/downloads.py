@@ -1,25 +1,105 @@
-"""Getting the published files from their homes: over https, resumed, checked before they have their name.
-
-Nothing here runs on its own: a notebook never downloads. `python3 reproduce.py run cifar10` asks for what it lacks.
-"""
+"""Downloads: fetched over https with resume, checked against known sums, unpacked without trusting names in them."""
 
 import contextlib
+import hashlib
 import http.client
 import math
 import os
 import ssl
+import tarfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from tqdm import tqdm
 
-from cifar102.datasets import archives
 from cifar102.datasets.sources import DATASET_FILES, SOURCES, Source, find
 from cifar102.workspace import files
+from cifar102.workspace.files import replacing
+
+MEMBER_BYTES = 1 << 28  # 256 MiB: the largest expected member, CIFAR-100's train, has 155 MB
+MEMBER_BLOCK_BYTES = 1 << 20
+
+
+def checksum_of(path: Path, kind: str) -> str:
+    """Return a file's checksum as `kind:digits`; kind is `md5`, `sha256` or `git` (the blob's sha1)."""
+    digest = hashlib.new("sha1" if kind == "git" else kind, usedforsecurity=False)
+    if kind == "git":
+        digest.update(f"blob {Path(path).stat().st_size}\0".encode("ascii"))
+    with Path(path).open("rb") as file:
+        while block := file.read(MEMBER_BLOCK_BYTES):
+            digest.update(block)
+    return f"{kind}:{digest.hexdigest()}"
+
+
+def check_archive(path: Path, checksum: str, name: str) -> None:
+    """Raise ValueError where a file has another checksum than `checksum`; an empty one is not compared."""
+    found = checksum_of(path, checksum.partition(":")[0]) if checksum else ""
+    if found != checksum:
+        raise ValueError(f"{name}: has {found}, expected {checksum}")
+
+
+def unpack_archive(archive: Path, folder: Path, members: dict[str, str]) -> list[Path]:
+    """Unpack the expected members of a .tar, .tar.gz or .zip into `folder`; other members are not touched.
+
+    members: name -> checksum (or empty). Each file is written atomically, after its checksum was compared. Raises
+    ValueError naming archive and member for a link, a missing or too large member, a wrong checksum, a damaged archive.
+    """
+    archive, folder = Path(archive), Path(folder)
+    opened = _zip_files if archive.suffix == ".zip" else _tar_files
+    paths = {}
+    try:
+        for name, file in opened(archive, members):
+            where = f"{archive}: {name}"
+            with replacing(folder / name) as temporary:
+                _copy(file, temporary, where)
+                check_archive(temporary, members[name], where)
+            paths[name] = folder / name
+    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
+        raise ValueError(f"{archive}: cannot be unpacked: {error}") from error
+    missing = [name for name in members if name not in paths]
+    if missing:
+        raise ValueError(f"{archive}: {missing} are not in it")
+    return [paths[name] for name in members]
+
+
+def _tar_files(archive: Path, members: dict[str, str]) -> Iterator[tuple[str, BinaryIO]]:
+    with tarfile.open(archive, "r:*") as tar:
+        for member in tar:
+            name = member.name.removeprefix("./")
+            if name not in members:
+                continue
+            if not member.isreg():
+                raise ValueError(f"{archive}: {name} is a link or a special file, expected a plain file")
+            with tar.extractfile(member) as file:
+                yield name, file
+
+
+def _zip_files(archive: Path, members: dict[str, str]) -> Iterator[tuple[str, BinaryIO]]:
+    with zipfile.ZipFile(archive) as bundle:
+        for member in bundle.infolist():
+            if member.filename not in members:
+                continue
+            if (member.external_attr >> 16) & 0o170000 == 0o120000:
+                raise ValueError(f"{archive}: {member.filename} is a link, expected a plain file")
+            with bundle.open(member) as file:
+                yield member.filename, file
+
+
+def _copy(source: BinaryIO, path: Path, where: str) -> None:
+    done = 0
+    with path.open("wb") as target:
+        while block := source.read(MEMBER_BLOCK_BYTES):
+            done += len(block)
+            if done > MEMBER_BYTES:
+                raise ValueError(f"{where} is larger than {MEMBER_BYTES} bytes")
+            target.write(block)
+
 
 TIMEOUT_SECONDS = 30
 TRIES = 4  # in a row without a byte; a broken connection is taken up again where it broke
@@ -58,7 +138,7 @@ def fetch(name: str, folder: Path, opener: Opener = open_https, show_progress: b
     path = Path(folder) / name
     with files.locked(path.with_name(f".{name}.lock"), math.inf):
         if path.is_file():
-            archives.check(path, source.checksum, f"{path} (not replaced: move it away to download it)")
+            check_archive(path, source.checksum, f"{path} (not replaced: move it away to download it)")
             return path
         part = path.with_name(f"{name}.part")
         try:
@@ -72,7 +152,7 @@ def fetch(name: str, folder: Path, opener: Opener = open_https, show_progress: b
 def fetch_dataset(dataset: str, raw: Path, opener: Opener = open_https, show_progress: bool = True) -> list[Path]:
     """Fetch the files of a data set (keys of sources.DATASET_FILES) below `raw`, archives unpacked; return them.
 
-    What is there already is not fetched again. Raises as `fetch` and `archives.unpack` do.
+    What is there already is not fetched again. Raises as `fetch` and `downloads.unpack_archive` do.
     """
     if dataset not in DATASET_FILES:
         raise ValueError(f"unknown data set {dataset!r}; these can be downloaded: {sorted(DATASET_FILES)}")
@@ -83,7 +163,7 @@ def fetch_dataset(dataset: str, raw: Path, opener: Opener = open_https, show_pro
         if wanted and all(path.is_file() for path in wanted):
             paths += wanted
         elif wanted:
-            paths += archives.unpack(fetch(name, raw, opener, show_progress), raw, source.members)
+            paths += unpack_archive(fetch(name, raw, opener, show_progress), raw, source.members)
         else:
             with contextlib.suppress(FileNotFoundError):
                 paths.append(find(name, raw))
@@ -172,7 +252,7 @@ def _verify(source: Source, part: Path) -> None:
     try:
         if source.size is not None and _size(part) != source.size:
             raise ValueError(f"{source.name}: has {_size(part)} bytes, expected {source.size}")
-        archives.check(part, source.checksum, f"{source.name} as sent by {source.url}")
+        check_archive(part, source.checksum, f"{source.name} as sent by {source.url}")
     except ValueError:
         part.unlink()
         raise

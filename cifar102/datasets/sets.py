@@ -5,13 +5,119 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from cifar102 import cifar
 from cifar102.cifar import ImageSet
-from cifar102.datasets import companions, downloads, release_sets, sources, whole_cifar10
+from cifar102.datasets import downloads, release, sources
+from cifar102.tiny_images.pair import TinyImages
 from cifar102.workspace import arrays
+from cifar102.workspace.files import read_json, read_table
 from cifar102.workspace.folders import Workspace
 from cifar102.workspace.wording import near_names
+
+NUM_SEVERITIES = 5
+PAIR_COLUMNS = {"TestID": "test", "TrainID": "other", "Distance": "distance", "Judgment": "judgment"}
+
+
+def load_votes(workspace: Workspace) -> np.ndarray:
+    """Load CIFAR-10H: how many people gave each class to each test image, int64 (n, 10), in `test_batch` order.
+
+    Raises FileNotFoundError with its home, ValueError for another shape, dtype or a negative count.
+    Source: Peterson et al. 2019, https://github.com/jcpeterson/cifar-10h
+    """
+    path = sources.find("cifar10h-counts.npy", workspace.raw)
+    votes = arrays.read_npy(path)
+    is_table = isinstance(votes, np.ndarray) and votes.dtype.kind in "iuf" and votes.ndim == 2
+    if not is_table or votes.shape[1] != len(cifar.CLASS_NAMES):
+        found = f"{votes.dtype} {votes.shape}" if isinstance(votes, np.ndarray) else type(votes).__name__
+        raise ValueError(f"{path}: expected counts (n, 10), found {found}")
+    if len(votes) and (votes.min() < 0 or (votes != np.floor(votes)).any()):
+        raise ValueError(f"{path}: counts should be whole and not negative, the least is {votes.min()}")
+    return votes.astype(np.int64)
+
+
+def load_pairs(workspace: Workspace, name: str = "duplicates_cifar10_test.csv") -> pd.DataFrame:
+    """Load a pair list of ciFAIR: test, other (image numbers, int64), distance, judgment, a row per judged pair.
+
+    `other` is a row of the test set in `duplicates_cifar10_test.csv`, of the training set in ciFAIR's own lists.
+    judgment is the judges' code. Source: Barz & Denzler 2020, https://github.com/cvjena/ciFAIR
+    """
+    path = workspace.raw / "ciFAIR" / name
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is not there: get it from https://github.com/cvjena/ciFAIR, put it there")
+    table = read_table(path, tuple(PAIR_COLUMNS)).rename(columns=PAIR_COLUMNS)
+    try:
+        return table.astype({"test": np.int64, "other": np.int64, "judgment": np.int64})
+    except ValueError as error:  # words, or an empty cell
+        raise ValueError(f"{path}: expected whole numbers in {list(PAIR_COLUMNS)}: {error}") from error
+
+
+def load_corruption(corruption: str, severity: int, workspace: Workspace) -> ImageSet:
+    """Load one corruption of CIFAR-10-C at one severity (1 to 5): as many images as the test set has, in its order.
+
+    Only these rows are read. Raises ValueError for an unknown corruption or severity, FileNotFoundError with its home.
+    Source: Hendrycks & Dietterich 2019, https://zenodo.org/records/2535967
+    """
+    if corruption not in sources.CORRUPTIONS or severity not in range(1, NUM_SEVERITIES + 1):
+        raise ValueError(f"{corruption!r} at severity {severity!r}: expected 1 to 5 of {list(sources.CORRUPTIONS)}")
+    folder = workspace.raw / "CIFAR-10-C"
+    images = cifar.check_images(_open(folder / f"{corruption}.npy"), str(folder / f"{corruption}.npy"))
+    if not len(images) or len(images) % NUM_SEVERITIES:
+        raise ValueError(f"{folder / corruption}.npy: {len(images)} images are no five severities of equal size")
+    count = len(images) // NUM_SEVERITIES
+    rows = slice((severity - 1) * count, severity * count)
+    path = folder / "labels.npy"
+    labels = cifar.check_labels(_open(path), len(images), len(cifar.CLASS_NAMES), str(path))
+    return ImageSet(np.array(images[rows]), labels[rows], batch_label=f"{corruption}-{severity}")
+
+
+def load_cifair(workspace: Workspace, num_classes: int = 10) -> ImageSet:
+    """Load the test set of ciFAIR-10 or ciFAIR-100: CIFAR's with its near-duplicates of training images replaced.
+
+    Raises FileNotFoundError with its home. Source: Barz & Denzler 2020, https://github.com/cvjena/cifair
+    """
+    name = f"ciFAIR-{num_classes}"
+    path = workspace.raw / name / {10: "test_batch", 100: "test"}[num_classes]
+    if not path.is_file():
+        home = sources.SOURCES[f"{name}.zip"].url
+        raise FileNotFoundError(f"{path} is not there: get {home} and unpack it into {path.parents[1]}")
+    return cifar.read_batch(path)
+
+
+def _open(path: Path) -> np.ndarray:
+    if not path.is_file():
+        home = sources.SOURCES["CIFAR-10-C.tar"].url
+        raise FileNotFoundError(f"{path} is not there: get {home} and unpack it into {path.parents[1]}")
+    return arrays.open_npy(path)
+
+
+ORIGINS = ("cifar10-train", "new")  # of pool_truth.parquet: the reference's batches, and the batches kept back
+
+
+def load_whole_cifar10(workspace: Workspace, reference: dict[str, ImageSet]) -> dict[str, ImageSet]:
+    """Return {"train", "test"}: in a placebo pool the training images of all five batches, in their order.
+
+    reference: the workspace's own CIFAR-10, which is returned as it is where no batch was kept back. A network that is
+    trained on this set has seen the placebo's new test sets: it can be tested on CIFAR-10's test images alone. Raises
+    ValueError where the pool's truth does not hold every row once, or its labels are not those of the reference.
+    """
+    workspace = Workspace(workspace)
+    description = workspace.raw / "pool.json"
+    if not description.is_file() or read_json(description).get("pool") != "cifar10":
+        return reference
+    path = workspace.raw / "pool_truth.parquet"
+    truth = read_table(path, ("tiny_index", "filename", "origin", "origin_row", "true_label"))
+    rows = truth[truth["origin"].isin(ORIGINS)].sort_values("origin_row", kind="stable")
+    labels, known = rows["true_label"].to_numpy(np.int64), reference["train"].labels
+    if not np.array_equal(rows["origin_row"], np.arange(len(rows))) or not np.array_equal(labels[: len(known)], known):
+        raise ValueError(
+            f"{path}: expected each CIFAR-10 training row once, the first {len(known):,} of them as in raw/"
+        )
+    images = TinyImages(workspace.raw).images(rows["tiny_index"].to_numpy(np.int64))
+    cifar.check_labels(labels, len(images), len(cifar.CLASS_NAMES), str(path))
+    return {**reference, "train": ImageSet(images, labels, tuple(rows["filename"]), batch_label="whole")}
+
 
 SIZE_MATCHED_SEED = 10_2000  # fixed, so that cifar10-10k is the same set everywhere
 SIZE_MATCHED_PER_CLASS = {"train": 1000, "test": 200}  # this project's default class sizes (spec dataset.md section 3)
@@ -106,13 +212,13 @@ def _cifar100(kind: str) -> Callable[[Workspace], Sets]:
 def _cifar101(version: str) -> Callable[[Workspace], Sets]:
     def read(workspace: Workspace) -> Sets:
         paths = [sources.find(f"cifar10.1_{version}_{part}.npy", workspace.raw) for part in ("data", "labels")]
-        return {"test": release_sets.image_set(*map(arrays.read_npy, paths), paths[0])}
+        return {"test": release.image_set(*map(arrays.read_npy, paths), paths[0])}
 
     return read
 
 
 def _cifar102_published(workspace: Workspace) -> Sets:
-    return {split: release_sets.read_release(_published_file(workspace.raw, split)) for split in ("train", "test")}
+    return {split: release.read_release(_published_file(workspace.raw, split)) for split in ("train", "test")}
 
 
 def _published_file(raw: Path, split: str) -> Path:
@@ -123,9 +229,9 @@ def _published_file(raw: Path, split: str) -> Path:
 
 def _per_class(workspace: Workspace, split: str) -> np.ndarray:
     """Images of each class in this build, or the default class size while there is no build."""
-    if not release_sets.is_built(workspace):
+    if not release.is_built(workspace):
         return np.full(len(cifar.CLASS_NAMES), SIZE_MATCHED_PER_CLASS[split])
-    return np.bincount(release_sets.rows_of(workspace, split)["label"], minlength=len(cifar.CLASS_NAMES))
+    return np.bincount(release.rows_of(workspace, split)["label"], minlength=len(cifar.CLASS_NAMES))
 
 
 def _cifar10_10k(workspace: Workspace) -> Sets:
@@ -139,14 +245,14 @@ def _cifar10_2k(workspace: Workspace) -> Sets:
 
 def _cifar10h(workspace: Workspace) -> Sets:
     """CIFAR-10's test images with what people said of each."""
-    votes, test = companions.load_votes(workspace), _cifar10(workspace)["test"]
+    votes, test = load_votes(workspace), _cifar10(workspace)["test"]
     if len(votes) != len(test):
         raise ValueError(f"cifar10h-counts.npy: votes on {len(votes)} images, the test set has {len(test)}")
     return {"test": dataclasses.replace(test, votes=votes)}
 
 
 def _corruption(corruption: str, severity: int) -> Callable[[Workspace], Sets]:
-    return lambda workspace: {"test": companions.load_corruption(corruption, severity, workspace)}
+    return lambda workspace: {"test": load_corruption(corruption, severity, workspace)}
 
 
 LOADERS: dict[str, Callable[[Workspace], Sets]] = {
@@ -156,22 +262,22 @@ LOADERS: dict[str, Callable[[Workspace], Sets]] = {
     "cifar10.1-v4": _cifar101("v4"),
     "cifar10.1-v6": _cifar101("v6"),
     "cifar10.2": _cifar102_published,
-    "cifar102": lambda workspace: {split: release_sets.load_part(workspace, split) for split in ("train", "test")},
-    "cifar102-leftover": lambda workspace: {"test": release_sets.load_from_candidates(workspace, "leftover")},
-    "cifar102-uniform": lambda workspace: {"test": release_sets.load_from_candidates(workspace, "uniform")},
+    "cifar102": lambda workspace: {split: release.load_part(workspace, split) for split in ("train", "test")},
+    "cifar102-leftover": lambda workspace: {"test": release.load_from_candidates(workspace, "leftover")},
+    "cifar102-uniform": lambda workspace: {"test": release.load_from_candidates(workspace, "uniform")},
     "cifar10-10k": _cifar10_10k,
     "cifar10-2k": _cifar10_2k,
     "cifar10h": _cifar10h,
-    "cifair10": lambda workspace: {"test": companions.load_cifair(workspace, 10)},
-    "cifair100": lambda workspace: {"test": companions.load_cifair(workspace, 100)},
-    "cifar10-whole": lambda workspace: whole_cifar10.load(workspace, _cifar10(workspace)),
+    "cifair10": lambda workspace: {"test": load_cifair(workspace, 10)},
+    "cifair100": lambda workspace: {"test": load_cifair(workspace, 100)},
+    "cifar10-whole": lambda workspace: load_whole_cifar10(workspace, _cifar10(workspace)),
 }
 NAMES = tuple(LOADERS)
 CORRUPTED = "cifar10-c-{corruption}-{severity}"  # 19 corruptions at 5 severities, not listed one by one
 LOADERS |= {
     CORRUPTED.format(corruption=corruption, severity=severity): _corruption(corruption, severity)
     for corruption in sources.CORRUPTIONS
-    for severity in range(1, companions.NUM_SEVERITIES + 1)
+    for severity in range(1, NUM_SEVERITIES + 1)
 }
 # the downloads (keys of sources.DATASET_FILES) that a data set is read from; what a run builds has none
 DOWNLOADS = {

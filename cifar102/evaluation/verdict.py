@@ -79,7 +79,9 @@ def evaluate(
     sentences = (*note, *card.sentences, *_left_out(found, predictions), *missing.values())
     card = Scorecard(card.name, card.level, card.tables, sentences, card.charts)
     is_own = any(Path(found[name].place).is_relative_to(workspace.root) for name in predictions if name in found)
-    return Evaluation(card, write(card, workspace, pools.describe(workspace)["title"] if is_own else "published sets"))
+    return Evaluation(
+        card, write(card, workspace, pools.describe_pool(workspace)["title"] if is_own else "published sets")
+    )
 
 
 def write(card: Scorecard, workspace: Workspace, about: str = "") -> tuple[Path, ...]:

@@ -13,7 +13,7 @@ from cases import Case, check
 from PIL import Image
 
 from cifar102 import cifar
-from cifar102.datasets import companions, lookup, release, sets
+from cifar102.datasets import lookup, release, sets
 from cifar102.tiny_images import pair
 from cifar102.workspace import arrays
 from cifar102.workspace.files import write_array, write_bytes, write_table
@@ -462,7 +462,7 @@ def built(folder: Path) -> Workspace:
     table["class_name"] = np.array(cifar.CLASS_NAMES)[LABELS]
     write_array(workspace.built / "candidate_images.npy", IMAGES)
     write_table(workspace.built / "candidates.parquet", table)
-    release.write(workspace, table.iloc[:10], table.iloc[10:15], IMAGES, leftover=table.iloc[15:])
+    release.write_release(workspace, table.iloc[:10], table.iloc[10:15], IMAGES, leftover=table.iloc[15:])
     return workspace
 
 
@@ -538,15 +538,26 @@ RELEASES = [
     release_case(
         "a candidate too far", edit(candidate=99), POOL, load_leftover, "names candidate 99", "holds 20 images"
     ),
-    release_case("no checksums", remove(SUMS), SUMS, release.check, "not found", "not complete", FileNotFoundError),
-    release_case("one byte changed", rewrite(TRAIN, GOOD_NPZ), TRAIN, release.check, "SHA-256 is not", "SHA256SUMS"),
     release_case(
-        "a file too many", rewrite("built/release/x.txt", b"x"), SUMS, release.check, r"\['x.txt'\]", "differ"
+        "no checksums", remove(SUMS), SUMS, release.check_release, "not found", "not complete", FileNotFoundError
     ),
     release_case(
-        "a list of sums that is none", rewrite(SUMS, b"\xff\n"), SUMS, release.check, "xff|UTF|decode", "expected"
+        "one byte changed", rewrite(TRAIN, GOOD_NPZ), TRAIN, release.check_release, "SHA-256 is not", "SHA256SUMS"
     ),
-    release_case("a list of sums without names", rewrite(SUMS, b"abc\n"), SUMS, release.check, "length 1", "expected"),
+    release_case(
+        "a file too many", rewrite("built/release/x.txt", b"x"), SUMS, release.check_release, r"\['x.txt'\]", "differ"
+    ),
+    release_case(
+        "a list of sums that is none",
+        rewrite(SUMS, b"\xff\n"),
+        SUMS,
+        release.check_release,
+        "xff|UTF|decode",
+        "expected",
+    ),
+    release_case(
+        "a list of sums without names", rewrite(SUMS, b"abc\n"), SUMS, release.check_release, "length 1", "expected"
+    ),
     release_case(
         "no candidates to compare",
         remove(POOL),
@@ -672,7 +683,7 @@ PICTURES = [
         "votes of nine classes",
         "cifar-10h/cifar10h-counts.npy",
         npy(COUNTS[:, 1:]),
-        companions.load_votes,
+        sets.load_votes,
         r"\(20, 9\)",
         r"\(n, 10\)",
     ),
@@ -680,22 +691,20 @@ PICTURES = [
         "a vote below 0",
         "cifar-10h/cifar10h-counts.npy",
         npy(COUNTS - 6),
-        companions.load_votes,
+        sets.load_votes,
         "least is -1",
         "not negative",
     ),
     companion(
-        "half a vote", "cifar-10h/cifar10h-counts.npy", npy(COUNTS / 2), companions.load_votes, "least is 2.5", "whole"
+        "half a vote", "cifar-10h/cifar10h-counts.npy", npy(COUNTS / 2), sets.load_votes, "least is 2.5", "whole"
     ),
-    companion(
-        "NaN votes", "cifar-10h/cifar10h-counts.npy", npy(COUNTS * np.nan), companions.load_votes, "nan", "whole"
-    ),
-    companion("pairs without a column", PAIRS, b"TestID,TrainID\n1,2\n", companions.load_pairs, "Judgment", "missing"),
+    companion("NaN votes", "cifar-10h/cifar10h-counts.npy", npy(COUNTS * np.nan), sets.load_votes, "nan", "whole"),
+    companion("pairs without a column", PAIRS, b"TestID,TrainID\n1,2\n", sets.load_pairs, "Judgment", "missing"),
     companion(
         "pairs in words",
         PAIRS,
         b"TestID,TrainID,Distance,Judgment\na,b,1,1\n",
-        companions.load_pairs,
+        sets.load_pairs,
         "'a'",
         "expected",
     ),
@@ -703,7 +712,7 @@ PICTURES = [
         "a pair of nothing",
         PAIRS,
         b"TestID,TrainID,Distance,Judgment\n1,,1,1\n",
-        companions.load_pairs,
+        sets.load_pairs,
         "NA|nan|NaN",
         "expected",
     ),
@@ -711,7 +720,7 @@ PICTURES = [
         "corruptions of 18 images",
         "CIFAR-10-C/fog.npy",
         npy(IMAGES[:18]),
-        lambda w: companions.load_corruption("fog", 1, w),
+        lambda w: sets.load_corruption("fog", 1, w),
         "18 images",
         "five severities",
     ),
@@ -719,21 +728,21 @@ PICTURES = [
         "corruptions cut off",
         "CIFAR-10-C/fog.npy",
         GOOD_NPY[:500],
-        lambda w: companions.load_corruption("fog", 1, w),
+        lambda w: sets.load_corruption("fog", 1, w),
         "372 bytes",
         "expected 61440",
     ),
     Case(
         "companion: an unknown corruption",
         None,
-        lambda folder: companions.load_corruption("fogg", 1, Workspace(folder)),
+        lambda folder: sets.load_corruption("fogg", 1, Workspace(folder)),
         "'fogg'",
         "'fog'",
     ),
     Case(
         "companion: severity 6",
         None,
-        lambda folder: companions.load_corruption("fog", 6, Workspace(folder)),
+        lambda folder: sets.load_corruption("fog", 6, Workspace(folder)),
         "severity 6",
         "expected 1 to 5",
     ),

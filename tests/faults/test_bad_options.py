@@ -315,7 +315,10 @@ SAMPLING = [
         "there are 5",
     ),
     option(
-        "a pool of another name", lambda: pools.ensure("tiny", Workspace("nowhere")), "'tiny'", "expected one of demo"
+        "a pool of another name",
+        lambda: pools.ensure_pool("tiny", Workspace("nowhere")),
+        "'tiny'",
+        "expected one of demo",
     ),
 ]
 FLOATS, GREY = IMAGES.astype(np.float32), IMAGES[..., 0]

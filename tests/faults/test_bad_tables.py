@@ -16,7 +16,7 @@ from test_bad_files import npy, npz, write
 
 from cifar102.analysis import predictions, published
 from cifar102.annotations import labelimg, votes
-from cifar102.datasets import archives
+from cifar102.datasets import downloads
 from cifar102.decisions import tables
 from cifar102.dedup import pair_verdicts
 from cifar102.figures import figure_files
@@ -556,7 +556,11 @@ def archive(name: str, make, members: dict[str, str], found: str, expected: str)
         return path
 
     return Case(
-        f"archive: {name}", spoil, lambda path: archives.unpack(path, path.parent / "out", members), found, expected
+        f"archive: {name}",
+        spoil,
+        lambda path: downloads.unpack_archive(path, path.parent / "out", members),
+        found,
+        expected,
     )
 
 

@@ -95,7 +95,7 @@ def test_a_release_killed_half_way_is_whole_when_it_is_written_again(tmp_path: P
     for name in (".manifest.parquet.abcd1234.tmp.parquet", "cifar-10.2-batches-py/.test_batch.abcd1234.tmp"):
         (place.release / name).write_bytes(b"half")
     built(tmp_path)
-    assert release.check(place) == {"train": 10, "test": 5, "leftover": 5}
+    assert release.check_release(place) == {"train": 10, "test": 5, "leftover": 5}
 
 
 @pytest.fixture
@@ -133,7 +133,7 @@ def test_a_run_on_a_disk_that_fills_up_says_so_and_goes_on_with_the_next_one(
     demo_runs.run_to_end(words, log)
     wrong, compared = demo_runs.differences(unbroken, disk / "run", is_part=True)
     assert wrong == []
-    release.check(disk / "run" / "built" / "release")
+    release.check_release(disk / "run" / "built" / "release")
     counts["bytes_compared"] += compared
 
 

@@ -28,7 +28,7 @@ from test_bad_files import IMAGES, npy, npz
 
 from cifar102.analysis import predictions
 from cifar102.annotations import labelimg
-from cifar102.datasets import archives, downloads, sources
+from cifar102.datasets import downloads, sources
 from cifar102.figures import drawing
 from cifar102.models import files
 from cifar102.workflow import execution, report, runner
@@ -223,9 +223,9 @@ def test_no_member_of_an_archive_leaves_its_folder(
     out = tmp_path / "deep" / "out"
     if name == "set/wanted":
         with pytest.raises(ValueError, match=r"set/wanted is a link or a special file"):
-            archives.unpack(path, out, {"set/wanted": ""})
+            downloads.unpack_archive(path, out, {"set/wanted": ""})
     else:
-        archives.unpack(path, out, {"set/wanted": ""})
+        downloads.unpack_archive(path, out, {"set/wanted": ""})
         assert (out / "set" / "wanted").read_bytes() == b"y"
     found = {
         item.relative_to(tmp_path).as_posix() for item in tmp_path.rglob("*") if item.is_file() or item.is_symlink()

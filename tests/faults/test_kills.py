@@ -48,7 +48,7 @@ def assert_nothing_half_written(root: Path) -> None:
         elif path.suffix == ".npy":
             arrays.read_npy(path)
     if (root / "built" / "release" / "SHA256SUMS").is_file():
-        release.check(root / "built" / "release")
+        release.check_release(root / "built" / "release")
     assert votes.VoteLog(root / "labels" / "votes.jsonl").refused().empty
 
 
@@ -101,7 +101,7 @@ def test_the_data_path_killed_at_random_times_leaves_the_same_release(
     demo_runs.run_to_end(words, log, home=unbroken.parents[1])
     wrong, compared = demo_runs.differences(unbroken, root, is_part=True)
     assert wrong == []
-    release.check(root / "built" / "release")
+    release.check_release(root / "built" / "release")
     counts["kills_survived"] += kills
     counts["bytes_compared"] += compared
 
