@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from cifar102.dedup import block_search, neighbours, pair_bound, pair_table
+from cifar102.dedup import block_search, neighbours, pair_table, similarity
 from cifar102.workspace.folders import REPOSITORY
 
 NUM_BLOCKS = 30
@@ -34,15 +34,17 @@ def images() -> np.ndarray:
 def test_blocks_give_the_table_of_the_undivided_search(images: np.ndarray, tmp_path: Path, within: bool) -> None:
     queries, references = (images, None) if within else (images[:250], images[100:])
     whole = pair_table.near_duplicates(queries, references)
-    found = block_search.search("near_duplicates", queries, references, tmp_path, block_size=70)
+    found = block_search.search_blocks("near_duplicates", queries, references, tmp_path, block_size=70)
     pd.testing.assert_frame_equal(found, whole)
-    above = block_search.search("pairs_above", queries, references, tmp_path / "above", block_size=70, threshold=0.5)
-    pd.testing.assert_frame_equal(above, pair_bound.pairs_above(queries, references, 0.5))
+    above = block_search.search_blocks(
+        "pairs_above", queries, references, tmp_path / "above", block_size=70, threshold=0.5
+    )
+    pd.testing.assert_frame_equal(above, similarity.pairs_above(queries, references, 0.5))
     assert len(above) > 50
 
 
 def test_neighbours_in_blocks_are_those_of_nearest(images: np.ndarray, tmp_path: Path) -> None:
-    found = block_search.search("nearest", images[:90], images, tmp_path, block_size=40, k=3)
+    found = block_search.search_blocks("nearest", images[:90], images, tmp_path, block_size=40, k=3)
     distances, indices = neighbours.nearest(images[:90], images, k=3)
     np.testing.assert_array_equal(found["distance"].to_numpy().reshape(-1, 3), distances)
     np.testing.assert_array_equal(found["reference"].to_numpy().reshape(-1, 3), indices)
@@ -61,7 +63,7 @@ def test_blocks_on_disk_are_not_computed_again_and_those_of_other_images_are(
 
     def again(queries: np.ndarray, **options: float) -> list[int]:
         computed.clear()
-        block_search.search("near_duplicates", queries, images, tmp_path, block_size=40, **options)
+        block_search.search_blocks("near_duplicates", queries, images, tmp_path, block_size=40, **options)
         return list(computed)
 
     monkeypatch.setattr(block_search, "write_block", counted)
@@ -74,11 +76,11 @@ def test_blocks_on_disk_are_not_computed_again_and_those_of_other_images_are(
 
 
 def test_no_queries_and_an_unknown_search(images: np.ndarray, tmp_path: Path) -> None:
-    assert block_search.search("near_duplicates", images[:0], images, tmp_path).empty
+    assert block_search.search_blocks("near_duplicates", images[:0], images, tmp_path).empty
     with pytest.raises(ValueError, match="'far' is none of near_duplicates, pairs_above, nearest"):
-        block_search.search("far", images, None, tmp_path)
+        block_search.search_blocks("far", images, None, tmp_path)
     with pytest.raises(ValueError, match=r"queries: expected uint8 \(n, 32, 32, 3\), found float64"):
-        block_search.search("nearest", images / 1.0, None, tmp_path)
+        block_search.search_blocks("nearest", images / 1.0, None, tmp_path)
 
 
 @pytest.fixture
@@ -125,7 +127,7 @@ def test_a_cluster_that_loses_a_worker_midway_gives_the_same_table(cluster, imag
 
     killer = threading.Thread(target=kill_one)
     killer.start()
-    found = block_search.search("near_duplicates", images, None, folder, address, block_size=20)
+    found = block_search.search_blocks("near_duplicates", images, None, folder, address, block_size=20)
     killer.join()
     assert workers[0].wait(10) == -signal.SIGKILL and workers[1].poll() is None
     assert 0 < left_when_killed[0] < NUM_BLOCKS

@@ -4,28 +4,31 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cifar102.dedup import duplicate_rules, pair_table, planted_copies
+from cifar102.dedup import duplicate_rules, pair_table
 from tests.test_dedup import smooth_images
 
 
 def test_every_planted_change_keeps_the_form_and_changes_every_image(rng: np.random.Generator) -> None:
     images = smooth_images(rng, 30)
-    for kind in planted_copies.CHANGES:
-        changed = planted_copies.plant(images, kind, seed=1)
+    for kind in duplicate_rules.PLANTED_CHANGES:
+        changed = duplicate_rules.plant_copies(images, kind, seed=1)
         assert changed.shape == images.shape and changed.dtype == np.uint8
         assert (changed != images).any(axis=(1, 2, 3)).all(), kind
-        assert np.array_equal(changed, planted_copies.plant(images, kind, seed=1)), kind
-    assert np.array_equal(planted_copies.plant(planted_copies.plant(images, "mirror", 0), "mirror", 0), images)
+        assert np.array_equal(changed, duplicate_rules.plant_copies(images, kind, seed=1)), kind
+    assert np.array_equal(
+        duplicate_rules.plant_copies(duplicate_rules.plant_copies(images, "mirror", 0), "mirror", 0), images
+    )
     with pytest.raises(ValueError, match="'turn' is none of shift, crop"):
-        planted_copies.plant(images, "turn", 0)
+        duplicate_rules.plant_copies(images, "turn", 0)
 
 
 def test_the_shifted_score_finds_shifts_that_the_plain_ones_lose(rng: np.random.Generator) -> None:
     images = smooth_images(rng, 200)
     planted = {
-        kind: duplicate_rules.scores(planted_copies.plant(images[:80], kind, 2), images) for kind in ("shift", "jpeg")
+        kind: duplicate_rules.rule_scores(duplicate_rules.plant_copies(images[:80], kind, 2), images)
+        for kind in ("shift", "jpeg")
     }
-    table = duplicate_rules.costs(duplicate_rules.scores(images), None, planted).set_index("rule")
+    table = duplicate_rules.rule_costs(duplicate_rules.rule_scores(images), None, planted).set_index("rule")
     assert table.loc[duplicate_rules.SHIFTED.name, "shift"] == 1
     assert table.loc[duplicate_rules.PLAIN.name, "shift"] < 1
     assert table.loc[duplicate_rules.SHIFTED.name, "jpeg"] == 1
@@ -36,7 +39,7 @@ def test_the_shifted_score_finds_shifts_that_the_plain_ones_lose(rng: np.random.
 def test_scores_are_those_of_the_search_and_a_copy_is_perfect_by_every_rule(rng: np.random.Generator) -> None:
     images = smooth_images(rng, 40)
     images[7] = images[3]
-    found = duplicate_rules.scores(images, k=5)
+    found = duplicate_rules.rule_scores(images, k=5)
     assert set(found["rule"]) == {rule.name for rule in duplicate_rules.RULES}
     assert (found["query"] != found["reference"]).all()
     pair = found[(found["query"] == 3) & (found["reference"] == 7)].set_index("rule")["score"]
@@ -59,8 +62,8 @@ def test_recall_counts_a_pair_from_either_side_and_one_never_looked_at_as_missed
 
 def test_the_curve_rises_with_what_is_flagged(rng: np.random.Generator) -> None:
     images = smooth_images(rng, 120)
-    planted = {"blur": duplicate_rules.scores(planted_copies.plant(images[:40], "blur", 2), images)}
-    curve = duplicate_rules.curve(duplicate_rules.scores(images), None, planted, num_points=6)
+    planted = {"blur": duplicate_rules.rule_scores(duplicate_rules.plant_copies(images[:40], "blur", 2), images)}
+    curve = duplicate_rules.rule_curve(duplicate_rules.rule_scores(images), None, planted, num_points=6)
     for rule, part in curve.groupby("rule"):
         assert part.sort_values("flagged")["recall"].is_monotonic_increasing
         assert part["flagged"].max() <= duplicate_rules.LARGEST_SHARE
@@ -75,7 +78,7 @@ def test_on_judged_pairs_shifts_find_most_and_the_flattened_score_fewer(real_dat
     table = pd.read_csv(judged_pairs)[["TestID", "TrainID"]]
     pairs = table.rename(columns={"TestID": "query", "TrainID": "reference"})
     rows = np.unique(table)
-    found = duplicate_rules.scores(test[rows], test, k=11).assign(query=lambda part: rows[part["query"]])
+    found = duplicate_rules.rule_scores(test[rows], test, k=11).assign(query=lambda part: rows[part["query"]])
     recalls = {rule.name: duplicate_rules.recall(found, pairs, rule) for rule in duplicate_rules.RULES}
     assert recalls[duplicate_rules.SHIFTED.name] == pytest.approx(26 / 39)
     assert recalls[duplicate_rules.SHIFTED.name] > recalls[duplicate_rules.PLAIN.name]

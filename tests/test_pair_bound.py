@@ -9,7 +9,7 @@ import pytest
 from skimage.metrics import structural_similarity
 
 from cifar102 import cifar
-from cifar102.dedup import kernels, pair_bound
+from cifar102.dedup import kernels, similarity
 from cifar102.dedup.similarity import grey, pair_scores
 from cifar102.workspace.folders import REPOSITORY
 from tests.test_dedup import smooth_images
@@ -30,10 +30,10 @@ def planted(rng: np.random.Generator, count: int) -> np.ndarray:
 
 @pytest.mark.parametrize("threshold", [0.9, 0.75, 0.6, 0.2])
 def test_pairs_between_sets_are_those_of_an_exhaustive_computation(rng, threshold: float, monkeypatch) -> None:
-    monkeypatch.setattr(pair_bound, "FEW_PAIRS", 0)
+    monkeypatch.setattr(similarity, "FEW_PAIRS", 0)
     images = planted(rng, 120)
     a, b = images[:50], images[40:]
-    found = pair_bound.pairs_above(a, b, threshold)
+    found = similarity.pairs_above(a, b, threshold)
     scores = exhaustive(a, b)
     query, reference = np.nonzero(scores >= threshold)
     assert len(query) > 0
@@ -43,11 +43,11 @@ def test_pairs_between_sets_are_those_of_an_exhaustive_computation(rng, threshol
 
 
 def test_pairs_within_a_set_stand_once_and_never_with_themselves(rng, monkeypatch) -> None:
-    monkeypatch.setattr(pair_bound, "FEW_PAIRS", 0)
-    monkeypatch.setattr(pair_bound, "QUERY_BLOCK", 32)
-    monkeypatch.setattr(pair_bound, "REFERENCE_BLOCK", 24)
+    monkeypatch.setattr(similarity, "FEW_PAIRS", 0)
+    monkeypatch.setattr(similarity, "QUERY_BLOCK", 32)
+    monkeypatch.setattr(similarity, "REFERENCE_BLOCK", 24)
     images = planted(rng, 100)
-    found = pair_bound.pairs_above(images, None, 0.7)
+    found = similarity.pairs_above(images, None, 0.7)
     query, reference = np.nonzero(np.triu(exhaustive(images, images) >= 0.7, 1))
     assert len(query) > 0
     assert found[["query", "reference"]].to_numpy().tolist() == np.column_stack([query, reference]).tolist()
@@ -55,8 +55,8 @@ def test_pairs_within_a_set_stand_once_and_never_with_themselves(rng, monkeypatc
 
 def test_the_bound_is_never_below_the_score_and_excludes_most_pairs(rng: np.random.Generator) -> None:
     images = grey(planted(rng, 200))
-    frame = kernels.alone(pair_bound.window_frame, images)
-    points, error = pair_bound.coordinates(images, frame)
+    frame = kernels.alone(similarity.window_frame, images)
+    points, error = similarity.coordinates(images, frame)
     bound = (1 + points.astype(np.float64) @ points.T + 4 * error) / 2
     scores = exhaustive(images, images)
     assert (scores <= bound).all()
@@ -65,11 +65,11 @@ def test_the_bound_is_never_below_the_score_and_excludes_most_pairs(rng: np.rand
 
 def test_no_images_give_no_pairs_and_impossible_thresholds_are_refused() -> None:
     none = np.empty((0, 32, 32, 3), np.uint8)
-    found = pair_bound.pairs_above(none, None, 0.5)
+    found = similarity.pairs_above(none, None, 0.5)
     assert list(found) == ["query", "reference", "ssim"]
     assert found.empty
     with pytest.raises(ValueError, match="threshold"):
-        pair_bound.pairs_above(none, None, 1.5)
+        similarity.pairs_above(none, None, 1.5)
 
 
 @pytest.mark.real_data
@@ -80,7 +80,7 @@ def test_of_four_million_real_pairs_none_above_the_threshold_is_missed(real_data
     train[:100] = sets["test"].images[400:500]  # these
     scores = exhaustive(test, train)
     for threshold in (0.75, 0.55):
-        found = pair_bound.pairs_above(test, train, threshold)
+        found = similarity.pairs_above(test, train, threshold)
         query, reference = np.nonzero(scores >= threshold)
         assert len(query) > 0
         assert found[["query", "reference"]].to_numpy().tolist() == np.column_stack([query, reference]).tolist()
@@ -95,9 +95,9 @@ import sys
 from pathlib import Path
 from cifar102 import cifar
 from cifar102.dedup import neighbours
-from cifar102.dedup import pair_bound
+from cifar102.dedup import similarity
 sets = cifar.load_cifar10(Path(sys.argv[1]))
-pair_bound.pairs_above(sets["test"].images[:300], sets["train"].images, 0.75)
+similarity.pairs_above(sets["test"].images[:300], sets["train"].images, 0.75)
 neighbours.nearest(sets["test"].images[:3000], sets["train"].images)
 lines = Path("/proc/self/status").read_text().splitlines()
 print(next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")))

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cifar102.dedup import pair_verdicts
+from cifar102.dedup import screening
 from cifar102.workspace.folders import Workspace
 
 
@@ -32,38 +32,48 @@ PAIRS = pd.DataFrame(
 
 
 def test_a_verdict_overrides_the_score_of_its_pair_alone(tmp_path: Path) -> None:
-    log = pair_verdicts.read(write(tmp_path / "v", [vote(10, "similar"), vote(20, "near"), vote(99, "exact")]))
-    found = pair_verdicts.apply(PAIRS, log, np.array([10, 20, 30]))
+    log = screening.read_pair_verdicts(
+        write(tmp_path / "v", [vote(10, "similar"), vote(20, "near"), vote(99, "exact")])
+    )
+    found = screening.apply_pair_verdicts(PAIRS, log, np.array([10, 20, 30]))
     assert found["verdict"].tolist() == ["different", "duplicate", "different"]
     assert found["is_reviewed"].tolist() == [True, True, False]
 
 
 def test_the_last_word_of_a_rater_counts_and_two_who_differ_leave_it_to_review(tmp_path: Path) -> None:
-    log = pair_verdicts.read(write(tmp_path / "v", [vote(10, "exact"), vote(10, "different"), vote(10, "near", "b")]))
+    log = screening.read_pair_verdicts(
+        write(tmp_path / "v", [vote(10, "exact"), vote(10, "different"), vote(10, "near", "b")])
+    )
     assert len(log) == 2
-    assert pair_verdicts.apply(PAIRS, log, np.array([10, 20, 30]))["verdict"].tolist()[0] == "review"
+    assert screening.apply_pair_verdicts(PAIRS, log, np.array([10, 20, 30]))["verdict"].tolist()[0] == "review"
 
 
 def test_two_candidates_are_one_pair_named_by_their_tiny_indices(tmp_path: Path) -> None:
     said = vote(30, "exact", reference=10) | {"reference_set": "candidates"}
     gone = vote(30, "exact", reference=11) | {"reference_set": "candidates"}
     pairs = pd.DataFrame({"query": [0, 2, 1], "reference_set": "candidates", "reference": [2, 0, 0], "ssim": 0.6})
-    log = pair_verdicts.read(write(tmp_path / "v", [said, gone]))
-    found = pair_verdicts.apply(pairs.assign(verdict="review"), log, np.array([10, 20, 30]))
+    log = screening.read_pair_verdicts(write(tmp_path / "v", [said, gone]))
+    found = screening.apply_pair_verdicts(pairs.assign(verdict="review"), log, np.array([10, 20, 30]))
     assert found["verdict"].tolist() == ["duplicate", "duplicate", "review"]
 
 
 def test_a_verdict_taken_back_and_a_torn_line_leave_the_score(tmp_path: Path) -> None:
     path = write(tmp_path / "v", [vote(10, "similar"), vote(10, "withdrawn")])
     path.write_bytes(path.read_bytes() + json.dumps(vote(20, "near")).encode()[:-9])
-    pair_verdicts.ledger(path).record([vote(30, "exact")])
-    log = pair_verdicts.read(path)
+    screening.pair_ledger(path).record([vote(30, "exact")])
+    log = screening.read_pair_verdicts(path)
     assert log["tiny_index"].tolist() == [30]
-    assert pair_verdicts.apply(PAIRS, log, np.array([10, 20, 30]))["is_reviewed"].tolist() == [False, False, True]
+    assert screening.apply_pair_verdicts(PAIRS, log, np.array([10, 20, 30]))["is_reviewed"].tolist() == [
+        False,
+        False,
+        True,
+    ]
 
 
 def test_no_log_changes_nothing(tmp_path: Path) -> None:
-    found = pair_verdicts.apply(PAIRS, pair_verdicts.read(tmp_path / "absent"), np.array([10, 20, 30]))
+    found = screening.apply_pair_verdicts(
+        PAIRS, screening.read_pair_verdicts(tmp_path / "absent"), np.array([10, 20, 30])
+    )
     assert found["verdict"].tolist() == PAIRS["verdict"].tolist()
 
 
@@ -82,24 +92,24 @@ def test_a_bad_line_is_named(tmp_path: Path, line: str, said: str) -> None:
     path = tmp_path / "pair_verdicts.jsonl"
     path.write_text(json.dumps(vote(1, "near")) + "\n" + line + "\n")
     with pytest.raises(ValueError, match=f"pair_verdicts.jsonl, line 2.*{said}"):
-        pair_verdicts.read(path)
+        screening.read_pair_verdicts(path)
 
 
 def test_recall_counts_judged_pairs_from_either_side_and_falls_with_the_threshold() -> None:
     pairs = pd.DataFrame({"query": [1, 2, 4], "reference": [2, 1, 3], "ssim": [0.8, 0.8, 0.6]})
     judged = pd.DataFrame({"first": [1, 3, 7], "second": [2, 4, 9]})
-    found = pair_verdicts.recall_table(pairs, judged, np.array([0.5, 0.7, 0.9]))
+    found = screening.recall_table(pairs, judged, np.array([0.5, 0.7, 0.9]))
     assert found["found"].tolist() == [2, 1, 0] and found["pairs"].tolist() == [2, 1, 0]
     assert found["recall"].iloc[0] == pytest.approx(2 / 3)
 
 
 def test_judged_pairs_are_absent_or_read_in_order(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
-    assert pair_verdicts.judged_pairs(workspace) is None
+    assert screening.judged_pairs(workspace) is None
     (workspace.raw / "ciFAIR").mkdir(parents=True)
-    path = workspace.raw / pair_verdicts.JUDGED
+    path = workspace.raw / screening.JUDGED
     path.write_text("TestID,TrainID,Distance,Judgment\n9,4,0.1,1\n")
-    assert pair_verdicts.judged_pairs(workspace).to_numpy().tolist() == [[4, 9]]
+    assert screening.judged_pairs(workspace).to_numpy().tolist() == [[4, 9]]
     path.write_text("a,b\n1,2\n")
     with pytest.raises(ValueError, match="expected the columns TestID and TrainID"):
-        pair_verdicts.judged_pairs(workspace)
+        screening.judged_pairs(workspace)

@@ -14,7 +14,7 @@ from review_site import make_workspace
 
 from cifar102.annotations import votes
 from cifar102.annotations.votes import VoteLog
-from cifar102.dedup import pair_verdicts
+from cifar102.dedup import screening
 from cifar102.review import disagreements_desk, labelling_desk, pairs_desk, sheets, start
 from cifar102.review.widget import ReviewPages
 from cifar102.workspace.files import read_table, write_array, write_table
@@ -175,8 +175,8 @@ def test_pair_verdicts_are_kept_per_rater_and_override_the_score(open_pool):
     )
     pairs = read_table(open_pool.built / "pairs.parquet").assign(verdict="duplicate")
     candidates = read_table(open_pool.built / "candidates.parquet")["tiny_index"].to_numpy()
-    log = pair_verdicts.read(open_pool.labels / "pair_verdicts.jsonl")
-    judged = pair_verdicts.apply(pairs, log, candidates)
+    log = screening.read_pair_verdicts(open_pool.labels / "pair_verdicts.jsonl")
+    judged = screening.apply_pair_verdicts(pairs, log, candidates)
     assert judged.loc[judged["is_reviewed"], ["ssim", "verdict"]].to_numpy().tolist() == [[0.751, "different"]]
 
 

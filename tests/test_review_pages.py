@@ -15,7 +15,7 @@ import psutil
 import pytest
 from review_site import FLAGS, PATIENCE, find_chromium, serving, wait_for
 
-from cifar102.dedup import pair_verdicts
+from cifar102.dedup import screening
 
 pytestmark = pytest.mark.browser
 
@@ -162,7 +162,7 @@ def test_pairs_are_judged_and_found_again(server, open_page):
     page.keyboard.press("u")
     page.keyboard.press("ArrowLeft")
     wait_until_saved(page)
-    log = pair_verdicts.read(server.workspace.labels / "pair_verdicts.jsonl")
+    log = screening.read_pair_verdicts(server.workspace.labels / "pair_verdicts.jsonl")
     assert log.loc[log["rater"] == "pat", "verdict"].tolist() == ["exact", "near", "similar", "different"]
     page.reload()
     page.wait_for_selector(".cards[data-ready]")

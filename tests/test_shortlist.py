@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cifar102.dedup import shortlist
+from cifar102.dedup import pair_table
 from tests.test_dedup import smooth_images
 
 
@@ -19,31 +19,31 @@ def correlations(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 def test_the_shortlist_is_that_of_a_full_correlation_matrix(rng: np.random.Generator) -> None:
     queries, references = smooth_images(rng, 90), smooth_images(rng, 500)
     full = correlations(queries, references)
-    values, indices = shortlist.shortlist(queries, references, 10)
+    values, indices = pair_table.shortlist(queries, references, 10)
     assert np.array_equal(indices, np.argsort(-full, axis=1, kind="stable")[:, :10])
     assert np.abs(values - np.take_along_axis(full, indices, axis=1)).max() < 1e-12
 
 
 def test_partners_of_negative_correlation_are_listed_where_there_are_no_others(rng: np.random.Generator) -> None:
     image = smooth_images(rng, 1)
-    values, indices = shortlist.shortlist(image, np.concatenate([255 - image, 255 - image // 2, image // 3]), 3)
+    values, indices = pair_table.shortlist(image, np.concatenate([255 - image, 255 - image // 2, image // 3]), 3)
     assert indices.tolist() == [[2, 1, 0]]
     assert (values[0, 1:] < -0.99).all()
 
 
 def test_blocks_change_nothing(rng: np.random.Generator, monkeypatch) -> None:
     images = smooth_images(rng, 200)
-    whole = shortlist.shortlist(images, None, 5)
-    monkeypatch.setattr(shortlist, "REFERENCE_BLOCK", 64)
-    monkeypatch.setattr(shortlist, "QUERY_BLOCK", 11)
-    parts = shortlist.shortlist(images, None, 5)
+    whole = pair_table.shortlist(images, None, 5)
+    monkeypatch.setattr(pair_table, "REFERENCE_BLOCK", 64)
+    monkeypatch.setattr(pair_table, "QUERY_BLOCK", 11)
+    parts = pair_table.shortlist(images, None, 5)
     assert np.array_equal(whole[0], parts[0])
     assert np.array_equal(whole[1], parts[1])
 
 
 def test_brighter_and_flatter_versions_correlate_one(rng: np.random.Generator) -> None:
     image = smooth_images(rng, 1) // 4 * 4
-    values, indices = shortlist.shortlist(image, np.concatenate([smooth_images(rng, 20), image // 2 + 90]), 1)
+    values, indices = pair_table.shortlist(image, np.concatenate([smooth_images(rng, 20), image // 2 + 90]), 1)
     assert indices.tolist() == [[20]]
     assert values[0, 0] == pytest.approx(1, abs=1e-12)
 
@@ -51,7 +51,7 @@ def test_brighter_and_flatter_versions_correlate_one(rng: np.random.Generator) -
 def test_images_without_contrast_find_each_other_and_nothing_is_nan(rng: np.random.Generator) -> None:
     images = smooth_images(rng, 30)
     images[4], images[21] = 0, 255
-    values, indices = shortlist.shortlist(images, None, 3)
+    values, indices = pair_table.shortlist(images, None, 3)
     assert not np.isnan(values).any()
     assert (indices[4, 0], values[4, 0]) == (21, 1)
     assert (indices[21, 0], values[21, 0]) == (4, 1)
@@ -62,11 +62,11 @@ def test_images_without_contrast_find_each_other_and_nothing_is_nan(rng: np.rand
 def test_equal_references_come_in_order(rng: np.random.Generator) -> None:
     image = smooth_images(rng, 1)
     references = np.concatenate([smooth_images(rng, 3), np.repeat(image, 140, axis=0)])
-    values, indices = shortlist.shortlist(image, references, 100)
+    values, indices = pair_table.shortlist(image, references, 100)
     assert indices[0].tolist() == [*range(3, 103)]
     assert (values == 1).all()
 
 
 def test_a_shortlist_of_none_is_refused() -> None:
     with pytest.raises(ValueError, match="found 0"):
-        shortlist.shortlist(np.zeros((2, 32, 32, 3), np.uint8), None, 0)
+        pair_table.shortlist(np.zeros((2, 32, 32, 3), np.uint8), None, 0)

@@ -91,7 +91,7 @@ def compare(sets: dict[str, ImageSet], folder: Path, blocks: Path, scheduler: st
     exact = exact_copies.exact_table(sets)
     exact = exact[exact.groupby("group")["set"].transform("nunique") == len(names)].reset_index(drop=True)
     others = sets[reference].images if len(names) == 2 else None
-    near = block_search.search("near_duplicates", sets[query].images, others, blocks, scheduler, **options)
+    near = block_search.search_blocks("near_duplicates", sets[query].images, others, blocks, scheduler, **options)
     near = near[near["verdict"] != "different"].sort_values(["ssim", "query"], ascending=[False, True], kind="stable")
     if len(names) == 1:
         near = near[~pd.DataFrame(np.sort(near[["query", "reference"]], axis=1), index=near.index).duplicated()]

@@ -7,8 +7,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "exact_copies": ["exact_groups"],
         "neighbours": ["nearest"],
-        "similarity": ["ssim"],
-        "pair_bound": ["pairs_above"],
+        "similarity": ["ssim", "pairs_above"],
         "pair_table": ["near_duplicates"],
     },
 )

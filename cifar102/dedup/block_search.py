@@ -11,7 +11,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from cifar102.cifar import check_images
-from cifar102.dedup import neighbours, pair_bound, pair_table
+from cifar102.dedup import neighbours, pair_table, similarity
 from cifar102.dedup.kernels import blocks
 from cifar102.workspace.files import read_json, read_table, write_array, write_json, write_table
 
@@ -26,7 +26,7 @@ def near_duplicates(images: np.ndarray, references: np.ndarray, start: int, with
 
 def pairs_above(images: np.ndarray, references: np.ndarray, start: int, within: bool, **options) -> pd.DataFrame:
     """One block of dedup.pairs_above; within a set each pair once, the smaller row first."""
-    found = pair_bound.pairs_above(images, references, **options)
+    found = similarity.pairs_above(images, references, **options)
     return found[found["query"] + start < found["reference"]] if within else found
 
 
@@ -42,7 +42,7 @@ SEARCHES: dict[str, Callable[..., pd.DataFrame]] = {
 }
 
 
-def search(
+def search_blocks(
     name: str,
     queries: np.ndarray,
     references: np.ndarray | None,

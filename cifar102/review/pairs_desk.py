@@ -8,7 +8,7 @@ import pandas as pd
 from cifar102 import cifar
 from cifar102.annotations.votes import WITHDRAWN
 from cifar102.datasets import pools
-from cifar102.dedup import pair_verdicts
+from cifar102.dedup import screening
 from cifar102.review import sheets
 from cifar102.review.sheets import Reply
 from cifar102.workspace import arrays
@@ -67,7 +67,7 @@ class PairsDesk:
         self._known = set(keys.itertuples(index=False, name=None))
         self._workspace = workspace
         self._references: dict[str, object] | None = None
-        self.ledger = pair_verdicts.ledger(workspace.labels / "pair_verdicts.jsonl")
+        self.ledger = screening.pair_ledger(workspace.labels / "pair_verdicts.jsonl")
 
     def sheet(self, rater: str, around: str = "duplicate", reference_set: str = "", part: int = 0) -> Reply:
         """Show the pairs whose score is nearest to a threshold first, with this rater's own verdicts.
@@ -101,7 +101,7 @@ class PairsDesk:
         return {"refused": self.ledger.record_good(rows, self._check)}, []
 
     def _check(self, row: Mapping[str, object]) -> dict[str, object]:
-        said = pair_verdicts.check(row)
+        said = screening.check_pair_verdict(row)
         key = (said["tiny_index"], said["reference_set"], said["reference"])
         if key not in self._known:
             raise ValueError(f"image {key[0]} and {key[1]} {key[2]} are no pair of this workspace")

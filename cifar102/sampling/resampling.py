@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from cifar102.datasets import pools
-from cifar102.dedup import pair_table, pair_verdicts, screening
+from cifar102.dedup import pair_table, screening
 from cifar102.sampling import draws, good_indices, quotas
 from cifar102.workspace import arrays
 from cifar102.workspace.files import read_table, write_table
@@ -100,9 +100,9 @@ def run(workspace: Workspace, parameters: Mapping[str, object], check: Check, bl
     results/blacklist.csv, resampling.csv and short_keywords.csv. Raises what `resample` and the readers raise.
     """
     images = arrays.open_npy(workspace.built / "candidate_images.npy")
-    eligible = screening.drawable(screening.of_workspace(workspace, len(images)), check.use_cifar10_train)
+    eligible = screening.drawable(screening.screen_workspace(workspace, len(images)), check.use_cifar10_train)
     sets = {name: part.images for name, part in pools.reference_sets(workspace).items()}
-    verdicts = pair_verdicts.read(workspace.labels / "pair_verdicts.jsonl")
+    verdicts = screening.read_pair_verdicts(workspace.labels / "pair_verdicts.jsonl")
     indices = read_table(workspace.built / "candidates.parquet", ("tiny_index",))["tiny_index"].to_numpy()
     names = [*screening.TEST_SETS, *([] if check.use_cifar10_train else [screening.TRAIN_SET])]
     per_class = parameters["train_per_class"] + parameters["test_per_class"]
@@ -116,7 +116,7 @@ def run(workspace: Workspace, parameters: Mapping[str, object], check: Check, bl
         parameters["seed"],
         check,
         parameters["strategy"],
-        lambda pairs: pair_verdicts.apply(pairs, verdicts, indices),
+        lambda pairs: screening.apply_pair_verdicts(pairs, verdicts, indices),
         blacklist,
     )
     write(workspace, result)

@@ -16,7 +16,7 @@ from cifar102.__main__ import main
 from cifar102.analysis import accuracies, calibration, intervals, lines, model_pairs
 from cifar102.annotations import votes
 from cifar102.datasets import downloads, pools, splits
-from cifar102.dedup import exact_copies, neighbours, pair_bound, pair_table, similarity
+from cifar102.dedup import exact_copies, neighbours, pair_table, similarity
 from cifar102.sampling import draws, group_split, quotas
 from cifar102.studies import grids
 from cifar102.training import config as train_config
@@ -342,8 +342,8 @@ SEARCH = [
     option("ssim: a shift of -1", lambda: similarity.ssim(IMAGES, IMAGES, -1), "found -1", "expected 0 to"),
     option("ssim: floats", lambda: similarity.ssim(FLOATS, FLOATS), "found float32", "uint8"),
     option("flat ssim: grey", lambda: similarity.ssim_flat(GREY, GREY), r"\(20, 32, 32\)", "32, 32, 3"),
-    option("pairs above 2", lambda: pair_bound.pairs_above(IMAGES, IMAGES, 2.0), "found 2.0", "from -1 to 1"),
-    option("pairs above NaN", lambda: pair_bound.pairs_above(IMAGES, IMAGES, NAN), "found nan", "from -1 to 1"),
+    option("pairs above 2", lambda: similarity.pairs_above(IMAGES, IMAGES, 2.0), "found 2.0", "from -1 to 1"),
+    option("pairs above NaN", lambda: similarity.pairs_above(IMAGES, IMAGES, NAN), "found nan", "from -1 to 1"),
     option(
         "near duplicates: thresholds reversed",
         lambda: pair_table.near_duplicates(IMAGES, IMAGES, duplicate=0.5, review=0.7),

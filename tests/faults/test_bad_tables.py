@@ -18,7 +18,7 @@ from cifar102.analysis import predictions, published
 from cifar102.annotations import labelimg, votes
 from cifar102.datasets import downloads
 from cifar102.decisions import tables
-from cifar102.dedup import pair_verdicts
+from cifar102.dedup import screening
 from cifar102.figures import figure_files
 from cifar102.models import files
 from cifar102.sampling import good_indices
@@ -302,7 +302,9 @@ PAIR["time"] = "2026-11-24T12:00:00Z"
 def pair(name: str, found: str, expected: str, text: str = "", **changes: object) -> Case:
     line = text or json.dumps({key: value for key, value in (PAIR | changes).items() if value is not ...})
     content = json.dumps(PAIR) + "\n" + line + "\n"
-    return reading(f"pair verdict: {name}", "pair_verdicts.jsonl", content, pair_verdicts.read, found, expected)
+    return reading(
+        f"pair verdict: {name}", "pair_verdicts.jsonl", content, screening.read_pair_verdicts, found, expected
+    )
 
 
 PAIR_VERDICTS = [
