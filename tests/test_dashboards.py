@@ -23,7 +23,7 @@ def judged(rng: np.random.Generator) -> tuple[pd.DataFrame, np.ndarray, ImageSet
 
 def test_the_mistakes_are_wrong_the_surest_first_and_show_their_image(judged) -> None:
     _, probabilities, truth = judged
-    table = dashboards.mistakes(probabilities, truth, 12)
+    table = dashboards.mistake_table(probabilities, truth, 12)
     assert (table["row"] % 2 == 0).all() and table["row"].is_monotonic_decreasing
     np.testing.assert_array_equal(sheets.decode_pixels(list(table["pixels"])), truth.images[table["row"]])
     label = truth.labels[table["row"][0]]
@@ -31,7 +31,7 @@ def test_the_mistakes_are_wrong_the_surest_first_and_show_their_image(judged) ->
 
 
 def test_a_page_is_drawn_and_drawn_again_from_its_files(judged, workspace: Workspace) -> None:
-    dashboards.draw("05-dashboard", *judged, workspace, title="a run\nsynthetic test images")
+    dashboards.draw_dashboard("05-dashboard", *judged, workspace, title="a run\nsynthetic test images")
     path = workspace.figures / "05-dashboard.png"
     before = path.read_bytes()
     path.unlink()
@@ -40,7 +40,9 @@ def test_a_page_is_drawn_and_drawn_again_from_its_files(judged, workspace: Works
 
 
 def test_panels_hold_both_curves_all_cells_and_all_classes(judged) -> None:
-    curves, loss, reliability, confusion, scores, pictures = (table for _, table, _ in dashboards.panels(*judged))
+    curves, loss, reliability, confusion, scores, pictures = (
+        table for _, table, _ in dashboards.dashboard_panels(*judged)
+    )
     assert set(curves["images"]) == set(loss["images"]) == {"training", "validation"}
     assert reliability["count"].sum() == 60 and len(confusion) == 100 and len(pictures) == 24
     assert confusion.groupby("true")["share"].sum().to_numpy() == pytest.approx(np.full(10, 100))
@@ -52,7 +54,7 @@ def test_a_set_of_other_classes_has_its_own_names(judged) -> None:
     few = ImageSet(truth.images, truth.labels % 3)
     names = ("maple", "oak", "palm")
     shares = probabilities[:, :3] / probabilities[:, :3].sum(axis=1, keepdims=True)
-    parts = {options["title"]: table for _, table, options in dashboards.panels(history, shares, few, names)}
+    parts = {options["title"]: table for _, table, options in dashboards.dashboard_panels(history, shares, few, names)}
     assert set(parts["Precision, recall, F1"]["class_name"]) == set(names)
     assert len(parts["Confusion (% of true class)"]) == 9
     assert set("\n".join(parts["Surest mistakes"]["caption"]).replace("is ", "").split()) <= set(names)

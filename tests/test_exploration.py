@@ -4,33 +4,33 @@ import numpy as np
 import pandas as pd
 
 from cifar102.cifar import ImageSet
-from cifar102.figures import exploration, sheets
+from cifar102.figures import dashboards, sheets
 from cifar102.training import previews
 
 
 def test_the_mean_image_of_equal_images_is_that_image(rng: np.random.Generator) -> None:
     ten = rng.integers(0, 256, (10, 32, 32, 3), dtype=np.uint8)
-    means = exploration.mean_images(ImageSet(np.repeat(ten, 3, axis=0), np.repeat(np.arange(10), 3)))
+    means = dashboards.mean_images(ImageSet(np.repeat(ten, 3, axis=0), np.repeat(np.arange(10), 3)))
     np.testing.assert_array_equal(means, ten)
 
 
 def test_a_sheet_gives_back_its_pixels(rng: np.random.Generator) -> None:
     groups = {name: rng.integers(0, 256, (2, 32, 32, 3), dtype=np.uint8) for name in ("a", "b")}
-    sheet = exploration.sheet_of(groups, ["left", "right"])
+    sheet = dashboards.sheet_of(groups, ["left", "right"])
     assert sheet["group"].tolist() == ["a", "a", "b", "b"] and sheet["caption"].tolist() == ["left", "right"] * 2
     np.testing.assert_array_equal(sheets.decode_pixels(list(sheet["pixels"])), np.concatenate(list(groups.values())))
 
 
 def test_the_surest_mistake_comes_first_and_right_answers_never() -> None:
     probabilities = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.3, 0.7]])
-    found = exploration.confident_mistakes(probabilities, np.array([0, 0, 1, 1]), 5)
+    found = dashboards.confident_mistakes(probabilities, np.array([0, 0, 1, 1]), 5)
     assert found["row"].tolist() == [1, 2]
     assert found[["true", "predicted"]].to_numpy().tolist() == [[0, 1], [1, 0]]
 
 
 def test_stored_probabilities_sum_to_one_again(rng: np.random.Generator) -> None:
     shares = rng.dirichlet(np.ones(10), 50).astype(np.float16)
-    np.testing.assert_allclose(exploration.normalized(shares).sum(axis=1), 1, atol=1e-12)
+    np.testing.assert_allclose(dashboards.normalized(shares).sum(axis=1), 1, atol=1e-12)
 
 
 def test_a_preview_without_augmentation_shows_the_images_themselves(rng: np.random.Generator) -> None:
@@ -50,29 +50,29 @@ def named_set(rng: np.random.Generator) -> ImageSet:
 
 def test_counts_are_those_of_classes_and_keywords(rng: np.random.Generator) -> None:
     images = named_set(rng)
-    counts = exploration.counts_table({"a": images}).set_index("class_name")
+    counts = dashboards.counts_table({"a": images}).set_index("class_name")
     assert counts["images"].sum() == 20 and tuple(counts.loc["airplane", ["images", "keywords"]]) == (3, 2)
-    words = exploration.keyword_counts({"a": images, "b": images}, largest=4)
+    words = dashboards.keyword_counts({"a": images, "b": images}, largest=4)
     assert words["keyword"].nunique() == 4 and words.groupby("keyword")["images"].sum().is_monotonic_decreasing
     assert words.groupby("keyword").size().eq(2).all(), "each keyword has a bar of each set"
 
 
 def test_channel_statistics_are_those_of_numpy_and_histograms_hold_every_pixel(rng: np.random.Generator) -> None:
     images = named_set(rng)
-    table = exploration.channel_statistics({"a": images}).set_index("channel")
+    table = dashboards.channel_statistics({"a": images}).set_index("channel")
     scaled = images.images.reshape(-1, 3) / 255
     for number, name in enumerate(("red", "green", "blue")):
         assert np.isclose(table.loc[name, "mean"], scaled[:, number].mean())
         assert np.isclose(table.loc[name, "sd"], scaled[:, number].std())
-    histogram = exploration.channel_histograms(images.images)
+    histogram = dashboards.channel_histograms(images.images)
     assert np.allclose(histogram.groupby("channel")["percent"].sum(), 100) and len(histogram) == 3 * 64
-    black = exploration.channel_histograms(np.zeros((1, 32, 32, 3), np.uint8))
+    black = dashboards.channel_histograms(np.zeros((1, 32, 32, 3), np.uint8))
     assert (black[black["percent"] > 0]["value"] == 1.5).all()
 
 
 def test_samples_are_different_images_of_their_class(rng: np.random.Generator) -> None:
     images = named_set(rng)
-    for label, found in enumerate(exploration.samples_by_class(images, each=2).values()):
+    for label, found in enumerate(dashboards.samples_by_class(images, each=2).values()):
         own = images.images[images.labels == label]
         assert all((own == image).all(axis=(1, 2, 3)).any() for image in found)
         assert len(found) == min(2, len(own)) and len(np.unique(found, axis=0)) == len(found)
@@ -82,24 +82,24 @@ def test_a_prediction_sheet_marks_wrong_answers_with_the_truth(rng: np.random.Ge
     images = named_set(rng)
     said = images.labels.copy()
     said[3] = 5
-    sheet = exploration.prediction_sheet(images, said, 10)
+    sheet = dashboards.prediction_sheet(images, said, 10)
     assert sheet["caption"][3] == "✗ dog\nis cat" and sheet["caption"][4] == "deer" and len(sheet) == 10
     np.testing.assert_array_equal(sheets.decode_pixels(list(sheet["pixels"])), images.images[:10])
 
 
 def test_confusion_rows_are_percent_of_the_true_class_and_scores_those_of_their_definition() -> None:
     labels, said = np.array([0, 0, 1, 1]), np.array([0, 1, 1, 1])
-    cells = exploration.confusion_table(labels, said).set_index(["true", "predicted"])["share"]
+    cells = dashboards.confusion_table(labels, said).set_index(["true", "predicted"])["share"]
     assert cells["airplane", "airplane"] == cells["airplane", "automobile"] == 50
     assert cells["automobile", "automobile"] == 100
-    scores = exploration.class_scores(labels, said).set_index("class_name")
+    scores = dashboards.class_scores(labels, said).set_index("class_name")
     assert tuple(scores.loc["automobile", ["precision", "recall", "images"]]) == (2 / 3, 1, 2)
     assert np.isclose(scores.loc["automobile", "f1"], 0.8)
 
 
 def test_learning_curves_count_epochs_from_one_and_leave_out_what_was_not_measured() -> None:
     history = pd.DataFrame({"epoch": [0, 1], "accuracy": [0.1, 0.2]})
-    curves = exploration.learning_curves({"a": history, "b": history.assign(val_accuracy=0.3)})
+    curves = dashboards.learning_curves({"a": history, "b": history.assign(val_accuracy=0.3)})
     assert curves.groupby(["run", "images"]).size().to_dict() == {
         ("a", "training"): 2, ("b", "training"): 2, ("b", "validation"): 2,
     }  # fmt: skip

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from cifar102.figures import picture_panels
+from cifar102.figures import sheets
 from cifar102.models import inspection, registry
 
 
@@ -28,8 +28,8 @@ def test_the_stages_of_the_classic_example_are_its_blocks() -> None:
 def test_a_diagram_has_a_box_a_stage_and_an_arrow_between_each_two() -> None:
     stages = inspection.stage_table(registry.build("cnn_four_conv"))
     ax = Figure().add_subplot()
-    picture_panels.network_diagram(ax, stages)
+    sheets.network_diagram(ax, stages)
     assert len(ax.patches) == len(stages)
     assert sum(text.get_text() == "" for text in ax.texts) == len(stages) - 1
     with pytest.raises(ValueError, match="channels"):
-        picture_panels.network_diagram(ax, pd.DataFrame({"stage": ["a"]}))
+        sheets.network_diagram(ax, pd.DataFrame({"stage": ["a"]}))

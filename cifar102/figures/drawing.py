@@ -1,7 +1,11 @@
 """The one style of all figures, and how each is drawn from its own .csv and .json and saved beside them."""
 
+import io
+import json
+import re
 import textwrap
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import matplotlib as mpl
@@ -9,11 +13,114 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from cifar102.figures import accuracy_charts, bar_marks, charts, figure_files, picture_panels
+from cifar102.figures import accuracy_charts, charts, sheets
 from cifar102.figures import sheets as image_sheets
-from cifar102.figures.figure_files import Panel, Record
-from cifar102.workspace.files import replacing, write_json, write_text
+from cifar102.workspace.files import plain, read_json, replacing, write_json, write_text
 from cifar102.workspace.folders import Workspace
+
+NAME = re.compile(r"\d\d-[a-z0-9-]+")
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One chart of a figure: the registered name of its plot function, its table, its options."""
+
+    plot: str
+    table: pd.DataFrame
+    options: dict = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a figure is drawn from. figsize: width and height in inches; columns: panels side by side; None: chosen."""
+
+    title: str
+    panels: tuple[Panel, ...]
+    figsize: tuple[float, float] | None = None
+    columns: int | None = None
+
+
+def check_name(name: str) -> str:
+    """Return a figure's name if it is two digits of the notebook and words; else raise ValueError."""
+    if not NAME.fullmatch(name):
+        raise ValueError(f"figure name {name!r}: expected two digits of the notebook and words, as '03-ssim-histogram'")
+    return name
+
+
+def encode(record: Record) -> tuple[str, dict]:
+    """Turn a record into the text of its .csv and the content of its .json."""
+    entry: dict = {"title": record.title, "figsize": record.figsize}
+    if len(record.panels) == 1:
+        panel = record.panels[0]
+        return _csv(panel.table), _as_json(entry | {"plot": panel.plot, "options": panel.options})
+    parts = [
+        {"plot": panel.plot, "options": panel.options, "table_columns": list(panel.table.columns)}
+        for panel in record.panels
+    ]
+    return _join(record.panels), _as_json(entry | {"columns": record.columns, "panels": parts})
+
+
+def decode(text: str, entry: dict) -> Record:
+    """Inverse of encode, but for what files cannot hold: tuples come back as lists."""
+    if "plot" in entry:
+        panels = [Panel(entry["plot"], _values(text), entry["options"])]
+    else:
+        panels = _split(text, entry["panels"])
+    return Record(entry["title"], tuple(panels), entry.get("figsize"), entry.get("columns"))
+
+
+def read_record(path: Path) -> Record:
+    """Read a record from `path` (.json) and the .csv beside it.
+
+    Raises FileNotFoundError where the .csv is missing, ValueError where the .json is not that of a figure.
+    """
+    entry = read_json(path)
+    table = path.with_suffix(".csv")
+    if not isinstance(entry, dict) or "title" not in entry or not {"plot", "panels"} & set(entry):
+        raise ValueError(f"{path}: not the file of a figure: expected title and plot or panels")
+    if not table.is_file():
+        raise FileNotFoundError(f"{table}: not here, and {path.name} is drawn from it")
+    try:
+        return decode(table.read_text(encoding="utf-8"), entry)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:  # a panel that is none, a table that is none
+        raise ValueError(f"{path}: expected a figure's panels and its table in {table.name}: {error!r}") from error
+
+
+def _join(panels: tuple[Panel, ...]) -> str:
+    """Write tables below each other with the panel's number in front; a column another panel has is left empty."""
+    columns = list(dict.fromkeys(column for panel in panels for column in panel.table.columns))
+    if "panel" in columns:
+        raise ValueError(f"a table of a figure with panels has a column 'panel' of its own: {columns}")
+    # Cells as text: the 3 of one panel must not become 3.0 because another panel leaves the column empty.
+    tables = [_text(_csv(panel.table)).assign(panel=number) for number, panel in enumerate(panels)]
+    return _csv(pd.concat(tables)[["panel", *columns]])
+
+
+def _split(text: str, parts: list[dict]) -> list[Panel]:
+    joined = _text(text)
+    panels = []
+    for number, part in enumerate(parts):
+        rows = joined.loc[joined["panel"] == str(number), part["table_columns"]]
+        panels.append(Panel(part["plot"], _values(_csv(rows)), part["options"]))
+    return panels
+
+
+def _as_json(entry: dict) -> dict:
+    return json.loads(json.dumps(plain(entry)))
+
+
+def _csv(table: pd.DataFrame) -> str:
+    return table.to_csv(index=False, lineterminator="\n")
+
+
+def _text(csv: str) -> pd.DataFrame:
+    return pd.read_csv(io.StringIO(csv), dtype=str, keep_default_na=False)
+
+
+def _values(csv: str) -> pd.DataFrame:
+    """Read csv text so that floats come back exactly and a keyword called "null" or "NA" stays a word."""
+    return pd.read_csv(io.StringIO(csv), keep_default_na=False, na_values=[""], float_precision="round_trip")
+
 
 DOTS_PER_INCH = image_sheets.DOTS_PER_INCH
 TITLE_CHARACTERS_PER_INCH = 12
@@ -53,7 +160,7 @@ MODULES = {
     charts: ("bars", "horizontal_bars", "histogram", "curves", "points_per_seed", "scatter", "matrix"),
     accuracy_charts: ("original_against_new", "gap_bars", "interval_rows", "reliability"),
     image_sheets: ("image_sheet",),
-    picture_panels: ("pictures", "network_diagram"),
+    sheets: ("pictures", "network_diagram"),
 }
 PLOTS: dict[str, Callable] = {name: getattr(module, name) for module, names in MODULES.items() for name in names}
 
@@ -120,9 +227,9 @@ def redraw(source: Workspace | Path | str, style: dict | None = None) -> list[st
     folder = _figure_folder(source)
     workspace, names = Workspace(folder.parent), []
     for path in sorted(folder.glob("*.json")):
-        if not figure_files.NAME.fullmatch(path.stem):
+        if not NAME.fullmatch(path.stem):
             continue
-        record = figure_files.read(path)
+        record = read_record(path)
         sheets = [panel.table for panel in record.panels if panel.plot == "image_sheet"]
         missing = [str(file) for table in sheets for file in image_sheets.missing_arrays(table, workspace)]
         if missing:
@@ -138,7 +245,7 @@ def save_figure(figure: Figure, name: str, workspace: Workspace | Path) -> Path:
 
     Returns the path of the .png. Raises ValueError for a bad name.
     """
-    target = _figure_folder(workspace) / f"{figure_files.check_name(name)}.png"
+    target = _figure_folder(workspace) / f"{check_name(name)}.png"
     with mpl.rc_context(SAVING):
         with replacing(target) as file:
             figure.savefig(file, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})
@@ -157,9 +264,9 @@ def plot_name(plot: Callable | str) -> str:
 
 def _make(name: str, record: Record, workspace: Workspace) -> SavedFigure:
     workspace = Workspace(workspace)
-    path = workspace.figures / f"{figure_files.check_name(name)}.json"
-    text, entry = figure_files.encode(record)
-    figure = _render(figure_files.decode(text, entry), workspace, {})
+    path = workspace.figures / f"{check_name(name)}.json"
+    text, entry = encode(record)
+    figure = _render(decode(text, entry), workspace, {})
     write_text(path.with_suffix(".csv"), text)
     write_json(path, entry)
     figure.png = save_figure(figure, name, workspace)
@@ -223,7 +330,7 @@ def _panel_size(panel: Panel) -> tuple[float, float]:
     if panel.plot == "scatter" and options.get("diagonal"):
         return 5.0, 5.3
     if panel.plot == "horizontal_bars":
-        slots = bar_marks.slots_of(table, options["y"], None if options.get("stacked") else options.get("hue"))
+        slots = charts.slots_of(table, options["y"], None if options.get("stacked") else options.get("hue"))
         return 6.4, 1.3 + sum(0.23 * max(1, 0.6 * count) for count in slots.values())
     if panel.plot == "points_per_seed":
         hues = table[options["hue"]].nunique() if options.get("hue") else 1

@@ -22,7 +22,7 @@ def layer_table(model: keras.Model) -> pd.DataFrame:
 
 
 def stage_table(model: keras.Model) -> pd.DataFrame:
-    """Layers of one size together, as picture_panels.network_diagram draws them.
+    """Layers of one size together, as sheets.network_diagram draws them.
 
     Columns: stage, height, channels, parameters (trainable), layers. A stage ends where height or channels change.
     """

@@ -19,7 +19,7 @@ from cifar102.annotations import labelimg, votes
 from cifar102.datasets import downloads
 from cifar102.decisions import tables
 from cifar102.dedup import screening
-from cifar102.figures import figure_files
+from cifar102.figures import drawing
 from cifar102.models import files
 from cifar102.sampling import good_indices
 from cifar102.training import runs
@@ -464,7 +464,7 @@ def figure(name: str, entry: object, table: str | None, found: str, expected: st
             write_text(folder / "05-x.csv", table)
         return write_json(folder / "05-x.json", entry)
 
-    return Case(f"figure: {name}", spoil, figure_files.read, found, expected, error)
+    return Case(f"figure: {name}", spoil, drawing.read_record, found, expected, error)
 
 
 BARS = {"title": "t", "plot": "bars", "options": {}}
@@ -484,7 +484,7 @@ FIGURES = [
     Case(
         "figure: no table",
         lambda f: write_json(f / "05-x.json", BARS) and f / "05-x.csv",
-        lambda path: figure_files.read(path.with_suffix(".json")),
+        lambda path: drawing.read_record(path.with_suffix(".json")),
         "not here",
         "is drawn from it",
         FileNotFoundError,
@@ -492,11 +492,11 @@ FIGURES = [
     Case(
         "figure: a name that leaves the folder",
         None,
-        lambda f: figure_files.check_name("../05-x"),
+        lambda f: drawing.check_name("../05-x"),
         "'../05-x'",
         "two digits",
     ),
-    Case("figure: a name in capitals", None, lambda f: figure_files.check_name("05-X"), "'05-X'", "two digits"),
+    Case("figure: a name in capitals", None, lambda f: drawing.check_name("05-X"), "'05-X'", "two digits"),
 ]
 
 

@@ -24,7 +24,7 @@ from test_bad_tables import CELL, GOOD_XML, HEAD, PROFILE
 from cifar102 import cifar
 from cifar102.analysis import predictions
 from cifar102.annotations import labelimg, votes
-from cifar102.figures import figure_files
+from cifar102.figures import drawing
 from cifar102.models import files
 from cifar102.sampling import good_indices
 from cifar102.tiny_images import pair
@@ -169,7 +169,7 @@ JSON_READERS = {
     "good.json": good_indices.read_good_indices,
     "blacklist.json": good_indices.read_blacklist,
     "predictions.json": predictions.read_file,
-    "05-x.json": figure_files.read,
+    "05-x.json": drawing.read_record,
     "mine.json": lambda path: steps.load_profile("mine", path.parent),
     "x.ipynb": notebooks.declared_parameters,
 }
