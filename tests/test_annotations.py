@@ -18,7 +18,7 @@ from statsmodels.stats.inter_rater import fleiss_kappa
 from cifar102.annotations import kappa, labelimg, votes
 from cifar102.annotations import kappa as agreement_module
 from cifar102.annotations.votes import VoteLog
-from cifar102.sampling import good_indices
+from cifar102.sampling import cifar101
 
 QUICK = settings(max_examples=40, deadline=None, derandomize=True)
 TIME = "2026-01-02T03:04:05+00:00"
@@ -376,12 +376,12 @@ def test_export_never_overwrites_another_picture(tmp_path, rng):
 def test_published_good_indices_and_blacklists_round_trip(published, tmp_path):
     files = published / "other_data"
     for name in ("tinyimage_good_indices", "tinyimage_good_indices_subselected_v7", "cruiser_good_indices"):
-        good = good_indices.read_good_indices(files / f"{name}.json")
-        copy = good_indices.read_good_indices(good_indices.write_good_indices(tmp_path / "good.json", good))
+        good = cifar101.read_good_indices(files / f"{name}.json")
+        copy = cifar101.read_good_indices(cifar101.write_good_indices(tmp_path / "good.json", good))
         assert copy == good and list(copy) == list(good)
-    black = good_indices.read_blacklist(files / "blacklist_v7.json")
+    black = cifar101.read_blacklist(files / "blacklist_v7.json")
     assert len(black) == 231
-    assert good_indices.read_blacklist(good_indices.write_blacklist(tmp_path / "black.json", black)) == black
+    assert cifar101.read_blacklist(cifar101.write_blacklist(tmp_path / "black.json", black)) == black
 
 
 def test_bad_index_files_are_refused_by_name(tmp_path):
@@ -389,9 +389,9 @@ def test_bad_index_files_are_refused_by_name(tmp_path):
     for text, words in (("[1]", "keyword -> indices"), ('{"a": [-1]}', "a: "), ('{"a": "b"}', "list"), ("{", "JSON")):
         path.write_text(text)
         with pytest.raises(ValueError, match=words):
-            good_indices.read_good_indices(path)
+            cifar101.read_good_indices(path)
 
 
 def test_accepted_table_becomes_good_indices():
     table = pd.DataFrame({"tiny_index": [5, 3, 4], "keyword": ["tom", "tom", "manx"]})
-    assert good_indices.from_accepted(table) == {"manx": [4], "tom": [3, 5]}
+    assert cifar101.from_accepted(table) == {"manx": [4], "tom": [3, 5]}

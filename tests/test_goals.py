@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cifar102.sampling import goals
+from cifar102.sampling import draws
 
 COUNTS = {"cat": {"tabby": 3, "tom": 1}, "ship": {"liner": 1}}
 
@@ -17,7 +17,7 @@ def candidates():
 
 
 def test_a_goal_says_what_runs_out_and_how_far_the_images_reach(candidates):
-    sizes, short = goals.report(candidates, COUNTS, [8, 16, 40])
+    sizes, short = draws.goals_report(candidates, COUNTS, [8, 16, 40])
     assert sizes.to_dict("list") == {
         "goal": [8, 16, 40],
         "keywords": [3, 3, 3],
@@ -34,11 +34,11 @@ def test_a_goal_says_what_runs_out_and_how_far_the_images_reach(candidates):
 
 
 def test_blacklisted_images_count_as_missing(candidates):
-    sizes, _ = goals.report(candidates, COUNTS, [16], blacklist=[9])
+    sizes, _ = draws.goals_report(candidates, COUNTS, [16], blacklist=[9])
     assert sizes[["keywords_short", "images_missing", "classes_short"]].to_numpy().tolist() == [[1, 1, 0]]
 
 
 @pytest.mark.parametrize("goal", [0, 7])
 def test_a_goal_that_the_classes_do_not_divide_is_refused(candidates, goal):
     with pytest.raises(ValueError, match=f"goal {goal}: expected a multiple of the 2 classes"):
-        goals.report(candidates, COUNTS, [goal])
+        draws.goals_report(candidates, COUNTS, [goal])

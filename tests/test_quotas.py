@@ -108,10 +108,10 @@ def test_file_name_counts_of_cifar10_move_the_quotas_a_little(real_data, other_d
 def test_the_table_beside_the_published_quotas_counts_what_moves(real_data, published):
     sets = cifar.load_cifar10(real_data / "cifar-10-batches-py")
     whole = cifar.join([sets["train"], sets["test"]])
-    table = quotas.against_published(quotas.keyword_counts(whole.filenames, whole.labels), published)
+    table = quotas.quotas_against_published(quotas.keyword_counts(whole.filenames, whole.labels), published)
     assert table[["count", "count_published"]].sum().tolist() == [60000, 60000]
     assert table[["seats", "seats_published"]].sum().tolist() == [2000, 2000]
-    moved = quotas.moved_per_class(table).set_index("class_name")
+    moved = quotas.seats_moved_per_class(table).set_index("class_name")
     assert moved["images_moved"].sum() == 1279  # dataset.md section 3: at least so many
     assert moved["seats_moved"].sum() == 47
     assert moved.loc["cat", ["keywords", "keywords_published"]].tolist() == [11, 11]
@@ -119,7 +119,7 @@ def test_the_table_beside_the_published_quotas_counts_what_moves(real_data, publ
 
 def test_the_published_counts_move_no_seat(published, other_data):
     counts = read_json(other_data / "cifar10_keyword_counts.json")
-    moved = quotas.moved_per_class(quotas.against_published(counts, published))
+    moved = quotas.seats_moved_per_class(quotas.quotas_against_published(counts, published))
     assert moved["keywords"].tolist() == moved["keywords_published"].tolist()
     assert moved[["images_moved", "seats_moved"]].to_numpy().sum() == 0
 
@@ -134,5 +134,5 @@ def test_tables_become_counts_and_rows_are_counted():
     table = pd.DataFrame(
         {"class_name": ["cat", "cat", "ship"], "keyword": ["tom", "tabby", "liner"], "count": [2, 1, 3]}
     )
-    assert quotas.from_table(table) == {"cat": {"tom": 2, "tabby": 1}, "ship": {"liner": 3}}
-    assert quotas.from_rows(table.loc[[0, 0, 1, 2]]) == {"cat": {"tom": 2, "tabby": 1}, "ship": {"liner": 1}}
+    assert quotas.counts_from_table(table) == {"cat": {"tom": 2, "tabby": 1}, "ship": {"liner": 3}}
+    assert quotas.counts_from_rows(table.loc[[0, 0, 1, 2]]) == {"cat": {"tom": 2, "tabby": 1}, "ship": {"liner": 1}}

@@ -6,14 +6,14 @@ from cifar102.sampling import cifar101
 
 
 def test_replay_of_v7_gives_1958_of_2000_published_indices(published):
-    found = cifar101.published(published, "v7")
+    found = cifar101.published_replay(published, "v7")
     assert len(found.indices) == len(found.published) == 2000
     assert found.num_at_position == 1958
 
 
 def test_replay_of_v6_gives_1999_of_2000_published_indices(published):
     try:
-        found = cifar101.published(published, "v6")
+        found = cifar101.published_replay(published, "v6")
     except FileNotFoundError as error:
         pytest.skip(f"v6 is replayed where its files are: {error}")
     assert (len(found.indices), found.num_at_position) == (2000, 1999)
@@ -41,4 +41,4 @@ def test_replay_says_which_keyword_is_short():
 
 def test_missing_files_are_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="v6"):
-        cifar101.published(tmp_path, "v6")
+        cifar101.published_replay(tmp_path, "v6")

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cifar102.sampling import draws, good_indices, resampling
+from cifar102.sampling import cifar101, draws, resampling
 from cifar102.sampling.resampling import Check
 from cifar102.workspace.files import read_table
 
@@ -100,7 +100,7 @@ def test_keywords_that_ran_out_are_listed_and_the_blacklist_has_the_published_fo
     result = resampling.resample(few, images, {"cifar10-test": _smooth(9, 4)}, WANTED, 0, FAST, blacklist=[10, 7])
     assert result.short.to_dict("records") == [{"class_name": "cat", "keyword": "tom", "wanted": 8, "available": 3}]
     resampling.write(workspace, result)
-    assert good_indices.read_blacklist(workspace.built / "blacklist.json") == [7, 10]
+    assert cifar101.read_blacklist(workspace.built / "blacklist.json") == [7, 10]
     assert resampling.blacklist_of(workspace) == [7, 10]
     assert len(read_table(workspace.results / "resampling.csv")) == 1
     assert "cat tom: 3 of 8" in resampling.describe(result)

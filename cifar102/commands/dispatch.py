@@ -87,16 +87,16 @@ def test(options: argparse.Namespace) -> int:
 
 def resample(plan: Plan, options: argparse.Namespace) -> int:
     """Run the loop sample, check, blacklist, sample again with the parameters that notebook 04 has in this plan."""
-    from cifar102.sampling import good_indices, resampling
+    from cifar102.sampling import cifar101, resampling
     from cifar102.workflow import runner
 
     values = {step.notebook.stem: _parameters(step) for step in plan.steps if step.notebook}
     wanted, compared = values["04_sample"], values["03_deduplicate"]
     threshold = compared["duplicate_threshold"] if options.threshold is None else options.threshold
     check = resampling.Check(threshold, options.shortlist, compared["max_shift"], wanted["use_cifar10_train"])
-    given = good_indices.read_blacklist(Path(options.blacklist)) if options.blacklist else []
+    given = cifar101.read_blacklist(Path(options.blacklist)) if options.blacklist else []
     with runner.hold_workspace(plan.workspace):
-        print(resampling.run(plan.workspace, wanted, check, given), flush=True)
+        print(resampling.run_resampling(plan.workspace, wanted, check, given), flush=True)
     return 0
 
 

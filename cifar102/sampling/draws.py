@@ -195,3 +195,34 @@ def _first(pool: pd.DataFrame, cells: pd.Series, counts: Mapping[object, int]) -
 def _finish(taken: pd.DataFrame, candidates: pd.DataFrame) -> pd.DataFrame:
     chosen = candidates.iloc[taken["_row"].to_numpy()]
     return chosen.sort_values("tiny_index").reset_index(drop=True)
+
+
+GOAL_COLUMNS = ("goal", "keywords", "keywords_short", "images_missing", "classes_short", "reachable")
+
+
+def goals_report(
+    candidates: pd.DataFrame, counts: Counts, goals: Iterable[int], top_k: int = 50, blacklist: Iterable[int] = ()
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Say for each goal (images in all, the same number a class) whether the candidates are enough.
+
+    candidates: as for sampling.draw; counts: class -> keyword -> images in CIFAR-10. Returns one row a goal: the
+    keywords with a quota, how many of them run out, the seats these pass on, the classes that cannot be filled, and the
+    images that could be drawn with every class as large as the smallest; and one row a keyword that runs out: goal,
+    class_name, keyword, wanted, available, missing. ValueError for a goal that the classes do not divide.
+    """
+    blacklist, rows, short = list(blacklist), [], []
+    for goal in goals:
+        if goal < 1 or goal % len(counts):
+            raise ValueError(f"goal {goal}: expected a multiple of the {len(counts)} classes")
+        quotas = allocate(counts, goal // len(counts), top_k)
+        table = availability(candidates, quotas, blacklist)
+        missing = table[table["missing"] > 0]
+        reach = table.groupby("class_name")["available"].sum().clip(upper=goal // len(counts))
+        is_short = reach < goal // len(counts)
+        seats = int(missing["missing"].sum())
+        rows.append((goal, len(table), len(missing), seats, int(is_short.sum()), int(reach.min()) * len(counts)))
+        short.append(missing.assign(goal=goal))
+    detail = pd.concat(short, ignore_index=True)
+    return pd.DataFrame(rows, columns=list(GOAL_COLUMNS)), detail[
+        ["goal", *(name for name in detail if name != "goal")]
+    ]

@@ -45,7 +45,7 @@ def keyword_counts(filenames: Sequence[str], labels: np.ndarray) -> dict[str, di
     return counts
 
 
-def from_table(table: pd.DataFrame) -> dict[str, dict[str, int]]:
+def counts_from_table(table: pd.DataFrame) -> dict[str, dict[str, int]]:
     """Turn the table of notebook 01 (class_name, keyword, count) into class -> keyword -> count."""
     return {
         class_name: dict(zip(part["keyword"], part["count"].astype(int).tolist(), strict=True))
@@ -53,9 +53,9 @@ def from_table(table: pd.DataFrame) -> dict[str, dict[str, int]]:
     }
 
 
-def from_rows(rows: pd.DataFrame) -> dict[str, dict[str, int]]:
+def counts_from_rows(rows: pd.DataFrame) -> dict[str, dict[str, int]]:
     """Count the images of each class and keyword of a table: class -> keyword -> count."""
-    return from_table(rows.groupby(["class_name", "keyword"]).size().rename("count").reset_index())
+    return counts_from_table(rows.groupby(["class_name", "keyword"]).size().rename("count").reset_index())
 
 
 def allocate(
@@ -111,7 +111,7 @@ def compare(ours: Counts, theirs: Counts) -> pd.DataFrame:
     return table.assign(difference=table["ours"] - table["theirs"])
 
 
-def against_published(counts: Counts, folder: Path, version: str = "v7") -> pd.DataFrame:
+def quotas_against_published(counts: Counts, folder: Path, version: str = "v7") -> pd.DataFrame:
     """Set counts and the quotas that follow from them (200 a class, 50 keywords) beside those of CIFAR-10.1.
 
     counts: class -> keyword -> count; folder: that of CIFAR-10.1, with other_data/. Returns class_name, keyword, count,
@@ -129,7 +129,7 @@ def against_published(counts: Counts, folder: Path, version: str = "v7") -> pd.D
     return table.sort_values(order, ascending=[True, False, False, True], ignore_index=True)
 
 
-def moved_per_class(table: pd.DataFrame) -> pd.DataFrame:
+def seats_moved_per_class(table: pd.DataFrame) -> pd.DataFrame:
     """Sum the table of `against_published` up per class: keywords with a seat, images and seats that moved."""
     rows = []
     for class_name, part in table.groupby("class_name"):

@@ -9,7 +9,7 @@ import pandas as pd
 
 from cifar102.datasets import pools
 from cifar102.dedup import pair_table, screening
-from cifar102.sampling import draws, good_indices, quotas
+from cifar102.sampling import cifar101, draws, quotas
 from cifar102.workspace import arrays
 from cifar102.workspace.files import read_table, write_table
 from cifar102.workspace.folders import Workspace
@@ -93,7 +93,9 @@ def short_keywords(eligible: pd.DataFrame, wanted: quotas.Counts, blacklist: Ite
     return table[table["missing"] > 0].drop(columns="missing").reset_index(drop=True)
 
 
-def run(workspace: Workspace, parameters: Mapping[str, object], check: Check, blacklist: Iterable[int] = ()) -> str:
+def run_resampling(
+    workspace: Workspace, parameters: Mapping[str, object], check: Check, blacklist: Iterable[int] = ()
+) -> str:
     """Resample the screened candidates of a workspace as its notebook 04 draws them; return what came out as text.
 
     parameters: those of notebook 04. Leaves built/blacklist.json (10.1's form), which notebook 04 leaves out,
@@ -106,7 +108,7 @@ def run(workspace: Workspace, parameters: Mapping[str, object], check: Check, bl
     indices = read_table(workspace.built / "candidates.parquet", ("tiny_index",))["tiny_index"].to_numpy()
     names = [*screening.TEST_SETS, *([] if check.use_cifar10_train else [screening.TRAIN_SET])]
     per_class = parameters["train_per_class"] + parameters["test_per_class"]
-    counts = quotas.from_table(read_table(workspace.results / "keyword_counts.csv"))
+    counts = quotas.counts_from_table(read_table(workspace.results / "keyword_counts.csv"))
     wanted = quotas.allocate(counts, per_class, parameters["top_keywords"])
     result = resample(
         eligible,
@@ -128,13 +130,13 @@ def write(workspace: Workspace, result: Resampling) -> Path:
     write_table(workspace.results / "blacklist.csv", result.found)
     write_table(workspace.results / "resampling.csv", result.rounds)
     write_table(workspace.results / "short_keywords.csv", result.short)
-    return good_indices.write_blacklist(workspace.built / BLACKLIST, result.blacklist)
+    return cifar101.write_blacklist(workspace.built / BLACKLIST, result.blacklist)
 
 
 def blacklist_of(workspace: Workspace) -> list[int]:
     """The indices that a workspace's resampling took out; none where there was no resampling."""
     path = workspace.built / BLACKLIST
-    return good_indices.read_blacklist(path) if path.is_file() else []
+    return cifar101.read_blacklist(path) if path.is_file() else []
 
 
 def describe(result: Resampling) -> str:

@@ -21,7 +21,7 @@ from cifar102.decisions import tables
 from cifar102.dedup import screening
 from cifar102.figures import drawing
 from cifar102.models import files
-from cifar102.sampling import good_indices
+from cifar102.sampling import cifar101
 from cifar102.training import runs
 from cifar102.training.config import TrainConfig
 from cifar102.workflow import notebooks, report, stamps, steps
@@ -84,7 +84,7 @@ TABLES = [
     Case("table: written as nothing", lambda f: f / "t", lambda p: write_table(p, pd.DataFrame()), "''", "as .csv or"),
 ]
 INDICES = [
-    reading(f"good indices: {name}", "g.json", content, good_indices.read_good_indices, found, expected)
+    reading(f"good indices: {name}", "g.json", content, cifar101.read_good_indices, found, expected)
     for name, content, found, expected in (
         ("a list", "[1]", "found list", "an object of keyword"),
         ("a number", '{"cat": 3}', "cat: .*found int", "a list of indices"),
@@ -97,8 +97,8 @@ INDICES = [
         ("a keyword twice", '{"cat": [1], "cat": [2]}', "'cat' stands twice", "JSON"),
     )
 ] + [
-    reading("blacklist: an object", "b.json", "{}", good_indices.read_blacklist, "found dict", "a list of indices"),
-    reading("blacklist: a list in it", "b.json", "[[1]]", good_indices.read_blacklist, r"found \[1\]", "whole numbers"),
+    reading("blacklist: an object", "b.json", "{}", cifar101.read_blacklist, "found dict", "a list of indices"),
+    reading("blacklist: a list in it", "b.json", "[[1]]", cifar101.read_blacklist, r"found \[1\]", "whole numbers"),
 ]
 VOTE = {"tiny_index": 3, "keyword": "tabby", "class": "cat", "rater": "anna", "verdict": "yes"}
 VOTE["time"] = "2026-11-24T12:00:00Z"

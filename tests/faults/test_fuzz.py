@@ -26,7 +26,7 @@ from cifar102.analysis import predictions
 from cifar102.annotations import labelimg, votes
 from cifar102.figures import drawing
 from cifar102.models import files
-from cifar102.sampling import good_indices
+from cifar102.sampling import cifar101
 from cifar102.tiny_images import pair
 from cifar102.workflow import execution, notebooks, stamps, steps
 from cifar102.workflow.steps import Files, Step
@@ -166,8 +166,8 @@ VALUES = st.recursive(
 )
 JSON_READERS = {
     "a.json": read_json,
-    "good.json": good_indices.read_good_indices,
-    "blacklist.json": good_indices.read_blacklist,
+    "good.json": cifar101.read_good_indices,
+    "blacklist.json": cifar101.read_blacklist,
     "predictions.json": predictions.read_file,
     "05-x.json": drawing.read_record,
     "mine.json": lambda path: steps.load_profile("mine", path.parent),
