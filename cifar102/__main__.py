@@ -120,7 +120,7 @@ def _add_plan_options(command: argparse.ArgumentParser, chooses_steps: bool = Tr
 
 
 def _check_stack(wanted: str) -> None:
-    from cifar102.models.keras_files import STACK
+    from cifar102.models.files import STACK
 
     if wanted != STACK:
         again = f"python3 reproduce.py --stack {wanted} uses the other one"

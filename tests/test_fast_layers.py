@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from tensorflow import keras
 
-from cifar102.models import fast_layers
+from cifar102.models import layers
 
 POINTS = np.linspace(-8, 8, 4001, dtype=np.float32)
 
@@ -22,12 +22,12 @@ def values_and_slopes(function, dtype: str, points: np.ndarray = POINTS) -> tupl
 @pytest.mark.parametrize(("dtype", "rounding"), [("float32", 1e-6), ("float16", 2**-11), ("bfloat16", 2**-8)])
 def test_values_and_slopes_are_those_of_tensorflow(dtype, rounding):
     exact = values_and_slopes(tf.nn.gelu, "float64", tf.cast(tf.cast(POINTS, dtype), tf.float64))
-    for found, expected in zip(values_and_slopes(fast_layers.gelu, dtype), exact, strict=True):
+    for found, expected in zip(values_and_slopes(layers.gelu, dtype), exact, strict=True):
         assert (np.abs(found - expected) <= rounding * np.maximum(1, np.abs(expected))).all()
 
 
 def test_without_xla_it_is_the_same_function(monkeypatch):
-    compiled = values_and_slopes(fast_layers.gelu, "float32")
+    compiled = values_and_slopes(layers.gelu, "float32")
 
     def refuse(*_: object, **__: object):
         def call(*_: object):
@@ -35,20 +35,20 @@ def test_without_xla_it_is_the_same_function(monkeypatch):
 
         return call
 
-    fast_layers._compiled.cache_clear()
-    monkeypatch.setattr(fast_layers.tf, "function", refuse)
+    layers._compiled.cache_clear()
+    monkeypatch.setattr(layers.tf, "function", refuse)
     try:
-        for found, expected in zip(values_and_slopes(fast_layers.gelu, "float32"), compiled, strict=True):
+        for found, expected in zip(values_and_slopes(layers.gelu, "float32"), compiled, strict=True):
             np.testing.assert_allclose(found, expected, atol=1e-6)
     finally:
-        fast_layers._compiled.cache_clear()
+        layers._compiled.cache_clear()
 
 
 def test_a_network_with_it_learns_and_is_saved(tmp_path, rng):
     images, labels = rng.normal(size=(70, 8, 8, 3)).astype(np.float32), np.arange(70) % 2
     images[labels == 1] += 0.5
     inputs = keras.Input((None, None, 3))
-    x = fast_layers.Gelu()(fast_layers.SmallMapConv2D(8, 3, padding="same")(inputs))
+    x = layers.Gelu()(layers.SmallMapConv2D(8, 3, padding="same")(inputs))
     model = keras.Model(inputs, keras.layers.Dense(2)(keras.layers.GlobalAveragePooling2D()(x)))
     model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     losses = model.fit(images, labels, batch_size=32, epochs=10, verbose=0).history["loss"]  # the last batch is smaller
@@ -80,8 +80,8 @@ def test_a_convolution_of_small_maps_learns_like_keras_own(shape, options, rng):
     found = []
     for kind, policy in (
         (keras.layers.Conv2D, "float32"),
-        (fast_layers.SmallMapConv2D, "float32"),
-        (fast_layers.SmallMapConv2D, "mixed_bfloat16"),
+        (layers.SmallMapConv2D, "float32"),
+        (layers.SmallMapConv2D, "mixed_bfloat16"),
     ):
         layer = kind(8, dtype=keras.mixed_precision.Policy(policy), **options)
         layer.build(x.shape)
@@ -99,9 +99,7 @@ def test_a_convolution_of_small_maps_learns_like_keras_own(shape, options, rng):
 
 def test_in_bfloat16_the_kernel_gradient_of_small_maps_is_made_of_products(monkeypatch):
     called = []
-    monkeypatch.setattr(fast_layers, "convolve_small", lambda x, kernel: called.append(x.dtype) or x[..., :1])
+    monkeypatch.setattr(layers, "convolve_small", lambda x, kernel: called.append(x.dtype) or x[..., :1])
     for policy in ("float32", "mixed_bfloat16"):
-        fast_layers.SmallMapConv2D(1, 3, padding="same", dtype=keras.mixed_precision.Policy(policy))(
-            tf.zeros((1, 3, 3, 2))
-        )
+        layers.SmallMapConv2D(1, 3, padding="same", dtype=keras.mixed_precision.Policy(policy))(tf.zeros((1, 3, 3, 2)))
     assert called == [tf.bfloat16]

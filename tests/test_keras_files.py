@@ -11,13 +11,13 @@ import pytest
 from tensorflow import keras
 
 from cifar102.evaluation import verdict
-from cifar102.models import keras_files, registry
+from cifar102.models import files, registry
 
 FILES = Path(__file__).parent / "keras_files"
 SPEC = importlib.util.spec_from_file_location("make_keras_files", FILES / "make.py")
 MAKE = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(MAKE)
-OTHER = {2: 3, 3: 2}[keras_files.OWN]
+OTHER = {2: 3, 3: 2}[files.OWN]
 
 
 @pytest.mark.parametrize("name", ["ours", "users"])
@@ -26,13 +26,13 @@ def test_a_file_of_either_keras_gives_the_logits_it_gave_where_it_was_written(na
     path = FILES / f"keras{version}-{name}.keras"
     with zipfile.ZipFile(path) as archive:
         assert json.loads(archive.read("metadata.json"))["keras_version"].startswith(f"{version}.")
-    model = registry.load(path)
+    model = registry.load_model(path)
     np.testing.assert_allclose(model(MAKE.images()), np.load(path.with_suffix(".npy")), atol=1e-6)
     assert (model.input_shape, model.output_shape) == ((None, 32, 32, 3), (None, 10))
 
 
 def test_a_file_of_the_other_keras_keeps_names_settings_and_penalties() -> None:
-    found, built = registry.load(FILES / f"keras{OTHER}-ours.keras"), MAKE.build()["ours"]
+    found, built = registry.load_model(FILES / f"keras{OTHER}-ours.keras"), MAKE.build()["ours"]
     assert [(type(layer), layer.name) for layer in found.layers] == [
         (type(layer), layer.name) for layer in built.layers
     ]
@@ -45,7 +45,7 @@ def test_a_file_of_the_other_keras_keeps_names_settings_and_penalties() -> None:
 
 
 def test_a_loaded_file_of_the_other_keras_can_be_saved_and_loaded_again(tmp_path: Path) -> None:
-    registry.load(FILES / f"keras{OTHER}-ours.keras").save(tmp_path / "again.keras")
+    registry.load_model(FILES / f"keras{OTHER}-ours.keras").save(tmp_path / "again.keras")
     again = keras.models.load_model(tmp_path / "again.keras", compile=False)
     np.testing.assert_allclose(again(MAKE.images()), np.load(FILES / f"keras{OTHER}-ours.npy"), atol=1e-6)
 
@@ -88,16 +88,16 @@ def name_unknown(layers: list[dict]) -> None:
 )
 def test_what_this_keras_does_not_have_is_named(tmp_path: Path, change: Callable, message: str) -> None:
     with pytest.raises(ValueError, match=rf"changed\.keras: Keras {OTHER}\.\d+\.\d wrote it.*{message}"):
-        registry.load(changed(tmp_path, change))
+        registry.load_model(changed(tmp_path, change))
 
 
-@pytest.mark.skipif(keras_files.OWN == 3, reason="Keras 3 reads the calls of both")
+@pytest.mark.skipif(files.OWN == 3, reason="Keras 3 reads the calls of both")
 def test_a_call_with_more_than_tensors_is_named() -> None:
     tensor = {"class_name": "__keras_tensor__", "config": {"keras_history": ["a", 0, 0]}}
-    assert keras_files._node({"args": [[tensor, tensor]], "kwargs": {"mask": None}}) == [["a", 0, 0, {}]] * 2
+    assert files._node({"args": [[tensor, tensor]], "kwargs": {"mask": None}}) == [["a", 0, 0, {}]] * 2
     for node in ({"args": [tensor, 3], "kwargs": {}}, {"args": [tensor], "kwargs": {"value": tensor}}):
         with pytest.raises(ValueError, match="more than tensors"):
-            keras_files._node(node)
+            files._node(node)
 
 
 @pytest.mark.parametrize(
@@ -119,4 +119,4 @@ def test_a_file_that_is_no_keras_file_is_named(tmp_path: Path, parts: dict | Non
             for name, content in parts.items():
                 archive.writestr(name, content)
     with pytest.raises(ValueError, match=rf"no\.keras: .*{message}"):
-        registry.load(path)
+        registry.load_model(path)

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from tensorflow import keras
 
-from cifar102.models import fast_networks, layers, registry
+from cifar102.models import layers, networks, registry
 
 KERAS_NAMES = [name for name in registry.NAMES if name != "random_features"]
 SLOW_TO_SAVE = {"resnet32", "resnet44", "resnet56", "resnet110", "vgg16", "cifar100_first_cnn"}
@@ -57,7 +57,7 @@ def test_a_saved_and_loaded_network_gives_equal_logits(name, tmp_path, rng):
     model.save(tmp_path / "model.keras")
     logits = model(images).numpy()
     assert logits.shape == (3, 7)
-    np.testing.assert_array_equal(registry.load(tmp_path / "model.keras")(images).numpy(), logits)
+    np.testing.assert_array_equal(registry.load_model(tmp_path / "model.keras")(images).numpy(), logits)
 
 
 @pytest.mark.parametrize("activation", layers.ACTIVATIONS)
@@ -172,15 +172,15 @@ def test_whitening_makes_the_first_responses_of_a_fast_network_uncorrelated(rng)
     base = rng.normal(size=(64, 32, 32, 1))
     images = (base + 0.3 * rng.normal(size=(64, 32, 32, 3))).astype(np.float32)
     model = registry.build("fast_cnn")
-    fast_networks.whiten(model, images, epsilon=0.0)
+    networks.whiten_fast_cnn(model, images, epsilon=0.0)
     whitening = model.get_layer("whitening")
     assert not whitening.trainable_weights
-    responses = whitening(images).numpy().reshape(-1, 24) - fast_networks.WHITENING_BIAS
+    responses = whitening(images).numpy().reshape(-1, 24) - networks.WHITENING_BIAS
     moments = responses[:, :12].T @ responses[:, :12] / len(responses)
     np.testing.assert_allclose(moments, np.eye(12), atol=1e-3)
     np.testing.assert_allclose(responses[:, 12:], -responses[:, :12], atol=1e-5)
     with pytest.raises(ValueError, match="whitening"):
-        fast_networks.whiten(registry.build("fully_connected"), images)
+        networks.whiten_fast_cnn(registry.build("fully_connected"), images)
 
 
 def test_a_fast_network_of_any_size_has_the_weights_of_one_of_a_fixed_size(rng):
@@ -202,13 +202,13 @@ def test_logits_stay_float32_under_mixed_precision():
 
 def test_loading_a_missing_model_names_the_file(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"gone\.keras"):
-        registry.load(tmp_path / "gone.keras")
+        registry.load_model(tmp_path / "gone.keras")
 
 
 def test_filters_of_a_prepared_fast_network_pass_their_channel_on(rng):
     model = registry.build("fast_cnn")
     before = model.get_layer("block2_conv1").get_weights()[0]
-    fast_networks.prepare(model, rng.normal(size=(64, 32, 32, 3)).astype(np.float32))
+    networks.prepare_fast_cnn(model, rng.normal(size=(64, 32, 32, 3)).astype(np.float32))
     kernel = model.get_layer("block2_conv1").get_weights()[0]
     x = rng.normal(size=(1, 9, 9, 64)).astype(np.float32)
     passed = tf.nn.conv2d(x, kernel, 1, "SAME").numpy()[..., :64]

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from sklearn.linear_model import Ridge
 
-from cifar102.models import patch_filters, random_features, registry, ridge
+from cifar102.models import random_features, registry, ridge
 
 
 @pytest.fixture
@@ -82,9 +82,11 @@ def test_the_penalty_with_most_held_out_hits_is_taken(rng):
 
 def test_a_filter_answers_to_its_whitened_patch_as_computed_by_hand(rng):
     images = rng.integers(0, 256, (40, 32, 32, 3)).astype(np.uint8)
-    filters = patch_filters.draw(images, 6, 400, np.random.default_rng(1))
+    filters = random_features.draw_patch_filters(images, 6, 400, np.random.default_rng(1))
     np.testing.assert_allclose(filters.kernels.sum(axis=(0, 1, 2)), 0, atol=1e-4)
-    found = patch_filters.features(images[:1], filters.kernels, filters.offsets, 0.1).numpy().reshape(6, 2, 2, 2)
+    found = (
+        random_features.patch_features(images[:1], filters.kernels, filters.offsets, 0.1).numpy().reshape(6, 2, 2, 2)
+    )
     responses = np.empty((27, 27, 6))
     for row in range(27):
         for column in range(27):
@@ -99,9 +101,10 @@ def test_a_filter_answers_to_its_whitened_patch_as_computed_by_hand(rng):
 
 def test_changing_brightness_and_contrast_of_an_image_hardly_changes_its_features(rng):
     images = rng.integers(60, 120, (5, 32, 32, 3)).astype(np.uint8)
-    filters = patch_filters.draw(images, 8, 300, np.random.default_rng(1))
+    filters = random_features.draw_patch_filters(images, 8, 300, np.random.default_rng(1))
     plain, changed = (
-        patch_filters.features(tf.constant(x), filters.kernels, filters.offsets, 0.25) for x in (images, images * 2 + 5)
+        random_features.patch_features(tf.constant(x), filters.kernels, filters.offsets, 0.25)
+        for x in (images, images * 2 + 5)
     )
     np.testing.assert_allclose(plain, changed, atol=0.1 * float(tf.reduce_max(plain)))
 
@@ -139,9 +142,9 @@ def test_many_features_are_streamed_and_their_matrix_is_never_held(rng):
 def test_an_estimator_with_more_features_than_rows_asks_for_them_in_blocks(stripes, monkeypatch):
     images, labels = stripes
     monkeypatch.setattr(random_features, "FILTERS_AT_A_TIME", 4)
-    widths, features = [], patch_filters.features
+    widths, features = [], random_features.patch_features
     counted = lambda x, kernels, *rest: widths.append(kernels.shape[-1]) or features(x, kernels, *rest)  # noqa: E731
-    monkeypatch.setattr(patch_filters, "features", counted)
+    monkeypatch.setattr(random_features, "patch_features", counted)
     model = registry.build("random_features", 3, num_filters=30, num_patches=300).fit(images, labels)
     assert random_features.takes_kernel(8 * 30, len(images)) and max(widths) == 4
     assert np.mean(model.predict(images).argmax(axis=1) == labels) > 0.9

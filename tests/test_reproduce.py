@@ -13,7 +13,7 @@ from types import ModuleType
 import pytest
 from packaging.requirements import Requirement
 
-from cifar102.models.keras_files import STACK
+from cifar102.models.files import STACK
 from cifar102.workspace.folders import REPOSITORY
 
 SOURCE = REPOSITORY / "reproduce.py"

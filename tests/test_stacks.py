@@ -70,7 +70,7 @@ def write_all(folder: Path) -> None:
 def read_all(folder: Path) -> dict:
     """What is read of a folder that `write_all` wrote, in plain values."""
     sets.load = lambda name, workspace: test_training.SETS[name]
-    logits = {name: registry.load(folder / f"{name}.keras")(images()).numpy().tolist() for name in NETWORKS}
+    logits = {name: registry.load_model(folder / f"{name}.keras")(images()).numpy().tolist() for name in NETWORKS}
     before = {path: path.read_bytes() for path in (folder / SHORT.folder).iterdir() if path.is_file()}
     kept = fitting.fit(SHORT, folder)
     assert all(path.read_bytes() == content for path, content in before.items()), "it was trained or measured again"
@@ -108,9 +108,9 @@ def read(both) -> dict[str, dict]:
 
 def test_saved_networks_of_either_stack_give_the_same_logits_in_the_other(both, read) -> None:
     for name in NETWORKS:
-        written_here = registry.load(both["ours"] / f"{name}.keras")(images()).numpy()
+        written_here = registry.load_model(both["ours"] / f"{name}.keras")(images()).numpy()
         np.testing.assert_allclose(read["theirs"]["logits"][name], written_here, atol=1e-5, err_msg=name)
-        written_there = registry.load(both["theirs"] / f"{name}.keras")(images()).numpy()
+        written_there = registry.load_model(both["theirs"] / f"{name}.keras")(images()).numpy()
         np.testing.assert_allclose(read["ours"]["logits"][name], written_there, atol=1e-5, err_msg=name)
 
 

@@ -170,7 +170,7 @@ def test_a_run_leaves_its_files_with_predictions_in_file_order(whole, shared):
     assert metrics["validation_accuracy"] == pytest.approx(
         np.mean(predictions["validation"]["class_ids"] == SETS["cifar10"]["train"].labels[rows])
     )
-    model = registry.load(whole.folder / "model.keras")
+    model = registry.load_model(whole.folder / "model.keras")
     settings = read_json(whole.folder / "normalization.json")
     pixels = SETS["cifar102"]["test"].images / 255
     logits = model.predict((pixels - settings["mean"]) / settings["std"], verbose=0)
@@ -222,7 +222,7 @@ def test_the_fast_recipe_is_resumed_too_and_averages_the_views_of_test_images(wo
         with pytest.raises(KeyboardInterrupt):
             fitting.fit(config, other)
     assert_same_run(fitting.fit(config, other), straight)
-    model = registry.load(straight.folder / "model.keras")
+    model = registry.load_model(straight.folder / "model.keras")
     settings = pipeline.Normalization(**read_json(straight.folder / "normalization.json"))
     images, found = SETS["cifar10"]["test"].images, straight.predictions()["cifar10"]["probabilities"].astype(float)
     averaged, plain = (predict.predictor(model, settings, views=views)(images) for views in ("mirror_shift", "one"))
@@ -234,7 +234,7 @@ def test_norm_batches_take_batch_norms_statistics_anew_and_leave_the_other_weigh
     options = {"model_options": {"filters": [4, 8, 8]}, "num_train": 60, "precision": "float32"}
     config = fast_recipe.config(1, batch_size=10, **options)
     kept, anew = (fitting.fit(config.replace(arm=f"norm-{count}", norm_batches=count), workspace) for count in (0, 60))
-    model, other = (registry.load(run.folder / "model.keras") for run in (kept, anew))
+    model, other = (registry.load_model(run.folder / "model.keras") for run in (kept, anew))
     for layer, same in zip(model.layers, other.layers, strict=True):
         is_norm = layer.name.endswith("_norm")
         for before, after in zip(layer.get_weights(), same.get_weights(), strict=True):
@@ -317,7 +317,7 @@ def test_snapshots_are_taken_at_cycle_ends_and_predict_as_their_mean(workspace):
     parts = snapshots.parts_table([run]).set_index("part")["accuracy"]
     assert list(parts.index) == ["snapshot after epoch 2", "snapshot after epoch 3", "averaged weights", "ensemble"]
     assert parts["ensemble"] == run.metrics["cifar10_accuracy"]
-    model = registry.load(run.folder / "model.keras")
+    model = registry.load_model(run.folder / "model.keras")
     settings = read_json(run.folder / "normalization.json")
     pixels = (SETS["cifar10"]["test"].images / 255 - settings["mean"]) / settings["std"]
     outcomes = []
@@ -392,7 +392,7 @@ def test_the_optimizers_study_starts_each_arm_from_the_checkpoints_weights(works
     assert "train that run first" in missing[0].error
     model = registry.build("ablation_cnn", **options)
     initial_weights.copy(model, done[0].folder / "model.keras")
-    expected = registry.load(done[0].folder / "model.keras").get_weights()
+    expected = registry.load_model(done[0].folder / "model.keras").get_weights()
     assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), expected, strict=True))
 
 
@@ -422,7 +422,7 @@ def test_mixed_precision_trains_and_leaves_the_global_policy_as_it_was(workspace
     run = fitting.fit(config, workspace)
     assert np.isfinite(run.history["loss"]).all()
     assert fitting.keras.mixed_precision.global_policy().name == "float32"
-    loaded = registry.load(run.folder / "model.keras")
+    loaded = registry.load_model(run.folder / "model.keras")
     assert loaded.get_layer("dense").compute_dtype == "bfloat16" and loaded.get_layer("logits").dtype == "float32"
 
 
@@ -436,7 +436,9 @@ def test_smoothed_labels_give_the_loss_computed_by_hand(workspace):
     }
     run = fitting.fit(CONFIG.replace(**still, label_smoothing=0.2, num_validation=0, arm="smooth"), workspace)
     data = fitting.data.load(run.config, lambda name: SETS[name])
-    logits = registry.load(run.folder / "model.keras").predict(data.normalization.apply(data.train_images), verbose=0)
+    logits = registry.load_model(run.folder / "model.keras").predict(
+        data.normalization.apply(data.train_images), verbose=0
+    )
     shares = np.full((60, 10), 0.02) + 0.8 * np.eye(10)[data.train_labels]
     expected = -(shares * special.log_softmax(logits, axis=1)).sum(axis=1).mean()
     assert run.history["loss"][0] == pytest.approx(expected, rel=1e-5)
@@ -449,7 +451,8 @@ def test_a_moving_average_of_weights_is_what_the_run_ends_with(workspace):
         for momentum in (None, 0.0, 0.9)
     }
     weights = {
-        momentum: registry.load(run.folder / "model.keras").get_weights() for momentum, run in runs_by_momentum.items()
+        momentum: registry.load_model(run.folder / "model.keras").get_weights()
+        for momentum, run in runs_by_momentum.items()
     }
     assert all(np.array_equal(a, b) for a, b in zip(weights[None], weights[0.0], strict=True)), "of one step alone"
     assert not any(np.array_equal(a, b) for a, b in zip(weights[None], weights[0.9], strict=True))
@@ -499,7 +502,7 @@ def test_two_devices_give_the_numbers_of_one(whole, tmp_path):
 
 
 def test_every_model_that_a_worker_thread_saves_is_a_keras_file(whole, tmp_path):
-    model = registry.load(whole.folder / "model.keras")
+    model = registry.load_model(whole.folder / "model.keras")
 
     def save_twice() -> None:
         for name in ("first", "second"):
@@ -510,7 +513,7 @@ def test_every_model_that_a_worker_thread_saves_is_a_keras_file(whole, tmp_path)
     thread.join()
     for name in ("first", "second"):
         assert zipfile.is_zipfile(tmp_path / f"{name}.keras"), f"the {name} one is HDF5 under the name of a .keras file"
-        assert registry.num_parameters(registry.load(tmp_path / f"{name}.keras")) == whole.metrics["parameters"]
+        assert registry.num_parameters(registry.load_model(tmp_path / f"{name}.keras")) == whole.metrics["parameters"]
 
 
 @pytest.mark.slow

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from tensorflow import keras
 
-from cifar102.models import registry, training_cost
+from cifar102.models import inspection, registry
 from cifar102.training import initial_weights
 
 
@@ -17,17 +17,17 @@ from cifar102.training import initial_weights
     ],
 )
 def test_multiplications_are_those_others_count(name, options, published):
-    assert training_cost.multiply_adds(registry.build(name, **options)) == pytest.approx(published, rel=0.02)
+    assert inspection.multiply_adds(registry.build(name, **options)) == pytest.approx(published, rel=0.02)
 
 
 def test_multiplications_of_a_dense_network_are_its_kernels():
     model = registry.build("fully_connected")
-    assert training_cost.multiply_adds(model) == 3072 * 512 + 512 * 256 + 256 * 10
+    assert inspection.multiply_adds(model) == 3072 * 512 + 512 * 256 + 256 * 10
 
 
 def test_the_estimate_follows_from_operations_and_the_hours_from_measured_steps():
     common = {"num_images": 1000, "epochs": 2, "batch_size": 4}
-    table = training_cost.cost_table(["10-1"], **common, gpu_teraflops=10, gpu_share=0.5)
+    table = inspection.cost_table(["10-1"], **common, gpu_teraflops=10, gpu_share=0.5)
     row = table.iloc[0]
     assert row["hours_here"] == pytest.approx(row["seconds_per_step"] / 4 * 2000 / 3600)
     assert row["gpu_hours_estimated"] == pytest.approx(row["multiply_adds"] * 6 * 2000 / 5e12 / 3600)
@@ -47,7 +47,7 @@ def test_the_step_measured_does_what_one_batch_of_fit_does():
     fitted = weights_after(lambda model: model.fit(images, labels, batch_size=8, epochs=2, shuffle=False, verbose=0))
 
     def two_steps(model: keras.Model) -> None:
-        step = training_cost.step_of(model, images, labels)
+        step = inspection.step_of(model, images, labels)
         step()
         step()
 
@@ -58,4 +58,4 @@ def test_the_step_measured_does_what_one_batch_of_fit_does():
 @pytest.mark.parametrize("name", ["28", "28x10", "a-b", ""])
 def test_a_network_named_otherwise_is_refused(name):
     with pytest.raises(ValueError, match="expected <depth>-<width>"):
-        training_cost.parse(name)
+        inspection.parse_network(name)

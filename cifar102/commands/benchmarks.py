@@ -72,7 +72,7 @@ def other_stack() -> Path | None:
 
     CIFAR102_OTHER_PYTHON names another one.
     """
-    from cifar102.models.keras_files import STACK
+    from cifar102.models.files import STACK
 
     if named := os.environ.get("CIFAR102_OTHER_PYTHON"):
         return Path(named)

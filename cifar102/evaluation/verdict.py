@@ -167,7 +167,7 @@ def load_keras(path: Path, pixels: str = "auto") -> tuple[Predict, str]:
     from cifar102.models import registry
     from cifar102.training import pipeline
 
-    model = registry.load(path)
+    model = registry.load_model(path)
     if tuple(model.output_shape[1:]) != (10,) or tuple(model.input_shape[1:]) != (32, 32, 3):
         shapes = f"{model.input_shape} to {model.output_shape}"
         raise ValueError(f"{path}: expected images (None, 32, 32, 3) to 10 classes, found {shapes}")

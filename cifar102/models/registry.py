@@ -8,21 +8,21 @@ from pathlib import Path
 
 from tensorflow import keras
 
-from cifar102.models import ablation_networks, fast_networks, keras_files, networks, random_features, residual_networks
+from cifar102.models import files, networks, random_features
 from cifar102.workspace.wording import near_names
 
 BUILDERS = {
     "fully_connected": networks.fully_connected,
     "cnn_two_conv": networks.cnn_two_conv,
     "cnn_four_conv": networks.cnn_four_conv,
-    "ablation_cnn": ablation_networks.ablation_cnn,
-    "cifar100_cnn": ablation_networks.cifar100_cnn,
-    "cifar100_first_cnn": ablation_networks.cifar100_first_cnn,
+    "ablation_cnn": networks.ablation_cnn,
+    "cifar100_cnn": networks.cifar100_cnn,
+    "cifar100_first_cnn": networks.cifar100_first_cnn,
     "vgg10": networks.vgg10,
     "vgg16": networks.vgg16,
     "alexnet": networks.alexnet,
-    "wide_resnet": residual_networks.wide_resnet,
-    "fast_cnn": fast_networks.fast_cnn,
+    "wide_resnet": networks.wide_resnet,
+    "fast_cnn": networks.fast_cnn,
 }
 RESNETS = ("resnet20", "resnet32", "resnet44", "resnet56", "resnet110")
 NAMES = (*BUILDERS, *RESNETS, "random_features")
@@ -52,7 +52,7 @@ def find_builder(name: str, options: dict[str, object]) -> tuple[Callable, dict[
     if name in BUILDERS:
         return BUILDERS[name], options
     if match := re.fullmatch(r"resnet(\d+)", name):
-        return residual_networks.resnet, options | {"depth": int(match[1])}
+        return networks.resnet, options | {"depth": int(match[1])}
     raise ValueError(f"unknown model {name!r}: {near_names(name, NAMES)}")
 
 
@@ -64,7 +64,7 @@ def check_options(name: str, builder: Callable, options: dict[str, object]) -> N
             raise ValueError(f"{name} has no option {option!r}: {near_names(option, known)}")
 
 
-def load(path: Path) -> object:
+def load_model(path: Path) -> object:
     """Load a saved model, not compiled: a `.keras` file of Keras 2 or 3, or an .h5 file of a whole model.
 
     FileNotFoundError names a missing file, ValueError one that this Keras cannot read.
@@ -73,7 +73,7 @@ def load(path: Path) -> object:
         raise FileNotFoundError(f"{path}: no such model file")
     if Path(path).suffix == ".h5":
         return keras.models.load_model(path, compile=False)
-    return keras_files.load(path)
+    return files.load_keras_file(path)
 
 
 def num_parameters(model: object) -> int:

@@ -35,7 +35,7 @@ def _row(run: Run, load_set: Load) -> dict:
     honest, leaked = (_data(run.config, split, load_set) for split in ("permutation", "with_replacement"))
     if not np.array_equal(honest.train_rows, leaked.train_rows):
         raise ValueError(f"{run.config.name}: the two splits train on different rows (num_train is set)")
-    model = registry.load(run.folder / "model.keras")
+    model = registry.load_model(run.folder / "model.keras")
     normalization = pipeline.Normalization(**read_json(run.folder / "normalization.json"))
     rows = leaked.validation_rows
     predicted = predict.predictor(model, normalization)(leaked.images[rows]).argmax(axis=1)

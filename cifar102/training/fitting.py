@@ -10,7 +10,7 @@ from pathlib import Path
 from tensorflow import keras
 
 from cifar102.datasets import sets
-from cifar102.models import fast_networks, registry
+from cifar102.models import networks, registry
 from cifar102.training import (
     callbacks,
     initial_weights,
@@ -84,7 +84,7 @@ def _fit_alone(config: TrainConfig, workspace: Workspace, data: TrainingData, ha
     with ONE_AT_A_TIME, _precision(config.precision):
         machine.fix_randomness(config.seed)
         if found.get("train_hash") == hashes["train_hash"] and (folder / "model.keras").is_file():
-            return _finish(config, folder, data, registry.load(folder / "model.keras"), {**found, **hashes})
+            return _finish(config, folder, data, registry.load_model(folder / "model.keras"), {**found, **hashes})
         return _train(config, workspace, data, hashes)
 
 
@@ -127,7 +127,7 @@ def build_model(config: TrainConfig, workspace: Workspace, data: TrainingData) -
     model = registry.build(config.model, data.num_classes, **config.model_options)
     initial_weights.draw(model, config.seed)
     if config.model == "fast_cnn":
-        fast_networks.prepare(model, data.normalization.apply(data.images[data.train_rows[:5000]]))
+        networks.prepare_fast_cnn(model, data.normalization.apply(data.images[data.train_rows[:5000]]))
     if config.start_from:
         initial_weights.copy(model, workspace.root / config.start_from / "model.keras")
     steps = training_data.num_steps(config, data)

@@ -37,7 +37,7 @@ def copy(model: keras.Model, path: Path) -> None:
     """Give the model the weights of a saved model; ValueError where the two are not the same architecture."""
     if not Path(path).is_file():
         raise FileNotFoundError(f"start_from: {path} does not exist; train that run first")
-    weights = registry.load(path).get_weights()
+    weights = registry.load_model(path).get_weights()
     shapes, wanted = [weight.shape for weight in weights], [weight.shape for weight in model.get_weights()]
     if shapes != wanted:
         raise ValueError(f"start_from: {path} has weights of shapes {shapes}, the model needs {wanted}")

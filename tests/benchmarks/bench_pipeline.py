@@ -9,7 +9,7 @@ import tensorflow as tf
 from tensorflow import keras
 
 from cifar102.commands import bench_worker
-from cifar102.models import registry, training_cost
+from cifar102.models import inspection, registry
 from cifar102.studies import fast_recipe
 from cifar102.training import augmentation, pipeline
 
@@ -44,7 +44,7 @@ def training_step() -> Callable[[], object]:
     model.compile("sgd", keras.losses.CategoricalCrossentropy(from_logits=True), jit_compile=False)
     images = tf.random.stateless_uniform((bench_worker.BATCH_SIZE, 32, 32, 3), [0, 0])
     labels = tf.one_hot(tf.range(bench_worker.BATCH_SIZE) % 10, 10)
-    return training_cost.step_of(model, images, labels)
+    return inspection.step_of(model, images, labels)
 
 
 def benchmarks() -> list[dict[str, object]]:

@@ -28,7 +28,7 @@ def work() -> None:
     import tensorflow as tf
     from tensorflow import keras
 
-    from cifar102.models import registry, training_cost
+    from cifar102.models import inspection, registry
 
     def build(name: str) -> keras.Model:
         return registry.build(name, **OPTIONS.get(name, {}))
@@ -39,7 +39,7 @@ def work() -> None:
         model.compile(keras.optimizers.SGD(0.01, momentum=0.9, nesterov=True), loss, jit_compile=False)
         images = tf.random.stateless_uniform((bench_worker.BATCH_SIZE, 32, 32, 3), [0, 0])
         labels = tf.one_hot(tf.range(bench_worker.BATCH_SIZE) % 10, 10)
-        return training_cost.step_of(model, images, labels)
+        return inspection.step_of(model, images, labels)
 
     versions = f"TensorFlow {tf.__version__}, Keras {metadata.version('keras')}"
     bench_worker.serve(versions, lambda name: registry.num_parameters(build(name)), training_step)

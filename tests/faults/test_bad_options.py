@@ -506,7 +506,11 @@ def networks() -> list[Case]:
         ),
         option("model: a dropout of 1", lambda: registry.build("ablation_cnn", dropout=1.0), "1.0", "rate < 1"),
         option(
-            "model: missing", lambda: registry.load(Path("m.keras")), "m.keras", "no such model file", FileNotFoundError
+            "model: missing",
+            lambda: registry.load_model(Path("m.keras")),
+            "m.keras",
+            "no such model file",
+            FileNotFoundError,
         ),
         option("augmentation: misspelt", lambda: augmentation.find("cutmux"), "'cutmux'", "expected one of"),
         option("augmentation: nothing", lambda: augmentation.find(""), "''", "expected one of"),

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from tensorflow import keras
 
-from cifar102.models import keras_files, registry
+from cifar102.models import files, registry
 
 FOLDER = Path(__file__).parent
 
@@ -33,6 +33,6 @@ def build() -> dict[str, keras.Model]:
 
 if __name__ == "__main__":
     for name, model in build().items():
-        path = FOLDER / f"keras{keras_files.OWN}-{name}.keras"
+        path = FOLDER / f"keras{files.OWN}-{name}.keras"
         model.save(path)
         np.save(path.with_suffix(".npy"), model(images()).numpy())
