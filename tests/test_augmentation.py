@@ -5,10 +5,10 @@ import pytest
 import tensorflow as tf
 from PIL import Image, ImageEnhance, ImageOps
 
-from cifar102.training import augmentation, autoaugment, geometry, pixels
+from cifar102.training import augmentation, pixels
 
 SEED = tf.constant([7, 11], tf.int32)
-CHAINS = (*augmentation.NAMES, "flip_crop+cutmix")
+CHAINS = (*augmentation.AUGMENTATIONS, "flip_crop+cutmix")
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def batch(rng: np.random.Generator) -> tuple[tf.Tensor, tf.Tensor]:
 
 @pytest.mark.parametrize("name", CHAINS)
 def test_inside_tf_data_it_equals_the_eager_call_under_the_same_seed(name, batch):
-    function = augmentation.find(name)
+    function = augmentation.find_augmentation(name)
     eager = function(*batch, SEED)
     mapped = tf.autograph.experimental.do_not_convert(lambda x, y: function(x, y, SEED))
     inside = next(iter(tf.data.Dataset.from_tensors(batch).map(mapped)))
@@ -31,7 +31,7 @@ def test_inside_tf_data_it_equals_the_eager_call_under_the_same_seed(name, batch
 @pytest.mark.parametrize("name", CHAINS)
 def test_pixels_stay_in_range_shapes_stay_and_label_shares_sum_to_one(name, batch):
     for images in (batch[0], tf.cast(batch[0], tf.float32)):
-        changed, labels = augmentation.find(name)(images, batch[1], SEED)
+        changed, labels = augmentation.find_augmentation(name)(images, batch[1], SEED)
         assert changed.shape == images.shape and labels.dtype == tf.float32
         assert float(tf.reduce_min(tf.cast(changed, tf.float32))) >= 0
         assert float(tf.reduce_max(tf.cast(changed, tf.float32))) <= 255
@@ -41,7 +41,7 @@ def test_pixels_stay_in_range_shapes_stay_and_label_shares_sum_to_one(name, batc
 @pytest.mark.parametrize("name", [name for name in CHAINS if name != "none"])
 def test_another_seed_changes_other_things(name, batch):
     first, again, other = (
-        augmentation.find(name)(*batch, tf.constant(seed))[0].numpy() for seed in ((1, 2), (1, 2), (1, 3))
+        augmentation.find_augmentation(name)(*batch, tf.constant(seed))[0].numpy() for seed in ((1, 2), (1, 2), (1, 3))
     )
     np.testing.assert_array_equal(first, again)
     assert (first != other).any()
@@ -79,7 +79,7 @@ def test_reflected_edges_continue_the_image_by_its_own_pixels(batch):
 def test_alternate_flip_mirrors_the_marked_images_and_no_other(batch):
     images = batch[0].numpy()
     marks = np.arange(len(images)) % 3 == 0
-    mirrored, labels = augmentation.find("alternate_flip")(*batch, SEED, tf.constant(marks))
+    mirrored, labels = augmentation.find_augmentation("alternate_flip")(*batch, SEED, tf.constant(marks))
     np.testing.assert_array_equal(mirrored, np.where(marks[:, None, None, None], images[:, :, ::-1], images))
     np.testing.assert_array_equal(labels, batch[1])
 
@@ -97,12 +97,12 @@ def test_affine_without_its_ranges_is_the_identity_and_with_flips_one_of_four(ba
 def test_a_quarter_turn_and_a_zoom_are_those_of_numpy(batch):
     def turned(angle: float, scale: float = 1.0) -> np.ndarray:
         values = [tf.fill([12], value) for value in (angle, 0.0, scale, scale)]
-        return geometry.rotate_shear_zoom(tf.cast(batch[0], tf.float32), *values).numpy()
+        return pixels.rotate_shear_zoom(tf.cast(batch[0], tf.float32), *values).numpy()
 
     np.testing.assert_allclose(turned(np.pi / 2), np.rot90(batch[0].numpy(), 1, (1, 2)), atol=1e-2)
     half = turned(0.0, 0.5)  # the output's middle 2x2 shows the input's middle
     assert np.abs(half[:, 16, 16] - batch[0].numpy()[:, 16, 16]).max() < 60
-    np.testing.assert_allclose(geometry.blend(tf.cast(batch[0], tf.float32), _identity()), batch[0], atol=1e-3)
+    np.testing.assert_allclose(pixels.blend(tf.cast(batch[0], tf.float32), _identity()), batch[0], atol=1e-3)
 
 
 def test_cutout_greys_a_square_cut_off_at_the_borders_and_nothing_else(batch):
@@ -144,7 +144,7 @@ def test_cutmix_shares_average_what_its_beta_distribution_says():
 
 def test_a_probability_of_zero_leaves_batches_as_they_are(batch):
     for name in ("mixup", "cutmix"):
-        images, labels = augmentation.find(name, {"probability": 0.0})(*batch, SEED)
+        images, labels = augmentation.find_augmentation(name, {"probability": 0.0})(*batch, SEED)
         np.testing.assert_array_equal(images, batch[0])
         np.testing.assert_array_equal(labels, batch[1])
 
@@ -200,19 +200,19 @@ def test_operations_in_one_batch_do_not_touch_each_other(batch):
 
 
 def test_the_policy_is_25_pairs_of_known_operations():
-    assert len(autoaugment.POLICY) == 25
-    for pair in autoaugment.POLICY:
+    assert len(augmentation.POLICY) == 25
+    for pair in augmentation.POLICY:
         assert len(pair) == 2
         assert all(name in pixels.NAMES and 0 <= p <= 1 and 0 <= level <= 9 for name, p, level in pair)
-    assert len(autoaugment.RAND_OPERATIONS) == 14
+    assert len(augmentation.RAND_OPERATIONS) == 14
 
 
 def test_autoaugment_leaves_as_many_images_alone_as_its_probabilities_say():
     images = np.random.default_rng(1).integers(40, 250, (1500, 32, 32, 3)).astype(np.uint8)
-    changed, _ = augmentation.find("autoaugment")(tf.constant(images), tf.zeros((1500, 1)), SEED)
+    changed, _ = augmentation.find_augmentation("autoaugment")(tf.constant(images), tf.zeros((1500, 1)), SEED)
     untouched = np.mean([(a == b).all() for a, b in zip(changed.numpy(), images, strict=True)])
-    chance = {part: part[1] for pair in autoaugment.POLICY for part in pair} | {("Color", 0.7, 0): 0.0}  # by factor 1
-    expected = np.mean([(1 - chance[first]) * (1 - chance[second]) for first, second in autoaugment.POLICY])
+    chance = {part: part[1] for pair in augmentation.POLICY for part in pair} | {("Color", 0.7, 0): 0.0}  # by factor 1
+    expected = np.mean([(1 - chance[first]) * (1 - chance[second]) for first, second in augmentation.POLICY])
     assert untouched == pytest.approx(expected, abs=0.04)
 
 
@@ -226,11 +226,11 @@ def test_autoaugment_leaves_as_many_images_alone_as_its_probabilities_say():
 )
 def test_an_unknown_augmentation_or_option_is_refused(name, options, message):
     with pytest.raises(ValueError, match=message):
-        augmentation.find(name, options)
+        augmentation.find_augmentation(name, options)
 
 
-def _identity() -> geometry.Coefficients:
-    return geometry.coefficients(tf.ones(12), 0.0, 0.0, 0.0, 1.0, 0.0)
+def _identity() -> pixels.Coefficients:
+    return pixels.coefficients(tf.ones(12), 0.0, 0.0, 0.0, 1.0, 0.0)
 
 
 def _pillow(image: Image.Image, name: str, level: float, sign: float) -> Image.Image:

@@ -5,7 +5,7 @@ import pandas as pd
 
 from cifar102.cifar import ImageSet
 from cifar102.figures import dashboards, sheets
-from cifar102.training import previews
+from cifar102.training import pipeline
 
 
 def test_the_mean_image_of_equal_images_is_that_image(rng: np.random.Generator) -> None:
@@ -35,7 +35,7 @@ def test_stored_probabilities_sum_to_one_again(rng: np.random.Generator) -> None
 
 def test_a_preview_without_augmentation_shows_the_images_themselves(rng: np.random.Generator) -> None:
     images = ImageSet(rng.integers(0, 256, (20, 32, 32, 3), dtype=np.uint8), np.repeat(np.arange(10), 2))
-    shown = previews.augmented_images(images, ("none", "cutout"))
+    shown = pipeline.augmented_images(images, ("none", "cutout"))
     first_of_class = {image.tobytes() for image in images.images[::2]}
     assert {image.tobytes() for image in shown["none"]} == first_of_class
     assert not np.array_equal(shown["cutout"], shown["none"])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cifar102.training import image_views
+from cifar102.training import predict
 
 
 def first_pixel(images: np.ndarray) -> np.ndarray:
@@ -17,26 +17,26 @@ def images(rng) -> np.ndarray:
 
 
 def test_one_view_is_the_model_itself(images):
-    np.testing.assert_array_equal(image_views.average_logits(first_pixel, images, "one"), first_pixel(images))
+    np.testing.assert_array_equal(predict.average_logits(first_pixel, images, "one"), first_pixel(images))
 
 
 def test_the_mirrored_view_weighs_as_much_as_the_image(images):
     expected = (images[:, 0, 0, :1].astype(float) + images[:, 0, -1, :1]) / 2
-    np.testing.assert_allclose(image_views.average_logits(first_pixel, images, "mirror"), expected)
+    np.testing.assert_allclose(predict.average_logits(first_pixel, images, "mirror"), expected)
 
 
 def test_six_views_are_the_image_and_its_moves_along_the_diagonal_with_edges_reflected(images):
     corners = [images[:, 0, 0], images[:, 0, -1], images[:, 1, 1], images[:, 1, -2], images[:, 1, 1], images[:, 1, -2]]
     shares = [0.25, 0.25, 0.125, 0.125, 0.125, 0.125]
     expected = sum(share * corner[:, :1].astype(float) for share, corner in zip(shares, corners, strict=True))
-    np.testing.assert_allclose(image_views.average_logits(first_pixel, images, "mirror_shift"), expected)
+    np.testing.assert_allclose(predict.average_logits(first_pixel, images, "mirror_shift"), expected)
 
 
 def test_a_move_goes_down_and_to_the_right_and_back(images):
-    np.testing.assert_array_equal(image_views.moved(images, 1)[:, 1:, 1:], images[:, :-1, :-1])
-    np.testing.assert_array_equal(image_views.moved(images, -1)[:, :-1, :-1], images[:, 1:, 1:])
+    np.testing.assert_array_equal(predict.moved(images, 1)[:, 1:, 1:], images[:, :-1, :-1])
+    np.testing.assert_array_equal(predict.moved(images, -1)[:, :-1, :-1], images[:, 1:, 1:])
 
 
 def test_views_of_another_name_are_refused(images):
     with pytest.raises(ValueError, match="expected one of one, mirror, mirror_shift"):
-        image_views.average_logits(first_pixel, images, "ten_crop")
+        predict.average_logits(first_pixel, images, "ten_crop")

@@ -6,7 +6,7 @@ import tensorflow as tf
 from tensorflow import keras
 
 from cifar102.models import layers
-from cifar102.training.lookahead import Lookahead
+from cifar102.training.callbacks import Lookahead
 
 
 def trained(callbacks: list, initial_epoch: int = 0, weights: list | None = None) -> keras.Model:

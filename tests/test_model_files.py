@@ -78,7 +78,7 @@ def test_how_the_outermost_model_was_compiled_does_not_matter(tmp_path: Path) ->
     path = tmp_path / "m.keras"
     with zipfile.ZipFile(path, "w") as archive:
         compiled = {
-            "optimizer": {"class_name": "Ramps", "module": "cifar102.training.schedules", "registered_name": "Ramps"}
+            "optimizer": {"class_name": "Ramps", "module": "cifar102.training.optimizers", "registered_name": "Ramps"}
         }
         archive.writestr("config.json", json.dumps({**DENSE, "compile_config": compiled}))
     assert files.check_model_file(path)["compile_config"] == compiled

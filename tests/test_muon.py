@@ -5,9 +5,9 @@ import pytest
 import tensorflow as tf
 from tensorflow import keras
 
-from cifar102.training import muon, optimizers
+from cifar102.training import optimizers
 from cifar102.training.config import TrainConfig
-from cifar102.training.muon import Muon
+from cifar102.training.optimizers import Muon
 
 RATE, KERNEL_SHARE, MOMENTUM = 0.5, 0.2, 0.6
 
@@ -16,13 +16,13 @@ RATE, KERNEL_SHARE, MOMENTUM = 0.5, 0.2, 0.6
 def test_orthogonal_keeps_the_singular_vectors_and_brings_the_values_near_1(shape):
     matrix = np.random.default_rng(0).normal(size=shape).astype(np.float32)
     left, values, right = np.linalg.svd(matrix, full_matrices=False)
-    found = left.T @ muon.orthogonal(tf.constant(matrix)).numpy() @ right.T
+    found = left.T @ optimizers.orthogonal(tf.constant(matrix)).numpy() @ right.T
     assert found - np.diag(np.diag(found)) == pytest.approx(np.zeros_like(found), abs=1e-3)
     large = values / np.linalg.norm(values) > 0.1  # three iterations leave small ones small
     assert ((np.diag(found)[large] > 0.6) & (np.diag(found)[large] < 1.3)).all()
     assert large.sum() >= 5
     assert np.diag(found)[large].std() < values[large].std() / values.mean()
-    assert np.array_equal(muon.orthogonal(tf.zeros(shape)).numpy(), np.zeros(shape))
+    assert np.array_equal(optimizers.orthogonal(tf.zeros(shape)).numpy(), np.zeros(shape))
 
 
 def apply(optimizer, start, gradients):
@@ -40,7 +40,7 @@ def test_a_kernel_is_brought_to_its_norm_and_moved_by_the_orthogonal_nesterov_st
     velocity = np.zeros_like(kernel)
     for gradient in (first, second):
         velocity = MOMENTUM * velocity + gradient
-        step = muon.orthogonal(tf.constant((gradient + MOMENTUM * velocity).reshape(-1, 8))).numpy()
+        step = optimizers.orthogonal(tf.constant((gradient + MOMENTUM * velocity).reshape(-1, 8))).numpy()
         kernel = kernel * np.sqrt(8) / np.linalg.norm(kernel) - RATE * KERNEL_SHARE * step.reshape(kernel.shape)
     assert found == pytest.approx(kernel, abs=1e-5)
 
@@ -57,7 +57,7 @@ def test_dense_layers_and_biases_take_the_steps_of_sgd():
 
 def test_the_optimizer_of_a_config_has_its_rates_and_survives_its_config():
     config = TrainConfig(optimizer="muon", learning_rate=0.5, kernel_rate=0.2, momentum=0.8, weight_decay=0.01)
-    optimizer = optimizers.build(config, config.learning_rate)
+    optimizer = optimizers.build_optimizer(config, config.learning_rate)
     again = type(optimizer).from_config(optimizer.get_config())
     for found in (optimizer, again):
         assert isinstance(found, Muon)
@@ -65,7 +65,7 @@ def test_the_optimizer_of_a_config_has_its_rates_and_survives_its_config():
 
 
 def test_biases_are_decayed_too_and_normalisation_is_not():
-    optimizer = optimizers.build(TrainConfig(optimizer="muon", kernel_rate=0.2, weight_decay=0.5), 0.1)
+    optimizer = optimizers.build_optimizer(TrainConfig(optimizer="muon", kernel_rate=0.2, weight_decay=0.5), 0.1)
     bias, gamma = (tf.Variable([2.0], name=name) for name in ("dense/bias", "norm/gamma"))
     optimizer.apply_gradients([(tf.zeros(1), bias), (tf.zeros(1), gamma)])
     assert float(bias[0]) == pytest.approx(2.0 * (1 - 0.05))

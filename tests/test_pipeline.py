@@ -110,7 +110,7 @@ def test_augmented_batches_equal_the_augmentation_called_eagerly(images, labels)
     seed = tf.random.fold_in(tf.constant([3, 0], tf.int64), tf.constant(0, tf.int64))
     x, y = _take(pipeline.training_batches(images, labels, 10, 23, UNIT, seed=3), 1)[0]
     plain = tf.constant(np.round(x * 255).astype(np.uint8))
-    expected, shares = augmentation.find("flip_crop+cutmix")(plain, tf.constant(y), seed)
+    expected, shares = augmentation.find_augmentation("flip_crop+cutmix")(plain, tf.constant(y), seed)
     found = _take(pipeline.training_batches(images, labels, 10, 23, UNIT, "flip_crop+cutmix", seed=3), 1)[0]
     np.testing.assert_allclose(found[0], expected.numpy() / 255, atol=1e-6)
     np.testing.assert_array_equal(found[1], shares)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cifar102.training import fitting, runs, search
+from cifar102.training import fitting, runs, sweeps
 from cifar102.training.config import TrainConfig
 from cifar102.workspace.files import write_json
 from cifar102.workspace.folders import Workspace
@@ -31,30 +31,30 @@ def trained(monkeypatch) -> list[str]:
 
 
 def test_points_lie_in_the_space_and_more_of_them_begin_with_the_same():
-    points = search.random_points(50, seed=3)
-    for name, (low, high) in search.SPACE.items():
+    points = sweeps.random_points(50, seed=3)
+    for name, (low, high) in sweeps.SEARCH_SPACE.items():
         values = [point[name] for point in points]
         assert min(values) >= low * 0.999 and max(values) <= high * 1.001 and len(set(values)) == 50
     rates = np.log([point["learning_rate"] for point in points])
-    middle = np.log(search.SPACE["learning_rate"]).mean()
+    middle = np.log(sweeps.SEARCH_SPACE["learning_rate"]).mean()
     assert 15 < (rates < middle).sum() < 35, "rates are drawn evenly in their logarithm"
-    assert search.random_points(5, seed=3) == points[:5] and search.random_points(5, seed=4) != points[:5]
+    assert sweeps.random_points(5, seed=3) == points[:5] and sweeps.random_points(5, seed=4) != points[:5]
 
 
 def test_a_trial_sets_rate_decay_and_the_three_dropouts_of_the_network():
     point = {"learning_rate": 0.02, "weight_decay": 0.001, "dropout": 0.4}
-    config = search.config_of(BASE, 7, point)
+    config = sweeps.trial_config(BASE, 7, point)
     assert (config.folder, config.learning_rate, config.weight_decay) == ("runs/search/trial-007/seed-0", 0.02, 0.001)
     assert config.model_options == {"dropout": [0.2, 0.2, 0.4]}
-    assert search.config_of(BASE.replace(model="vgg10"), 0, point).model_options == {"dropout": 0.4}
+    assert sweeps.trial_config(BASE.replace(model="vgg10"), 0, point).model_options == {"dropout": 0.4}
 
 
-@pytest.mark.parametrize("sampler", search.SAMPLERS)
+@pytest.mark.parametrize("sampler", sweeps.SAMPLERS)
 def test_a_search_goes_on_where_it_stood_and_names_the_best(sampler, workspace, trained):
     if sampler != "random":
         pytest.importorskip("optuna")
-    few = search.run(BASE, workspace, 2, sampler=sampler)
-    more = search.run(BASE, workspace, 5, sampler=sampler)
+    few = sweeps.run_search(BASE, workspace, 2, sampler=sampler)
+    more = sweeps.run_search(BASE, workspace, 5, sampler=sampler)
     assert trained == [f"trial-{k:03d}" for k in range(5)], "no point is trained twice"
     assert more["learning_rate"][:2].tolist() == few["learning_rate"].tolist()
     assert len(more[["learning_rate", "weight_decay", "dropout"]].drop_duplicates()) == 5
@@ -74,14 +74,14 @@ def test_a_trial_that_was_killed_is_trained_and_told_by_the_next_call(workspace,
 
     monkeypatch.setattr(fitting, "fit", killed)
     with pytest.raises(KeyboardInterrupt):
-        search.run(BASE, workspace, 3, sampler="optuna-random")
+        sweeps.run_search(BASE, workspace, 3, sampler="optuna-random")
     monkeypatch.setattr(fitting, "fit", fit)
-    table = search.run(BASE, workspace, 3, sampler="optuna-random")
+    table = sweeps.run_search(BASE, workspace, 3, sampler="optuna-random")
     assert len(table) == 3 and trained == ["trial-000", "trial-001", "trial-002"]
 
 
 def test_a_search_without_validation_rows_or_with_an_unknown_sampler_is_refused(workspace):
     with pytest.raises(ValueError, match="num_validation 0"):
-        search.run(BASE.replace(num_validation=0), workspace, 2)
+        sweeps.run_search(BASE.replace(num_validation=0), workspace, 2)
     with pytest.raises(ValueError, match="sampler 'grid': expected one of random"):
-        search.run(BASE, workspace, 2, sampler="grid")
+        sweeps.run_search(BASE, workspace, 2, sampler="grid")

@@ -62,7 +62,7 @@ def write_all(folder: Path) -> None:
     (folder / "counts.json").write_text(json.dumps(counts))
     sets.load = lambda name, workspace: test_training.SETS[name]
     fitting.fit(SHORT, folder)
-    runs.write_table(folder)
+    runs.write_runs_table(folder)
     train, test, pixels = test_release.make_tables()
     release.write_release(folder / "release", train, test, pixels, seed=3, leftover=None, facts=test_release.FACTS)
 
@@ -76,7 +76,7 @@ def read_all(folder: Path) -> dict:
     assert all(path.read_bytes() == content for path, content in before.items()), "it was trained or measured again"
     more = fitting.fit(SHORT.replace(evaluate_on=("cifar10", "cifar102")), folder)  # the model file predicts
     probabilities = more.predictions()["cifar102"]["probabilities"].astype(float).tolist()
-    table = runs.table(folder)
+    table = runs.runs_table(folder)
     return {"logits": logits, "note": kept.note, "probabilities": probabilities, "table": table["run"].tolist()}
 
 
@@ -123,14 +123,14 @@ def test_a_run_of_either_stack_is_kept_listed_and_predicts_in_the_other(both, re
     for reader, folder in (("ours", "theirs"), ("theirs", "ours")):
         assert "made with TensorFlow" in read[reader]["note"]
         assert read[reader]["table"] == [SHORT.folder]
-        there = runs.read(both[folder] / SHORT.folder)
+        there = runs.read_run(both[folder] / SHORT.folder)
         assert there.metrics["cifar10_accuracy"] >= 0
         stored = there.predictions()["cifar102"]["probabilities"].astype(float)
         np.testing.assert_allclose(read[reader]["probabilities"], stored, atol=2e-3)
 
 
 def test_a_short_training_gives_the_same_numbers_in_both(both) -> None:
-    ours, theirs = (runs.read(both[name] / SHORT.folder) for name in ("ours", "theirs"))
+    ours, theirs = (runs.read_run(both[name] / SHORT.folder) for name in ("ours", "theirs"))
     assert ours.history["learning_rate"].tolist() == pytest.approx(theirs.history["learning_rate"].tolist(), rel=1e-5)
     for name in ("loss", "val_loss"):
         assert ours.history[name].tolist() == pytest.approx(theirs.history[name].tolist(), rel=LOSS_TOLERANCE)

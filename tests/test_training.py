@@ -19,18 +19,7 @@ from cifar102.cifar import ImageSet
 from cifar102.datasets import sets
 from cifar102.models import registry
 from cifar102.studies import fast_recipe, grids
-from cifar102.training import (
-    callbacks,
-    fitting,
-    initial_weights,
-    machine,
-    pipeline,
-    predict,
-    range_test,
-    runs,
-    snapshots,
-    sweeps,
-)
+from cifar102.training import callbacks, fitting, machine, pipeline, predict, range_test, runs, snapshots, sweeps
 from cifar102.training.config import TrainConfig, hash_config
 from cifar102.workspace.files import read_json, write_json
 from cifar102.workspace.folders import Workspace
@@ -179,12 +168,12 @@ def test_a_run_leaves_its_files_with_predictions_in_file_order(whole, shared):
 
 
 def test_the_table_of_runs_has_the_contracts_columns_and_is_kept_as_parquet(whole, shared):
-    table = runs.table(shared, "study")
+    table = runs.runs_table(shared, "study")
     row = table[table["arm"] == "whole"].iloc[0]
     assert list(table.columns[:13]) == list(runs.FIRST_COLUMNS)
     assert (row["run"], row["num_train"], row["epochs"]) == ("runs/study/whole/seed-0", 60, 3)
     assert row["cifar10_accuracy"] == whole.metrics["cifar10_accuracy"]
-    assert runs.write_table(shared).name == "runs.parquet"
+    assert runs.write_runs_table(shared).name == "runs.parquet"
 
 
 @pytest.mark.parametrize("is_saved", [True, False])
@@ -299,7 +288,7 @@ def test_that_each_run_traces_its_own_network_is_no_warning():
 def test_initial_weights_depend_on_the_seed_but_not_on_dropout_or_batch_norm():
     def kernels(seed, **options):
         model = registry.build("ablation_cnn", **{**SMALL, **options})
-        initial_weights.draw(model, seed)
+        fitting.draw_initial_weights(model, seed)
         return [layer.get_weights()[0] for layer in model.layers if hasattr(layer, "kernel")]
 
     plain, other = kernels(0, dropout=0.0, batch_norm=False), kernels(0, dropout=0.5, batch_norm=True)
@@ -322,7 +311,7 @@ def test_snapshots_are_taken_at_cycle_ends_and_predict_as_their_mean(workspace):
     pixels = (SETS["cifar10"]["test"].images / 255 - settings["mean"]) / settings["std"]
     outcomes = []
     for epoch in (2, 3):
-        model.set_weights(snapshots.read(run.folder / "snapshots" / f"epoch-{epoch}.npz"))
+        model.set_weights(snapshots.read_snapshots(run.folder / "snapshots" / f"epoch-{epoch}.npz"))
         outcomes.append(special.softmax(model.predict(pixels, verbose=0), axis=1))
     expected = run.predictions()["cifar10"]["probabilities"].astype(float)
     assert np.mean(outcomes, axis=0) == pytest.approx(expected, abs=2e-3)
@@ -356,7 +345,7 @@ def test_a_sweep_reports_a_failed_run_and_goes_on(whole, shared, capsys):
     assert [run.error is None for run in done] == [False, False, True]
     assert "5000" in done[0].error and "poolling" in done[1].error
     assert "(3/3)" in (printed := capsys.readouterr().out) and printed.count("FAILED") == 2
-    assert "too-many" not in set(runs.table(shared)["arm"])
+    assert "too-many" not in set(runs.runs_table(shared)["arm"])
 
 
 def test_running_out_of_memory_is_called_that(tmp_path):
@@ -391,7 +380,7 @@ def test_the_optimizers_study_starts_each_arm_from_the_checkpoints_weights(works
     missing = sweeps.sweep([configs[1]], workspace=Workspace(workspace.root / "empty"))
     assert "train that run first" in missing[0].error
     model = registry.build("ablation_cnn", **options)
-    initial_weights.copy(model, done[0].folder / "model.keras")
+    fitting.copy_weights(model, done[0].folder / "model.keras")
     expected = registry.load_model(done[0].folder / "model.keras").get_weights()
     assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), expected, strict=True))
 
@@ -497,7 +486,7 @@ def test_two_devices_give_the_numbers_of_one(whole, tmp_path):
     assert run_python(code, tmp_path / "two").wait() == 0
     config = CONFIG.replace(model_options={"filters": [4], "dense_units": 16})
     one = fitting.fit(config, tmp_path / "one")
-    two = runs.read(tmp_path / "two" / config.folder)
+    two = runs.read_run(tmp_path / "two" / config.folder)
     assert two.history["loss"].tolist() == pytest.approx(one.history["loss"].tolist(), rel=1e-4)
 
 
@@ -528,7 +517,7 @@ def test_a_dask_cluster_of_two_processes_runs_a_sweep_and_reports_the_failed_run
         done = sweeps.sweep(configs, scheduler=cluster.scheduler_address, workspace=workspace)
     assert [run.error is None for run in done] == [True, True, True, False]
     assert "9999" in done[3].error
-    assert runs.table(workspace)["seed"].tolist() == [0, 0, 1]
+    assert runs.runs_table(workspace)["seed"].tolist() == [0, 0, 1]
 
 
 def use_small_sets(tests: str) -> None:

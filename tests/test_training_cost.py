@@ -6,7 +6,7 @@ import tensorflow as tf
 from tensorflow import keras
 
 from cifar102.models import inspection, registry
-from cifar102.training import initial_weights
+from cifar102.training import fitting
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_the_step_measured_does_what_one_batch_of_fit_does():
 
     def weights_after(train) -> list[np.ndarray]:
         model = registry.build("resnet8")
-        initial_weights.draw(model, 3)
+        fitting.draw_initial_weights(model, 3)
         model.compile("sgd", keras.losses.CategoricalCrossentropy(from_logits=True), jit_compile=False)
         train(model)
         return model.get_weights()

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from cifar102.training import autoaugment, geometry
+from cifar102.training import pixels
 
 Batch = tuple[tf.Tensor, tf.Tensor]
 ARGUMENTS = {"images", "labels", "seed", "mirrored"}  # what is not an option
@@ -46,10 +46,10 @@ def flip_crop(
     mirrored = tf.random.stateless_uniform([num], seeds[0]) < (0.5 if flip else 0.0)
     shifts = tf.random.stateless_uniform([2, num], seeds[1], -pad, pad + 1, tf.int32)
     if not reflect:
-        return geometry.move(images, mirrored, shifts[0], shifts[1], GREY), labels
+        return pixels.move(images, mirrored, shifts[0], shifts[1], GREY), labels
     inside = slice(pad, pad + images.shape[1])
     wider = tf.pad(images, [[0, 0], [pad, pad], [pad, pad], [0, 0]], "REFLECT")
-    return geometry.move(wider, mirrored, shifts[0], shifts[1], GREY)[:, inside, inside], labels
+    return pixels.move(wider, mirrored, shifts[0], shifts[1], GREY)[:, inside, inside], labels
 
 
 def affine(
@@ -75,7 +75,7 @@ def affine(
     scale = tf.random.stateless_uniform([2, num], seeds[2], 1 - zoom, 1 + zoom)
     signs = tf.sign(tf.random.stateless_uniform([2, num], seeds[3], -1.0, 1.0) + 1e-9)
     scale = scale * signs if flips else scale
-    images = geometry.rotate_shear_zoom(tf.cast(images, tf.float32), angle, shear, scale[0], scale[1])
+    images = pixels.rotate_shear_zoom(tf.cast(images, tf.float32), angle, shear, scale[0], scale[1])
     shift = tf.random.stateless_uniform([num, 1, 3], seeds[4], -255.0, 255.0) * channel_shift
     lines = tf.reshape(images, [num, images.shape[1], -1]) + tf.tile(shift, [1, 1, images.shape[2]])
     return tf.reshape(tf.clip_by_value(lines, 0, 255), tf.shape(images)), labels
@@ -87,7 +87,7 @@ def cutout(images: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor, size: int = 16
     Source: DeVries & Taylor 2017, arXiv 1708.04552.
     """
     centre = tf.random.stateless_uniform([2, tf.shape(images)[0]], seed, 0, images.shape[1], tf.int32)
-    inside = geometry.box(images.shape[1], centre[0] - size // 2, centre[1] - size // 2, size, size)
+    inside = pixels.box(images.shape[1], centre[0] - size // 2, centre[1] - size // 2, size, size)
     return tf.where(inside, tf.fill(tf.shape(images), tf.cast(GREY, images.dtype)), images), labels
 
 
@@ -117,7 +117,7 @@ def cutmix(
     share = _or_whole(_beta(alpha, seeds[0]), probability, seeds[1])
     side = tf.cast(tf.sqrt(1 - share) * size, tf.int32)
     corner = tf.random.stateless_uniform([2, 1], seeds[2], 0, size, tf.int32) - side // 2
-    inside = geometry.box(size, corner[0], corner[1], side, side)
+    inside = pixels.box(size, corner[0], corner[1], side, side)
     partner = _partners(images, seeds[3])
     pasted = tf.reduce_sum(tf.cast(inside[..., 0], tf.float32)) / (size * size)
     mixed = tf.where(tf.broadcast_to(inside, tf.shape(images)), tf.gather(images, partner), images)
@@ -132,13 +132,13 @@ FUNCTIONS: dict[str, Callable[..., Batch]] = {
     "cutout": cutout,
     "mixup": mixup,
     "cutmix": cutmix,
-    "autoaugment": autoaugment.autoaugment,
-    "randaugment": autoaugment.randaugment,
+    "autoaugment": autoaugment,
+    "randaugment": randaugment,
 }
-NAMES = tuple(FUNCTIONS)
+AUGMENTATIONS = tuple(FUNCTIONS)
 
 
-def find(name: str, options: dict[str, object] | None = None) -> Callable[..., Batch]:
+def find_augmentation(name: str, options: dict[str, object] | None = None) -> Callable[..., Batch]:
     """Give the function (images, labels, seed, mirrored=None) of an augmentation, its options filled in.
 
     name: one of NAMES, or several joined by + and applied in that order: "flip_crop+cutmix", and as published
@@ -148,7 +148,7 @@ def find(name: str, options: dict[str, object] | None = None) -> Callable[..., B
     parts, options = name.split("+"), dict(options or {})
     for part in parts:
         if part not in FUNCTIONS:
-            raise ValueError(f"augmentation {part!r}: expected one of {', '.join(NAMES)}, or some joined by +")
+            raise ValueError(f"augmentation {part!r}: expected one of {', '.join(AUGMENTATIONS)}, or some joined by +")
     taken = [set(inspect.signature(FUNCTIONS[part]).parameters) - ARGUMENTS for part in parts]
     if unknown := set(options) - set().union(*taken):
         raise ValueError(f"augmentation {name!r} has no option {sorted(unknown)}; it has {sorted(set().union(*taken))}")
@@ -176,3 +176,80 @@ def _or_whole(share: tf.Tensor, probability: float, seed: tf.Tensor) -> tf.Tenso
 
 def _partners(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     return tf.argsort(tf.random.stateless_uniform([tf.shape(images)[0]], seed))
+
+
+# Cubuk et al. 2019, arXiv 1805.09501, table 7: (operation, probability, level 0-9) twice a line
+POLICY = (
+    (("Invert", 0.1, 0), ("Contrast", 0.2, 6)),
+    (("Rotate", 0.7, 2), ("TranslateX", 0.3, 9)),
+    (("Sharpness", 0.8, 1), ("Sharpness", 0.9, 3)),
+    (("ShearY", 0.5, 8), ("TranslateY", 0.7, 9)),
+    (("AutoContrast", 0.5, 0), ("Equalize", 0.9, 0)),
+    (("ShearY", 0.2, 7), ("Posterize", 0.3, 7)),
+    (("Color", 0.4, 3), ("Brightness", 0.6, 7)),
+    (("Sharpness", 0.3, 9), ("Brightness", 0.7, 9)),
+    (("Equalize", 0.6, 0), ("Equalize", 0.5, 0)),
+    (("Contrast", 0.6, 7), ("Sharpness", 0.6, 5)),
+    (("Color", 0.7, 7), ("TranslateX", 0.5, 8)),
+    (("Equalize", 0.3, 0), ("AutoContrast", 0.4, 0)),
+    (("TranslateY", 0.4, 3), ("Sharpness", 0.2, 6)),
+    (("Brightness", 0.9, 6), ("Color", 0.2, 8)),
+    (("Solarize", 0.5, 2), ("Invert", 0.0, 0)),
+    (("Equalize", 0.2, 0), ("AutoContrast", 0.6, 0)),
+    (("Equalize", 0.2, 0), ("Equalize", 0.6, 0)),
+    (("Color", 0.9, 9), ("Equalize", 0.6, 0)),
+    (("AutoContrast", 0.8, 0), ("Solarize", 0.2, 8)),
+    (("Brightness", 0.1, 3), ("Color", 0.7, 0)),
+    (("Solarize", 0.4, 5), ("AutoContrast", 0.9, 0)),
+    (("TranslateY", 0.9, 9), ("TranslateY", 0.7, 9)),
+    (("AutoContrast", 0.9, 0), ("Solarize", 0.8, 3)),
+    (("Equalize", 0.8, 0), ("Invert", 0.1, 0)),
+    (("TranslateY", 0.7, 9), ("AutoContrast", 0.9, 0)),
+)
+TOP_LEVEL = 10  # levels are 0-9 of a range cut into 10
+RAND_TOP_LEVEL = 30
+# RandAugment's 14 (arXiv 1909.13719, section 3): those of the policy and the identity, without Invert
+RAND_OPERATIONS = tuple(name for name in pixels.NAMES if name != "Invert")
+
+
+def autoaugment(images: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Apply one of the 25 pairs of operations of the published CIFAR-10 policy to each image; uint8 images.
+
+    As published it stands between two others: "flip_crop+autoaugment+cutout". Source: Cubuk et al. 2019, table 7.
+    """
+    seeds = tf.random.split(seed, 3)
+    num = tf.shape(images)[0]
+    names = [[pixels.NAMES.index(part[0]) for part in pair] for pair in POLICY]
+    operations, probabilities = tf.constant(names), tf.constant([[part[1] for part in pair] for pair in POLICY])
+    levels = tf.constant([[part[2] / TOP_LEVEL for part in pair] for pair in POLICY])
+    chosen = tf.random.stateless_uniform([num], seeds[0], 0, len(POLICY), tf.int32)
+    happens = tf.random.stateless_uniform([num, 2], seeds[1]) < tf.gather(probabilities, chosen)
+    operation = tf.where(happens, tf.gather(operations, chosen), pixels.NAMES.index("Identity"))
+    signs = _signs([num, 2], seeds[2])
+    images = pixels.as_uint8(images)
+    for k in (0, 1):
+        images = pixels.apply(images, operation[:, k], tf.gather(levels, chosen)[:, k], signs[:, k])
+    return images, labels
+
+
+def randaugment(
+    images: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor, num_operations: int = 3, level: int = 5
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Apply `num_operations` operations drawn from 14 to each image, all at one level of 0-30; uint8 images.
+
+    3 and 5 are the published choice for WRN-28-10. Source: Cubuk et al. 2019, arXiv 1909.13719, section 4.2.
+    """
+    seeds = tf.random.split(seed, 2)
+    num = tf.shape(images)[0]
+    known = tf.constant([pixels.NAMES.index(name) for name in RAND_OPERATIONS])
+    drawn = tf.random.stateless_uniform([num, num_operations], seeds[0], 0, len(RAND_OPERATIONS), tf.int32)
+    operation, signs = tf.gather(known, drawn), _signs([num, num_operations], seeds[1])
+    levels = tf.fill([num], level / RAND_TOP_LEVEL)
+    images = pixels.as_uint8(images)
+    for k in range(num_operations):
+        images = pixels.apply(images, operation[:, k], levels, signs[:, k])
+    return images, labels
+
+
+def _signs(shape: list, seed: tf.Tensor) -> tf.Tensor:
+    return tf.where(tf.random.stateless_uniform(shape, seed) < 0.5, -1.0, 1.0)

@@ -1,4 +1,4 @@
-"""What lets a killed run go on from its last finished epoch and end with the numbers of an unbroken one."""
+"""Callbacks of a training: its printed lines, and what lets a killed run go on and end like an unbroken one."""
 
 import hashlib
 import json
@@ -12,6 +12,92 @@ import tensorflow as tf
 from tensorflow import keras
 
 from cifar102.workspace.files import read_json, write_json
+from cifar102.workspace.wording import duration
+
+
+def last_rate(optimizer: keras.optimizers.Optimizer) -> float:
+    """The learning rate that the last step took.
+
+    Asked for its `learning_rate`, Keras 2 gives that of the last step, Keras 3 that of the next one, and a legacy
+    optimizer the schedule itself.
+    """
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)  # below the loss scaling of mixed_float16
+    rate = getattr(optimizer, "_learning_rate", None)
+    rate = optimizer.learning_rate if rate is None else rate
+    return float(tf.convert_to_tensor(rate(optimizer.iterations - 1) if callable(rate) else rate))
+
+
+class EpochLines(keras.callbacks.Callback):
+    """Prints each epoch's numbers, images a second and the time left; adds the learning rate to the logs.
+
+    Stands first among the callbacks, so that the others see `learning_rate`; prints when the next epoch starts or
+    training ends, after validation. images_per_epoch: how many training images an epoch shows.
+    """
+
+    def __init__(self, name: str, epochs: int, images_per_epoch: int) -> None:
+        super().__init__()
+        self.name, self.epochs, self.images_per_epoch = name, epochs, images_per_epoch
+        self.durations: list[float] = []
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        self.started = time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        logs["learning_rate"] = last_rate(self.model.optimizer)
+        self.durations.append(time.perf_counter() - self.started)
+        # The first epoch holds the tracing; later ones tell the pace better.
+        steady = self.durations[1:] or self.durations
+        pace = sum(steady) / len(steady)
+        names = {"loss": "loss", "accuracy": "acc", "val_loss": "val_loss", "val_accuracy": "val_acc"}
+        numbers = " ".join(f"{short} {logs[long]:.4f}" for long, short in names.items() if long in logs)
+        rest = self.epochs - epoch - 1
+        tail = f"{self.images_per_epoch / pace:.0f} images/s, {duration(pace * rest)} left"
+        print(f"[{self.name}] epoch {epoch + 1}/{self.epochs} {numbers} {tail}", flush=True)
+
+    @property
+    def images_per_second(self) -> float | None:
+        """Training images a second over the epochs after the first (which traces), validation included."""
+        steady = self.durations[1:] or self.durations
+        return self.images_per_epoch * len(steady) / sum(steady) if steady else None
+
+
+LOOKAHEAD_EVERY = 5  # steps
+
+
+class Lookahead(keras.callbacks.Callback):
+    """Every EVERY steps of an epoch, and at its end, moves the average towards the weights and the weights onto it.
+
+    decay: 0-1, of the average per step at the end of training; it grows with the cube of the share of steps done, so
+    that the average follows the weights at first and is a mean over the last steps at the end. Batch norm's moving
+    statistics take part. Weights and average are one at the end of every epoch, so a resumed run needs no more than
+    the weights. Source: Jordan 2024, arXiv 2404.00498, section 3.4, after Zhang et al. 2019, arXiv 1907.08610.
+    """
+
+    def __init__(self, decay: float) -> None:
+        super().__init__()
+        self.decay = decay
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        variables = [weight if isinstance(weight, tf.Variable) else weight.value for weight in self.model.weights]
+        self.weights = [variable for variable in variables if variable.dtype.is_floating]
+        self.average = [tf.Variable(weight) for weight in self.weights]
+        self._blend = tf.function(self._move)  # traced for this model's variables
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        done, steps = batch + 1, self.params["steps"]
+        if done % LOOKAHEAD_EVERY and done < steps:
+            return
+        share_done = (self.epoch * steps + done) / (self.params["epochs"] * steps)
+        since = done % LOOKAHEAD_EVERY or LOOKAHEAD_EVERY  # steps after the last move
+        self._blend(tf.constant(1 - self.decay**since * share_done**3, tf.float32))
+
+    def _move(self, share: tf.Tensor) -> None:
+        for average, weight in zip(self.average, self.weights, strict=True):
+            average.assign_add(tf.cast(share, weight.dtype) * (weight - average))
+            weight.assign(average)
 
 
 def derive_seed(*parts: object) -> int:

@@ -55,7 +55,7 @@ class TrainConfig:
     stay). patience: epochs without a better val_accuracy before stopping, the best weights are restored then (None: no
     early stopping).
     ema_momentum: keep a moving average of the weights and end with it (None: none). lookahead: draw the weights back
-    to their moving average every few steps, by this decay (lookahead.Lookahead; None: no). test_views: whose
+    to their moving average every few steps, by this decay (callbacks.Lookahead; None: no). test_views: whose
     predictions are averaged (image_views; training and validation during it see one). num_snapshots: weights kept at
     the ends of the last cycles; the predictions are then those of their ensemble. evaluate_on: data sets whose test
     part the run predicts. start_from: run folder, relative to the workspace, whose model.keras holds the first weights.

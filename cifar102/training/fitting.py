@@ -4,32 +4,59 @@ import contextlib
 import shutil
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 from tensorflow import keras
 
 from cifar102.datasets import sets
-from cifar102.models import networks, registry
-from cifar102.training import (
-    callbacks,
-    initial_weights,
-    lookahead,
-    machine,
-    optimizers,
-    predict,
-    progress,
-    runs,
-    schedules,
-    snapshots,
-)
+from cifar102.models import layers, networks, registry
+from cifar102.training import callbacks, machine, optimizers, predict, runs, snapshots
 from cifar102.training import data as training_data
+from cifar102.training.callbacks import derive_seed
 from cifar102.training.config import TrainConfig, hash_config
 from cifar102.training.data import Load, TrainingData
 from cifar102.training.runs import Run
 from cifar102.workspace import files
 from cifar102.workspace.files import plain, read_json, write_json
 from cifar102.workspace.folders import Workspace
+
+
+def draw_initial_weights(model: keras.Model, seed: int) -> None:
+    """Draw every trainable kernel anew, by its own initializer with a seed of (seed, shape, how-manieth such shape).
+
+    Without this a dropout layer, which takes a seed of its own when built, would change all weights after it, and
+    arms with and without it would not be a pair. Biases and normalisation start from constants. Dropout layers get
+    seeds of (seed, how-manieth): the next number of Python's generator is another one in Keras 3 than in Keras 2.
+    """
+    dropouts = [layer for layer in model._flatten_layers() if isinstance(layer, layers.CountedDropout)]
+    for position, layer in enumerate(dropouts):
+        layer.seed = derive_seed("dropout", seed, position)
+    seen: Counter = Counter()
+    for layer in model._flatten_layers():
+        kernel, initializer = getattr(layer, "kernel", None), getattr(layer, "kernel_initializer", None)
+        if kernel is None or initializer is None or not layer.trainable:
+            continue
+        settings = initializer.get_config()
+        if "seed" not in settings:
+            continue
+        shape = tuple(int(size) for size in kernel.shape)
+        settings["seed"] = derive_seed("weights", seed, shape, seen[shape])
+        seen[shape] += 1
+        kernel.assign(type(initializer).from_config(settings)(shape))
+
+
+def copy_weights(model: keras.Model, path: Path) -> None:
+    """Give the model the weights of a saved model; ValueError where the two are not the same architecture."""
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"start_from: {path} does not exist; train that run first")
+    weights = registry.load_model(path).get_weights()
+    shapes, wanted = [weight.shape for weight in weights], [weight.shape for weight in model.get_weights()]
+    if shapes != wanted:
+        raise ValueError(f"start_from: {path} has weights of shapes {shapes}, the model needs {wanted}")
+    model.set_weights(weights)
+
 
 # Keras's seeds and precision are global: threads of one process (Dask workers) take turns.
 ONE_AT_A_TIME = threading.Lock()
@@ -104,8 +131,8 @@ def _train(config: TrainConfig, workspace: Workspace, data: TrainingData, hashes
         print(
             f"[{config.name}] goes on after epoch {first_epoch}: the process before was killed or stopped", flush=True
         )
-    runs.start(config, folder, {**hashes, "machine": machine.record()}, first_epoch)
-    lines = progress.EpochLines(config.name, config.epochs, len(data.train_rows))
+    runs.start_run(config, folder, {**hashes, "machine": machine.record()}, first_epoch)
+    lines = callbacks.EpochLines(config.name, config.epochs, len(data.train_rows))
     if not state["stopped"]:
         last = [callback for callback in (*_extras(config, folder), stopper) if callback]
         table = keras.callbacks.CSVLogger(str(folder / "history.csv"), append=True)
@@ -125,15 +152,17 @@ def _train(config: TrainConfig, workspace: Workspace, data: TrainingData, hashes
 def build_model(config: TrainConfig, workspace: Workspace, data: TrainingData) -> keras.Model:
     """The compiled model of a config with its first weights: drawn by the seed, or those of `start_from`."""
     model = registry.build(config.model, data.num_classes, **config.model_options)
-    initial_weights.draw(model, config.seed)
+    draw_initial_weights(model, config.seed)
     if config.model == "fast_cnn":
         networks.prepare_fast_cnn(model, data.normalization.apply(data.images[data.train_rows[:5000]]))
     if config.start_from:
-        initial_weights.copy(model, workspace.root / config.start_from / "model.keras")
+        copy_weights(model, workspace.root / config.start_from / "model.keras")
     steps = training_data.num_steps(config, data)
-    rate = schedules.build(config.schedule, config.learning_rate, steps, config.epochs, config.schedule_options)
+    rate = optimizers.build_schedule(
+        config.schedule, config.learning_rate, steps, config.epochs, config.schedule_options
+    )
     model.compile(
-        optimizers.build(config, rate),
+        optimizers.build_optimizer(config, rate),
         keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=config.label_smoothing),
         metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
         jit_compile=False,  # Keras 3 would compile by XLA, which is slower on a processor, and Keras 2 would not
@@ -158,13 +187,13 @@ def _extras(config: TrainConfig, folder: Path) -> Iterator[keras.callbacks.Callb
     if epochs := snapshots.epochs_of(config):
         yield snapshots.Snapshots(folder / "snapshots", epochs)
     if config.lookahead is not None:
-        yield lookahead.Lookahead(config.lookahead)
+        yield callbacks.Lookahead(config.lookahead)
     if config.tensorboard:
         yield keras.callbacks.TensorBoard(str(folder / "tensorboard"), write_graph=False)
 
 
 def _train_estimator(config: TrainConfig, folder: Path, data: TrainingData, hashes: dict) -> Run:
-    runs.start(config, folder, {**hashes, "machine": machine.record()}, 0)
+    runs.start_run(config, folder, {**hashes, "machine": machine.record()}, 0)
     started, processor_started = time.perf_counter(), time.process_time()
     estimator = registry.build(config.model, data.num_classes, **{"seed": config.seed, **config.model_options})
     estimator.fit(data.train_images, data.train_labels)
@@ -179,7 +208,7 @@ def _finish(config: TrainConfig, folder: Path, data: TrainingData, model: object
     parts: dict = {}
     if config.num_snapshots:
         steps = training_data.num_steps(config, data)
-        probabilities, parts = snapshots.measure(
+        probabilities, parts = snapshots.measure_snapshots(
             model, folder, config, data, lambda: training_data.training_batches(config, data).take(steps)
         )
     else:

@@ -1,12 +1,13 @@
 """Data into a model: normalisation, and training and evaluation batches as tf.data data sets."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import tensorflow as tf
 
-from cifar102.cifar import check_images, check_labels
+from cifar102.cifar import CLASS_NAMES, ImageSet, check_images, check_labels
 from cifar102.models import addons  # noqa: F401  (switches oneDNN on)
 from cifar102.training import augmentation as augmentations
 
@@ -98,7 +99,7 @@ def training_batches(
     """
     check_images(images, "training images")
     steps = steps_per_epoch(len(images), batch_size, drop_remainder)
-    augment = augmentations.find(augmentation, augmentation_options)
+    augment = augmentations.find_augmentation(augmentation, augmentation_options)
     with tf.device("CPU"):
         pixels, targets = tf.constant(images), tf.constant(_targets(labels, len(images), num_classes))
         mirrored_first = tf.random.stateless_uniform([len(images)], [seed, MIRRORED]) < 0.5
@@ -159,3 +160,22 @@ def _per_image(x: tf.Tensor) -> tf.Tensor:
     deviation = tf.sqrt(tf.reduce_mean(tf.square(centred), axis=1, keepdims=True))
     # as in tf.image: an image of one colour is divided by the least deviation a grey step could give
     return centred / tf.maximum(deviation, 1 / math.sqrt(x.shape[1]))
+
+
+def augmented_images(
+    images: ImageSet, augmentations: Sequence[str], count: int = 10, seed: int = 0
+) -> dict[str, np.ndarray]:
+    """The same images under each augmentation: its name -> uint8 (count, 32, 32, 3), in one order for all.
+
+    images: the first image of each class is taken, up to `count`. Pixels are those that enter the network, before
+    normalization.
+    """
+    firsts = [int(np.flatnonzero(images.labels == label)[0]) for label in range(len(CLASS_NAMES))][:count]
+    picked, labels = images.images[firsts], images.labels[firsts]
+    unit = fit_normalization("unit", picked)
+    found = {}
+    for name in augmentations:
+        batches = training_batches(picked, labels, len(CLASS_NAMES), len(firsts), unit, augmentation=name, seed=seed)
+        pixels, _ = next(iter(batches))
+        found[name] = np.clip(np.round(pixels.numpy() * 255), 0, 255).astype(np.uint8)
+    return found

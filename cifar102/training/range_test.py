@@ -74,7 +74,7 @@ def smooth(losses: list[float]) -> np.ndarray:
     return np.array(found)
 
 
-def propose(table: pd.DataFrame) -> tuple[float, float]:
+def propose_rate(table: pd.DataFrame) -> tuple[float, float]:
     """A range of rates from a test's table: (lowest rate that clearly learns, a third of the rate of the lowest loss).
 
     The lower end is where the smoothed loss has for good fallen by a tenth of all that it falls. Where the loss never

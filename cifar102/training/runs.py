@@ -67,7 +67,7 @@ class Run:
             return found
 
 
-def read(folder: Path) -> Run:
+def read_run(folder: Path) -> Run:
     """The run in a folder with a config.json."""
     folder = Path(folder)
     if not (folder / "config.json").is_file():
@@ -83,26 +83,26 @@ def read(folder: Path) -> Run:
     return Run(config, folder, read_json(error)["error"] if error.is_file() else None)
 
 
-def start(config: TrainConfig, folder: Path, about: dict, first_epoch: int) -> None:
+def start_run(config: TrainConfig, folder: Path, about: dict, first_epoch: int) -> None:
     """Make the run folder ready: config.json with `about` (hashes, machine), history of the finished epochs only."""
     truncate_history(folder, first_epoch)
     (folder / "error.json").unlink(missing_ok=True)
     write_json(folder / "config.json", {"config": config.to_dict(), **about})
 
 
-def find(workspace: Workspace | str | Path, study: str | None = None) -> list[Run]:
+def find_runs(workspace: Workspace | str | Path, study: str | None = None) -> list[Run]:
     """All finished runs of a workspace, or of one study, by folder name."""
     pattern = f"{study or '*'}/*/seed-*/metrics.json"
-    return [read(path.parent) for path in sorted(Workspace(workspace).runs.glob(pattern))]
+    return [read_run(path.parent) for path in sorted(Workspace(workspace).runs.glob(pattern))]
 
 
-def table(workspace: Workspace | str | Path, study: str | None = None) -> pd.DataFrame:
+def runs_table(workspace: Workspace | str | Path, study: str | None = None) -> pd.DataFrame:
     """One row per finished run: the columns of runs.parquet, sorted by study, arm and seed.
 
     Accuracies are 0-1; a set that a run was not evaluated on is NaN; `run` is the folder relative to the workspace.
     """
     workspace = Workspace(workspace)
-    rows = [_row(run, workspace) for run in find(workspace, study)]
+    rows = [_row(run, workspace) for run in find_runs(workspace, study)]
     columns = {name: None for row in rows for name in row}
     accuracies = [name for name in columns if name.endswith("_accuracy") and name not in FIRST_COLUMNS]
     order = [*FIRST_COLUMNS, *sorted(accuracies), *LAST_COLUMNS]
@@ -111,7 +111,7 @@ def table(workspace: Workspace | str | Path, study: str | None = None) -> pd.Dat
     return log.sort_values(["study", "arm", "seed"], ignore_index=True)
 
 
-def write_table(workspace: Workspace | str | Path) -> Path:
+def write_runs_table(workspace: Workspace | str | Path) -> Path:
     """Write the table of all finished runs to <workspace>/runs.parquet, atomically.
 
     Notebooks that run side by side take turns, from looking for runs to the last byte: else the one that looked first
@@ -119,7 +119,7 @@ def write_table(workspace: Workspace | str | Path) -> Path:
     """
     workspace = Workspace(workspace)
     with files.locked(workspace.runs / ".table.lock", LOCK_SECONDS):
-        return files.write_table(workspace.root / "runs.parquet", table(workspace))
+        return files.write_table(workspace.root / "runs.parquet", runs_table(workspace))
 
 
 def _row(run: Run, workspace: Workspace) -> dict:

@@ -8,7 +8,7 @@ import pandas as pd
 import tensorflow as tf
 from tensorflow import keras
 
-from cifar102.training import predict, schedules
+from cifar102.training import optimizers, predict
 from cifar102.training.config import TrainConfig
 from cifar102.training.data import TrainingData
 from cifar102.training.runs import Run
@@ -24,7 +24,7 @@ class Snapshots(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         if epoch + 1 in self.epochs:
-            write(self.folder / f"epoch-{epoch + 1}.npz", self.model.get_weights())
+            write_snapshots(self.folder / f"epoch-{epoch + 1}.npz", self.model.get_weights())
 
 
 def epochs_of(config: TrainConfig) -> list[int]:
@@ -34,7 +34,7 @@ def epochs_of(config: TrainConfig) -> list[int]:
     """
     if not config.num_snapshots:
         return []
-    ends = schedules.cycle_ends(config.schedule, config.epochs, config.schedule_options)
+    ends = optimizers.cycle_ends(config.schedule, config.epochs, config.schedule_options)
     if len(ends) < config.num_snapshots:
         raise ValueError(
             f"num_snapshots {config.num_snapshots}: {config.schedule} ends only {len(ends)} cycles in {config.epochs} "
@@ -43,19 +43,19 @@ def epochs_of(config: TrainConfig) -> list[int]:
     return ends[-config.num_snapshots :]
 
 
-def write(path: Path, weights: list[np.ndarray]) -> None:
+def write_snapshots(path: Path, weights: list[np.ndarray]) -> None:
     """Write a model's weights as numbered arrays, atomically."""
     with replacing(path) as temporary, temporary.open("wb") as file:
         np.savez(file, *weights)
 
 
-def read(path: Path) -> list[np.ndarray]:
+def read_snapshots(path: Path) -> list[np.ndarray]:
     """The weights of a snapshot, in the model's order."""
     with np.load(path, allow_pickle=False) as arrays:
         return [arrays[f"arr_{i}"] for i in range(len(arrays.files))]
 
 
-def measure(
+def measure_snapshots(
     model: keras.Model, folder: Path, config: TrainConfig, data: TrainingData, batches: Callable[[], tf.data.Dataset]
 ) -> tuple[dict[str, np.ndarray], dict]:
     """Probabilities of the ensemble (mean softmax of the snapshots), and the accuracies of its parts.
@@ -66,7 +66,7 @@ def measure(
     """
     own = model.get_weights()
     epochs = epochs_of(config)
-    members = [read(folder / "snapshots" / f"epoch-{epoch}.npz") for epoch in epochs]
+    members = [read_snapshots(folder / "snapshots" / f"epoch-{epoch}.npz") for epoch in epochs]
     outcomes = []
     for weights in members:
         model.set_weights(weights)

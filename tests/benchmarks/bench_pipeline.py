@@ -16,7 +16,7 @@ from cifar102.training import augmentation, pipeline
 NUM_IMAGES = 12_800
 SECONDS = 0.7  # a measurement; the rates are medians of ROUNDS of them, steps and pipelines in turn
 ROUNDS = 3
-NAMES = [name for name in augmentation.NAMES if name != "none"]
+NAMES = [name for name in augmentation.AUGMENTATIONS if name != "none"]
 CHAINS = ["flip_crop+cutmix", "flip_crop+autoaugment+cutout"]  # as the published trainings have them
 OWN = {"fast_recipe": (fast_recipe.FIELDS["augmentation"], fast_recipe.FIELDS["augmentation_options"])}
 TIMED = {name: (name, {}) for name in (*NAMES, *CHAINS)} | OWN | {"none": ("none", {})}  # in rows -> name, options

@@ -512,10 +512,15 @@ def networks() -> list[Case]:
             "no such model file",
             FileNotFoundError,
         ),
-        option("augmentation: misspelt", lambda: augmentation.find("cutmux"), "'cutmux'", "expected one of"),
-        option("augmentation: nothing", lambda: augmentation.find(""), "''", "expected one of"),
         option(
-            "augmentation: an unknown option", lambda: augmentation.find("cutout", {"sise": 3}), r"\['sise'\]", "it has"
+            "augmentation: misspelt", lambda: augmentation.find_augmentation("cutmux"), "'cutmux'", "expected one of"
+        ),
+        option("augmentation: nothing", lambda: augmentation.find_augmentation(""), "''", "expected one of"),
+        option(
+            "augmentation: an unknown option",
+            lambda: augmentation.find_augmentation("cutout", {"sise": 3}),
+            r"\['sise'\]",
+            "it has",
         ),
         option("normalization: misspelt", lambda: pipeline.Normalization("unitt"), "'unitt'", "expected one of"),
         option(

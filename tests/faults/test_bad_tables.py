@@ -506,7 +506,7 @@ def run_folder(name: str, file: str, content: object, read, found: str, expected
         words = content if isinstance(content, str | bytes) else json.dumps(content)
         return write_bytes(folder / file, words.encode() if isinstance(words, str) else words)
 
-    return Case(f"run: {name}", spoil, lambda path: read(runs.read(path.parent)), found, expected, error)
+    return Case(f"run: {name}", spoil, lambda path: read(runs.read_run(path.parent)), found, expected, error)
 
 
 RUNS = [
@@ -518,7 +518,7 @@ RUNS = [
     run_folder("metrics cut off", "metrics.json", "{", lambda run: run.metrics, "Expecting", "JSON"),
     run_folder("a history of other columns", "history.csv", "a,b\n", lambda run: run.history, "epoch", "missing"),
     run_folder("a history of nothing", "history.csv", "", lambda run: run.history, "No columns", "not readable"),
-    Case("run: no config", lambda f: f, runs.read, "no config.json", "training run", FileNotFoundError),
+    Case("run: no config", lambda f: f, runs.read_run, "no config.json", "training run", FileNotFoundError),
     Case(
         "summary: a list",
         lambda f: write_json(f / "results" / "summary.json", [1]),

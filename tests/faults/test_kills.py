@@ -249,7 +249,7 @@ def test_a_sweep_whose_worker_and_then_itself_are_killed_ends_like_one_in_this_p
         folder = SWEPT.replace(seed=seed).folder
         wrong, compared = demo_runs.differences(here.root / folder, spread.root / folder)
         assert [name for name in wrong if not name.startswith("checkpoint/")] == []
-        assert runs.read(spread.root / folder).is_finished
+        assert runs.read_run(spread.root / folder).is_finished
         counts["bytes_compared"] += compared
     counts["kills_survived"] += 2
 
