@@ -50,9 +50,9 @@ def lab(options: argparse.Namespace) -> int:
 
 def review(options: argparse.Namespace) -> int:
     """Open the labelling and review pages in the browser."""
-    from cifar102.review import start
+    from cifar102.review import server
 
-    return start.main(options.extra)
+    return server.main(options.extra)
 
 
 def figures(options: argparse.Namespace) -> int:
