@@ -18,7 +18,7 @@ from scipy import special
 from cifar102.cifar import ImageSet
 from cifar102.datasets import sets
 from cifar102.models import registry
-from cifar102.studies import fast_recipe, grids
+from cifar102.studies import arms, baselines
 from cifar102.training import callbacks, fitting, machine, pipeline, predict, range_test, runs, snapshots, sweeps
 from cifar102.training.config import TrainConfig, hash_config
 from cifar102.workspace.files import read_json, write_json
@@ -202,7 +202,7 @@ def test_a_run_killed_after_its_last_epoch_still_tells_its_speed(whole, workspac
 def test_the_fast_recipe_is_resumed_too_and_averages_the_views_of_test_images(workspace, own):
     rates = {"kernel_rate": 0.05, "learning_rate": 0.02, "norm_batches": 6}  # of 10 images a batch
     changes = {"batch_size": 10, "model_options": {"filters": [4, 8, 8]}, **rates, **own}
-    config = fast_recipe.config(3, num_train=60, **changes)
+    config = baselines.fast_config(3, num_train=60, **changes)
     assert (config.test_views, config.dataset) == ("mirror_shift", "cifar10")
     straight = fitting.fit(config, workspace)
     other = Workspace(workspace.root / "broken")
@@ -221,7 +221,7 @@ def test_the_fast_recipe_is_resumed_too_and_averages_the_views_of_test_images(wo
 
 def test_norm_batches_take_batch_norms_statistics_anew_and_leave_the_other_weights(workspace):
     options = {"model_options": {"filters": [4, 8, 8]}, "num_train": 60, "precision": "float32"}
-    config = fast_recipe.config(1, batch_size=10, **options)
+    config = baselines.fast_config(1, batch_size=10, **options)
     kept, anew = (fitting.fit(config.replace(arm=f"norm-{count}", norm_batches=count), workspace) for count in (0, 60))
     model, other = (registry.load_model(run.folder / "model.keras") for run in (kept, anew))
     for layer, same in zip(model.layers, other.layers, strict=True):
@@ -371,7 +371,7 @@ def test_a_sweep_refuses_two_runs_of_one_folder():
 
 def test_the_optimizers_study_starts_each_arm_from_the_checkpoints_weights(workspace, capsys):
     options = {"filters": [4], "dense_units": 8}
-    configs = grids.configs(
+    configs = arms.study_configs(
         "optimizers", seeds=[0], num_train=20, num_validation=20, epochs=1, batch_size=20, dataset="cifar10",
         num_arms=1, model_options=options,
     )  # fmt: skip

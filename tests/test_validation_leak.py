@@ -5,7 +5,7 @@ import pytest
 
 from cifar102.cifar import ImageSet
 from cifar102.datasets import sets as datasets
-from cifar102.studies import validation_leak
+from cifar102.studies import baselines
 from cifar102.training import fitting
 from cifar102.training.config import TrainConfig
 from cifar102.workspace.folders import Workspace
@@ -33,7 +33,7 @@ def noise(monkeypatch, rng) -> None:
 
 def test_a_network_that_memorised_noise_looks_good_on_the_leaked_split_alone(noise, workspace: Workspace) -> None:
     run = fitting.fit(CONFIG, workspace)
-    row = validation_leak.leak_table([run], workspace).iloc[0]
+    row = baselines.leak_table([run], workspace).iloc[0]
     assert row["honest"] == run.metrics["validation_accuracy"] < 0.4 and row["train"] > 0.9
     assert row["leaked"] > 0.7 and 0.6 < row["trained_on"] < 0.95
     assert abs(row["leaked"] - (row["trained_on"] * row["train"] + (1 - row["trained_on"]) * row["honest"])) < 0.15
@@ -44,6 +44,6 @@ def test_a_network_that_memorised_noise_looks_good_on_the_leaked_split_alone(noi
 def test_a_run_on_a_subset_is_refused_and_one_without_a_stored_model_left_out(noise, workspace: Workspace) -> None:
     run = fitting.fit(CONFIG.replace(num_train=100, epochs=1, arm="subset"), workspace)
     with pytest.raises(ValueError, match="train on different rows"):
-        validation_leak.leak_table([run], workspace)
+        baselines.leak_table([run], workspace)
     (run.folder / "model.keras").unlink()
-    assert validation_leak.leak_table([run], workspace).empty
+    assert baselines.leak_table([run], workspace).empty

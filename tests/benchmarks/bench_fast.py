@@ -20,7 +20,7 @@ import numpy as np
 
 from cifar102 import cifar
 from cifar102.commands import benchmarks as common
-from cifar102.studies import fast_recipe
+from cifar102.studies import baselines
 from cifar102.training import fitting, machine
 from cifar102.workspace.folders import Workspace
 
@@ -90,12 +90,12 @@ def _run(*command: object) -> dict[str, object]:
     return json.loads(last)
 
 
-def train(arrays: str, seed: int, epochs: int = fast_recipe.EPOCHS) -> dict[str, object]:
+def train(arrays: str, seed: int, epochs: int = baselines.FAST_EPOCHS) -> dict[str, object]:
     """Train and test fast_cnn, in a workspace that is then thrown away."""
     with np.load(arrays, allow_pickle=False) as parts:
         of = {part: [parts[f"{part}_{name}"] for name in ("images", "labels")] for part in ("train", "test")}
     sets = {part: cifar.ImageSet(*arrays) for part, arrays in of.items()}
-    config = fast_recipe.config(epochs, seed)
+    config = baselines.fast_config(epochs, seed)
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
         run = fitting.fit_loaded(config, Workspace(folder), lambda name: sets)

@@ -10,7 +10,7 @@ from tensorflow import keras
 
 from cifar102.commands import bench_worker
 from cifar102.models import inspection, registry
-from cifar102.studies import fast_recipe
+from cifar102.studies import baselines
 from cifar102.training import augmentation, pipeline
 
 NUM_IMAGES = 12_800
@@ -18,7 +18,7 @@ SECONDS = 0.7  # a measurement; the rates are medians of ROUNDS of them, steps a
 ROUNDS = 3
 NAMES = [name for name in augmentation.AUGMENTATIONS if name != "none"]
 CHAINS = ["flip_crop+cutmix", "flip_crop+autoaugment+cutout"]  # as the published trainings have them
-OWN = {"fast_recipe": (fast_recipe.FIELDS["augmentation"], fast_recipe.FIELDS["augmentation_options"])}
+OWN = {"fast_recipe": (baselines.FAST_FIELDS["augmentation"], baselines.FAST_FIELDS["augmentation_options"])}
 TIMED = {name: (name, {}) for name in (*NAMES, *CHAINS)} | OWN | {"none": ("none", {})}  # in rows -> name, options
 
 

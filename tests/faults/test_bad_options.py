@@ -18,7 +18,7 @@ from cifar102.annotations import votes
 from cifar102.datasets import downloads, pools, splits
 from cifar102.dedup import exact_copies, neighbours, pair_table, similarity
 from cifar102.sampling import draws, group_split, quotas
-from cifar102.studies import grids
+from cifar102.studies import arms
 from cifar102.training import config as train_config
 from cifar102.training.config import TrainConfig
 from cifar102.workflow import runner
@@ -203,7 +203,7 @@ CONFIGS = [
     option("config: an unknown field", lambda: TrainConfig.from_dict({"epoch": 3}), "'epoch'", "it has .*'epochs'"),
     option(
         "study: unknown",
-        lambda: grids.configs("poolin", seeds=(0,), num_train=9, num_validation=1, epochs=1),
+        lambda: arms.study_configs("poolin", seeds=(0,), num_train=9, num_validation=1, epochs=1),
         "'poolin'",
         "none of",
     ),
