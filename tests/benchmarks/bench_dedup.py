@@ -19,7 +19,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from cifar102 import cifar
-from cifar102.commands import machine_speed
+from cifar102.commands import benchmarks as machine_speed
 from cifar102.dedup import exact_copies, kernels, neighbours, similarity
 
 NUM_QUERIES, NUM_REFERENCES, NUM_CANDIDATES = 10_000, 50_000, 466_009
