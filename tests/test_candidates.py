@@ -33,9 +33,9 @@ def test_keywords_are_counted_by_class_then_frequency_then_name(rng: np.random.G
 
 def test_a_decided_keyword_keeps_one_class_and_an_undecided_one_is_an_error(rng: np.random.Generator) -> None:
     twice = candidates.keyword_table([image_set(rng, [("cruiser", 1), ("cruiser", 8)])])
-    assert candidates.decide(twice)["class_name"].tolist() == ["ship"]
+    assert candidates.decide_keywords(twice)["class_name"].tolist() == ["ship"]
     with pytest.raises(ValueError, match=r"\['bat'\] stand in two classes"):
-        candidates.decide(candidates.keyword_table([image_set(rng, [("bat", 2), ("bat", 3)])]))
+        candidates.decide_keywords(candidates.keyword_table([image_set(rng, [("bat", 2), ("bat", 3)])]))
 
 
 def test_every_record_of_a_keyword_is_a_candidate_with_its_own_picture(
@@ -49,7 +49,7 @@ def test_every_record_of_a_keyword_is_a_candidate_with_its_own_picture(
         {"keyword": ["elk", "airbus", "moose"], "class_name": ["deer", "airplane", "deer"], "label": [4, 0, 4]}
     )
     with TinyImages(tmp_path) as tiny:
-        found, missing = candidates.extract(tiny, table)
+        found, missing = candidates.extract_candidates(tiny, table)
         np.testing.assert_array_equal(tiny.images(found["tiny_index"]), images[order[found["tiny_index"]]])
     assert found["keyword"].tolist() == ["airbus", "airbus", "elk", "elk"]
     assert found["filename"].tolist() == [names[row] for row in order[found["tiny_index"]]]
@@ -59,7 +59,7 @@ def test_every_record_of_a_keyword_is_a_candidate_with_its_own_picture(
 def test_an_image_is_unreached_when_its_keyword_is_of_another_class_or_none() -> None:
     keywords = pd.DataFrame({"keyword": ["elk", "cruiser"], "label": [4, 8]})
     truth = pd.DataFrame({"keyword": ["elk", "cruiser", "bat", "bus"], "true_label": [4, 1, 2, -1]})
-    found = candidates.unreached(truth, keywords).set_index("class_name")
+    found = candidates.unreached_images(truth, keywords).set_index("class_name")
     assert found.loc[["deer", "automobile", "bird", "ship"], "unreached"].tolist() == [0, 1, 1, 0]
     assert found["images"].sum() == 3
 

@@ -139,7 +139,7 @@ def test_the_placebo_pool_is_cifar_under_its_real_names(real_data: Path, tmp_pat
     new = truth[truth["origin"] == "new"]
     per_class = np.bincount(new["true_label"], minlength=10)
     assert (per_class.min(), per_class.max(), per_class.sum()) == (1958, 2046, 20_000)
-    found, missing = candidates.extract(tiny, pools.class_keywords(workspace))
+    found, missing = candidates.extract_candidates(tiny, pools.class_keywords(workspace))
     origin = truth["origin"].to_numpy()[found["tiny_index"]]
     assert len(missing) == 0 and np.char.startswith(origin.astype(str), "cifar100").sum() == 1034
     rows = new.sample(200, random_state=0)

@@ -139,7 +139,7 @@ def pool_truth(workspace: Workspace) -> pd.DataFrame | None:
 def class_keywords(workspace: Workspace) -> pd.DataFrame:
     """The keyword table of the workspace's own CIFAR-10, each keyword in one class."""
     reference = cifar.load_cifar10(workspace.raw / "cifar-10-batches-py")
-    return candidates.decide(candidates.keyword_table([reference["train"], reference["test"]]))
+    return candidates.decide_keywords(candidates.keyword_table([reference["train"], reference["test"]]))
 
 
 def _cifar(data: Path | None) -> Path:
@@ -156,7 +156,7 @@ def _write_votes(workspace: Workspace, truth: pd.DataFrame, verdicts: Callable) 
     path = workspace.labels / "votes.jsonl"
     if path.exists():
         return
-    found, _ = candidates.extract(TinyImages(workspace.raw), class_keywords(workspace))
+    found, _ = candidates.extract_candidates(TinyImages(workspace.raw), class_keywords(workspace))
     true_labels = truth["true_label"].to_numpy(np.int64)[found["tiny_index"]]
     votes = verdicts(found, true_labels)
     write_text(path, "".join(json.dumps(row) + "\n" for row in votes.to_dict("records")))

@@ -26,7 +26,7 @@ def keyword_table(sets: list[ImageSet]) -> pd.DataFrame:
     return counts[["keyword", "class_name", "label", "count"]]
 
 
-def decide(keywords: pd.DataFrame) -> pd.DataFrame:
+def decide_keywords(keywords: pd.DataFrame) -> pd.DataFrame:
     """Keep one class for each keyword that stands in two: the one that the decision table gives its images to.
 
     Raises ValueError naming the keywords that stand in two classes and are not decided.
@@ -42,7 +42,7 @@ def decide(keywords: pd.DataFrame) -> pd.DataFrame:
     return keywords[keep].reset_index(drop=True)
 
 
-def extract(tiny: TinyImages, keywords: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+def extract_candidates(tiny: TinyImages, keywords: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Find every Tiny Images record of the given keywords.
 
     keywords: one row a keyword with keyword, class_name, label. Returns candidates (tiny_index, keyword, class_name,
@@ -66,7 +66,7 @@ def extract(tiny: TinyImages, keywords: pd.DataFrame) -> tuple[pd.DataFrame, pd.
     return candidates, keywords[keywords["keyword"].isin(missing)].reset_index(drop=True)
 
 
-def unreached(truth: pd.DataFrame, keywords: pd.DataFrame) -> pd.DataFrame:
+def unreached_images(truth: pd.DataFrame, keywords: pd.DataFrame) -> pd.DataFrame:
     """Count, per class, the images whose own keyword is not one of their class: no candidate search can find them.
 
     truth: images of known class with keyword and true_label (-1 outside the ten classes). Returns class_name, images,

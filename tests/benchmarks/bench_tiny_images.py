@@ -37,7 +37,7 @@ tiny = pair.TinyImages(folder)
 start = time.perf_counter()
 ranges = [tiny.keyword_range(word) for word in words]
 searched = time.perf_counter()
-found, missing = candidates.extract(tiny, pd.DataFrame({"keyword": words, "class_name": "cat", "label": 3}))
+found, missing = candidates.extract_candidates(tiny, pd.DataFrame({"keyword": words, "class_name": "cat", "label": 3}))
 tiny.images_to(folder + "/candidate_images.npy", found["tiny_index"].to_numpy())
 gathered = time.perf_counter()
 status = dict(line.split(":", 1) for line in open("/proc/self/status"))
