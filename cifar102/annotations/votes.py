@@ -6,8 +6,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from cifar102.annotations.kappa import agreement
-from cifar102.annotations.labelimg import read_labelimg, write_labelimg
 from cifar102.cifar import CLASS_NAMES
 from cifar102.decisions.tables import classes_of_keywords
 from cifar102.workspace import append_log
@@ -140,8 +138,6 @@ def read_csv(path: Path) -> pd.DataFrame:
             raise ValueError(f"{path}: line {rows.line_num}: {error}") from error
     return vote_table(votes)
 
-
-__all__ = ["VoteLog", "agreement", "read_labelimg", "write_labelimg"]  # the names others call (README, "Functions")
 
 MINIMUM_RATERS = 2
 RULES = ("unanimous", "settled")

@@ -9,10 +9,8 @@ import pandas as pd
 import scipy.sparse
 
 from cifar102.cifar import check_images
-from cifar102.dedup.exact_copies import exact_groups, exact_table
 from cifar102.dedup.kernels import LANES, blocks, in_threads, product, scan_correlations
-from cifar102.dedup.neighbours import nearest
-from cifar102.dedup.similarity import best_shift, grey, pair_scores, pairs_above, ssim, ssim_channels, ssim_flat
+from cifar102.dedup.similarity import grey, pair_scores
 
 CELLS = 192  # 8 x 8 blocks of 4 x 4 pixels, three channels
 QUERY_BLOCK = 64
@@ -94,20 +92,6 @@ def _search(
     in_threads(work, blocks(len(sums), QUERY_BLOCK))
 
 
-__all__ = [
-    "apply_verdicts",
-    "best_shift",
-    "components",
-    "exact_groups",
-    "exact_table",
-    "grey",
-    "near_duplicates",
-    "nearest",
-    "pairs_above",
-    "ssim",
-    "ssim_channels",
-    "ssim_flat",
-]
 PAIR_COLUMNS = ("query", "reference", "shortlist_rank", "ncc", "ssim", "shift_row", "shift_column", "verdict")
 VERDICTS = ("duplicate", "review", "different")
 

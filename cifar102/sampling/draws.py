@@ -8,10 +8,7 @@ import pandas as pd
 
 from cifar102.cifar import CLASS_NAMES
 from cifar102.decisions.tables import classes_of_keywords
-from cifar102.sampling.group_split import split
 from cifar102.sampling.quotas import Counts, allocate, check_keywords, largest_remainder
-
-__all__ = ["allocate", "draw", "sample", "split"]  # the names others call (README, "Functions")
 
 STRATEGIES = ("least_overlap", "first_n")
 

@@ -124,46 +124,6 @@ def cutmix(
     return mixed, (1 - pasted) * labels + pasted * tf.gather(labels, partner)
 
 
-FUNCTIONS: dict[str, Callable[..., Batch]] = {
-    "none": none,
-    "alternate_flip": alternate_flip,
-    "flip_crop": flip_crop,
-    "affine": affine,
-    "cutout": cutout,
-    "mixup": mixup,
-    "cutmix": cutmix,
-    "autoaugment": autoaugment,
-    "randaugment": randaugment,
-}
-AUGMENTATIONS = tuple(FUNCTIONS)
-
-
-def find_augmentation(name: str, options: dict[str, object] | None = None) -> Callable[..., Batch]:
-    """Give the function (images, labels, seed, mirrored=None) of an augmentation, its options filled in.
-
-    name: one of NAMES, or several joined by + and applied in that order: "flip_crop+cutmix", and as published
-    "flip_crop+autoaugment+cutout". options: each goes to the parts that take it. Raises ValueError for an unknown
-    name, and for an option no part takes.
-    """
-    parts, options = name.split("+"), dict(options or {})
-    for part in parts:
-        if part not in FUNCTIONS:
-            raise ValueError(f"augmentation {part!r}: expected one of {', '.join(AUGMENTATIONS)}, or some joined by +")
-    taken = [set(inspect.signature(FUNCTIONS[part]).parameters) - ARGUMENTS for part in parts]
-    if unknown := set(options) - set().union(*taken):
-        raise ValueError(f"augmentation {name!r} has no option {sorted(unknown)}; it has {sorted(set().union(*taken))}")
-    chosen = [{key: options[key] for key in options if key in keys} for keys in taken]
-
-    def augment(images: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor, mirrored: tf.Tensor | None = None) -> Batch:
-        for k, (part, arguments) in enumerate(zip(parts, chosen, strict=True)):
-            part_seed = tf.random.fold_in(seed, k) if k else seed
-            arguments = {**arguments, "mirrored": mirrored} if part == "alternate_flip" else arguments
-            images, labels = FUNCTIONS[part](images, labels, part_seed, **arguments)
-        return images, labels
-
-    return augment
-
-
 def _beta(alpha: float, seed: tf.Tensor) -> tf.Tensor:
     """One draw of Beta(alpha, alpha), from two of Gamma(alpha); float64 inside, as small alphas underflow float32."""
     draws = tf.random.stateless_gamma([2], seed, tf.constant(alpha, tf.float64), dtype=tf.float64)
@@ -253,3 +213,43 @@ def randaugment(
 
 def _signs(shape: list, seed: tf.Tensor) -> tf.Tensor:
     return tf.where(tf.random.stateless_uniform(shape, seed) < 0.5, -1.0, 1.0)
+
+
+FUNCTIONS: dict[str, Callable[..., Batch]] = {
+    "none": none,
+    "alternate_flip": alternate_flip,
+    "flip_crop": flip_crop,
+    "affine": affine,
+    "cutout": cutout,
+    "mixup": mixup,
+    "cutmix": cutmix,
+    "autoaugment": autoaugment,
+    "randaugment": randaugment,
+}
+AUGMENTATIONS = tuple(FUNCTIONS)
+
+
+def find_augmentation(name: str, options: dict[str, object] | None = None) -> Callable[..., Batch]:
+    """Give the function (images, labels, seed, mirrored=None) of an augmentation, its options filled in.
+
+    name: one of NAMES, or several joined by + and applied in that order: "flip_crop+cutmix", and as published
+    "flip_crop+autoaugment+cutout". options: each goes to the parts that take it. Raises ValueError for an unknown
+    name, and for an option no part takes.
+    """
+    parts, options = name.split("+"), dict(options or {})
+    for part in parts:
+        if part not in FUNCTIONS:
+            raise ValueError(f"augmentation {part!r}: expected one of {', '.join(AUGMENTATIONS)}, or some joined by +")
+    taken = [set(inspect.signature(FUNCTIONS[part]).parameters) - ARGUMENTS for part in parts]
+    if unknown := set(options) - set().union(*taken):
+        raise ValueError(f"augmentation {name!r} has no option {sorted(unknown)}; it has {sorted(set().union(*taken))}")
+    chosen = [{key: options[key] for key in options if key in keys} for keys in taken]
+
+    def augment(images: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor, mirrored: tf.Tensor | None = None) -> Batch:
+        for k, (part, arguments) in enumerate(zip(parts, chosen, strict=True)):
+            part_seed = tf.random.fold_in(seed, k) if k else seed
+            arguments = {**arguments, "mirrored": mirrored} if part == "alternate_flip" else arguments
+            images, labels = FUNCTIONS[part](images, labels, part_seed, **arguments)
+        return images, labels
+
+    return augment

@@ -5,8 +5,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cifar102.workflow import notebooks, steps
-from cifar102.workflow.steps import FOLDER, PLACES, REPORT, Override, Profile, Step, build, feeds, report_step
+from cifar102.workflow import notebooks
+from cifar102.workflow.steps import (
+    FOLDER,
+    PLACES,
+    REPORT,
+    Override,
+    Profile,
+    Step,
+    build,
+    feeds,
+    load_profile,
+    report_step,
+)
 from cifar102.workspace.folders import REPOSITORY, Workspace
 from cifar102.workspace.wording import near_names
 
@@ -152,11 +163,7 @@ def workspace_of(options: argparse.Namespace) -> Workspace:
         if not workspace.root.is_dir():
             raise FileNotFoundError(f"--workspace {options.workspace}: no such folder")
         return workspace
-    return (
-        Workspace(steps.load_profile(options.profile).workspace)
-        if getattr(options, "profile", "")
-        else last_workspace()
-    )
+    return Workspace(load_profile(options.profile).workspace) if getattr(options, "profile", "") else last_workspace()
 
 
 def workspace_or_demo(options: argparse.Namespace) -> Workspace:
@@ -166,4 +173,4 @@ def workspace_or_demo(options: argparse.Namespace) -> Workspace:
     except FileNotFoundError:
         if options.workspace:
             raise
-        return Workspace(steps.load_profile("demo").workspace)
+        return Workspace(load_profile("demo").workspace)
