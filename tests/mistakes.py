@@ -1,8 +1,8 @@
 """The 18 mistakes of published pipelines, each put back into this package, and the tests that must then fail.
 
-    python tests/mistakes.py OUT.json
+    python -m tests.mistakes OUT.json
 
-runs these tests once as they are (all must pass), then once per mistake. tests/test_mistakes.py holds the outcome.
+runs these tests once as they are (all must pass), then once per mistake. tests/end_to_end/test_mistakes.py holds the outcome.
 """
 
 import contextlib
@@ -209,44 +209,44 @@ def limits_without_edges(patch: pytest.MonkeyPatch) -> None:
 
 MISTAKES = (
     Mistake(1, "indices counted from 1: every picture its neighbour's", indices_from_one, (
-        "test_tiny_images.py::test_first_record_has_index_zero",
-        "test_tiny_images.py::test_a_picture_is_not_its_neighbours")),
+        "tiny_images/test_pair.py::test_first_record_has_index_zero",
+        "tiny_images/test_pair.py::test_a_picture_is_not_its_neighbours")),
     Mistake(2, "filename read 105 bytes wide", filename_105_wide, (
-        "test_tiny_images.py::test_every_field_is_cut_at_its_offset",)),
+        "tiny_images/test_pair.py::test_every_field_is_cut_at_its_offset",)),
     Mistake(3, "the nearest neighbour taken with max", farthest_for_nearest, (
-        "test_l2_search.py::test_the_nearest_is_not_the_farthest",)),
+        "dedup/test_neighbours.py::test_the_nearest_is_not_the_farthest",)),
     Mistake(4, "the reference narrowed to verified images", verified_references_only, (
-        "test_pools.py::test_every_raw_format_is_there_and_reads_back",)),
+        "datasets/test_pools.py::test_every_raw_format_is_there_and_reads_back",)),
     Mistake(5, "SSIM of flattened images", flattened_ssim, (
-        "test_similarity.py::test_grey_ssim_without_shifts_is_that_of_scikit_image",
-        "test_dedup.py::test_a_shifted_noisy_copy_is_a_duplicate_and_its_shift_is_told")),
+        "dedup/test_similarity.py::test_grey_ssim_without_shifts_is_that_of_scikit_image",
+        "dedup/test_pair_table.py::test_a_shifted_noisy_copy_is_a_duplicate_and_its_shift_is_told")),
     Mistake(6, "a threshold announced and never applied", threshold_never_applied, (
-        "test_dedup.py::test_thresholds_decide_the_verdict_and_are_inclusive",)),
+        "dedup/test_pair_table.py::test_thresholds_decide_the_verdict_and_are_inclusive",)),
     Mistake(7, "test images drawn into train by the fill-up rule", test_images_fill_up_train, (
-        "test_sampling.py::test_images_of_the_test_set_never_fill_up_the_train_set",)),
+        "sampling/test_draws.py::test_images_of_the_test_set_never_fill_up_the_train_set",)),
     Mistake(8, "the first rows in alphabetical order for a sample", first_rows_for_a_sample, (
-        "test_sampling.py::test_sample_is_not_the_first_rows_in_alphabetical_order",)),
+        "sampling/test_draws.py::test_sample_is_not_the_first_rows_in_alphabetical_order",)),
     Mistake(9, "a split of images, not of groups", split_of_images, (
-        "test_sampling.py::test_split_keeps_groups_whole_and_classes_exact_wherever_that_is_possible",)),
+        "sampling/test_draws.py::test_split_keeps_groups_whole_and_classes_exact_wherever_that_is_possible",)),
     Mistake(10, "verification on JPEG copies", jpeg_copies, (
-        "test_annotations.py::test_exported_pictures_have_the_very_pixels",)),
+        "annotations/test_votes.py::test_exported_pictures_have_the_very_pixels",)),
     Mistake(11, "duplicates looked for only inside a class", duplicates_inside_a_class_only, (
-        "test_exact_copies.py::test_the_table_holds_every_member_of_every_group_with_set_and_row",)),
+        "dedup/test_exact_copies.py::test_the_table_holds_every_member_of_every_group_with_set_and_row",)),
     Mistake(12, "export turned by rot90", turned_export, (
-        "test_release.py::test_every_reader_of_cifar_gets_the_same_pixels_back",
+        "datasets/test_release.py::test_every_reader_of_cifar_gets_the_same_pixels_back",
         "test_cifar.py::test_torchvision_reads_a_written_batch")),
     Mistake(13, "distances with NaN for identical images", distances_by_expansion, (
-        "test_l2_search.py::test_an_identical_image_is_at_distance_exactly_zero_and_ties_go_by_index",)),
+        "dedup/test_neighbours.py::test_an_identical_image_is_at_distance_exactly_zero_and_ties_go_by_index",)),
     Mistake(14, "uint8 differences that wrap", wrapping_differences, (
-        "test_l2_search.py::test_the_nearest_is_not_the_farthest",)),
+        "dedup/test_neighbours.py::test_the_nearest_is_not_the_farthest",)),
     Mistake(15, "sampling from an unsorted set", unsorted_sampling, (
-        "test_sampling.py::test_sample_depends_on_neither_row_nor_dictionary_order",)),
+        "sampling/test_draws.py::test_sample_depends_on_neither_row_nor_dictionary_order",)),
     Mistake(16, "a preview that overwrote the collected data", preview_over_the_data, (
-        "test_candidates.py::test_notebook_01_ends_only_when_all_it_collected_is_still_there",)),
+        "tiny_images/test_candidates.py::test_notebook_01_ends_only_when_all_it_collected_is_still_there",)),
     Mistake(17, "a bare except that took malformed XML for the other slash", bare_except, (
-        "test_annotations.py::test_labelimg_takes_either_slash_and_refuses_the_rest_by_name",)),
+        "annotations/test_votes.py::test_labelimg_takes_either_slash_and_refuses_the_rest_by_name",)),
     Mistake(18, "Clopper-Pearson limits NaN at 0 and n successes", limits_without_edges, (
-        "test_intervals.py::test_interval_starts_at_zero_without_a_success_and_ends_at_one_without_a_failure",)),
+        "analysis/test_intervals.py::test_interval_starts_at_zero_without_a_success_and_ends_at_one_without_a_failure",)),
 )  # fmt: skip
 
 
@@ -258,7 +258,7 @@ class Outcomes:
         self.passed: set[str] = set()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        name = report.nodeid.split("[")[0].rpartition("/")[2]
+        name = report.nodeid.split("[")[0].removeprefix("tests/")
         if report.failed:
             crash = getattr(report.longrepr, "reprcrash", None)
             self.failed.setdefault(name, str(crash.message if crash else report.longrepr)[:400])

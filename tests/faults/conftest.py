@@ -5,11 +5,11 @@ import time
 from collections import Counter
 from pathlib import Path
 
-import demo_runs
 import pytest
 
 from cifar102.workspace.files import write_json
 from cifar102.workspace.folders import REPOSITORY
+from tests.faults import demo_runs
 
 COUNTED = ("kills_survived", "bad_inputs", "fuzz_examples", "votes_kept", "bytes_compared")
 STARTED = time.monotonic()

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from cases import Case, check
 from PIL import Image
 
 from cifar102 import cifar
@@ -18,6 +17,7 @@ from cifar102.tiny_images import pair
 from cifar102.workspace import arrays
 from cifar102.workspace.files import write_array, write_bytes, write_table
 from cifar102.workspace.folders import Workspace
+from tests.faults.cases import Case, check
 
 IMAGES = np.random.default_rng(9).integers(0, 256, (20, 32, 32, 3), dtype=np.uint8)
 LABELS = np.arange(20) % 10

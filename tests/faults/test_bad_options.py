@@ -9,8 +9,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from cases import Case, check, contents
-from test_bad_files import IMAGES, LABELS, NAMES
 
 from cifar102.__main__ import main
 from cifar102.analysis import accuracies, calibration, intervals, lines, model_pairs
@@ -23,6 +21,8 @@ from cifar102.training import config as train_config
 from cifar102.training.config import TrainConfig
 from cifar102.workflow import runner
 from cifar102.workspace.folders import Workspace
+from tests.faults.cases import Case, check, contents
+from tests.faults.test_bad_files import IMAGES, LABELS, NAMES
 
 COMMANDS = {
     "a misspelt profile": (["run", "dmeo"], "no profile 'dmeo'", "did you mean demo"),

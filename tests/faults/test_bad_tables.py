@@ -11,8 +11,6 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
-from cases import Case, check, contents
-from test_bad_files import npy, npz, write
 
 from cifar102.analysis import predictions, published
 from cifar102.annotations import labelimg, votes
@@ -29,6 +27,8 @@ from cifar102.workflow.steps import Files, Step
 from cifar102.workspace import folders
 from cifar102.workspace.files import read_json, read_table, write_bytes, write_json, write_table, write_text
 from cifar102.workspace.folders import Workspace
+from tests.faults.cases import Case, check, contents
+from tests.faults.test_bad_files import npy, npz, write
 
 
 def text(name: str, content: str | bytes):

@@ -11,13 +11,9 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-import demo_runs
 import numpy as np
 import pandas as pd
 import pytest
-from cases import contents
-from test_bad_files import IMAGES, LABELS, NAMES, built
-from test_kills import assert_nothing_half_written, wait_for
 
 from cifar102 import cifar
 from cifar102.annotations import votes
@@ -28,6 +24,10 @@ from cifar102.workflow import report, runner, stamps
 from cifar102.workspace import files, folders
 from cifar102.workspace.files import remove_leftovers, write_array, write_bytes, write_json, write_table, write_text
 from cifar102.workspace.folders import Workspace
+from tests.faults import demo_runs
+from tests.faults.cases import contents
+from tests.faults.test_bad_files import IMAGES, LABELS, NAMES, built
+from tests.faults.test_kills import assert_nothing_half_written, wait_for
 
 ROWS = pd.DataFrame({"keyword": ["dog"] * 20, "filename": NAMES})
 WRITERS = {

@@ -18,8 +18,6 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from test_bad_files import GOOD_NPY, GOOD_NPZ, batch_bytes, npy, npz
-from test_bad_tables import CELL, GOOD_XML, HEAD, PROFILE
 
 from cifar102 import cifar
 from cifar102.analysis import predictions
@@ -33,6 +31,8 @@ from cifar102.workflow.steps import Files, Step
 from cifar102.workspace import arrays
 from cifar102.workspace.files import read_json, read_table
 from cifar102.workspace.folders import Workspace
+from tests.faults.test_bad_files import GOOD_NPY, GOOD_NPZ, batch_bytes, npy, npz
+from tests.faults.test_bad_tables import CELL, GOOD_XML, HEAD, PROFILE
 
 pytestmark = pytest.mark.faults
 SECONDS = 5.0  # of processor time: no file of a few thousand bytes may take longer

@@ -22,9 +22,7 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
-from cases import contents
 from papermill.parameterize import parameterize_notebook
-from test_bad_files import IMAGES, npy, npz
 
 from cifar102.analysis import predictions
 from cifar102.annotations import labelimg
@@ -37,6 +35,8 @@ from cifar102.workflow.steps import Override
 from cifar102.workspace import arrays, folders
 from cifar102.workspace.files import write_json
 from cifar102.workspace.folders import Workspace
+from tests.faults.cases import contents
+from tests.faults.test_bad_files import IMAGES, npy, npz
 
 CALLS = {
     "os.system": b"cos\nsystem\n(S'touch CANARY'\ntR.",

@@ -10,7 +10,6 @@ import time
 from collections import Counter
 from pathlib import Path
 
-import demo_runs
 import numpy as np
 import pandas as pd
 import psutil
@@ -24,6 +23,7 @@ from cifar102.training.config import TrainConfig
 from cifar102.workspace import arrays
 from cifar102.workspace.files import read_json
 from cifar102.workspace.folders import Workspace
+from tests.faults import demo_runs
 
 pytestmark = [
     pytest.mark.faults,
@@ -189,7 +189,7 @@ SWEPT = TrainConfig(
 SWEEP = """
 import sys
 sys.path.insert(0, {folder!r})
-import test_kills
+from tests.faults import test_kills
 from cifar102 import training
 configs = [test_kills.SWEPT.replace(seed=seed) for seed in range(4)]
 done = training.sweep(configs, scheduler=sys.argv[2] if len(sys.argv) > 2 else None, workspace=sys.argv[1])
@@ -222,7 +222,7 @@ def test_a_sweep_whose_worker_and_then_itself_are_killed_ends_like_one_in_this_p
     here, spread, log = Workspace(tmp_path / "here"), Workspace(tmp_path / "spread"), tmp_path / "log"
     for workspace in (here, spread):
         small_cifar10(workspace)
-    code = SWEEP.format(folder=str(Path(__file__).parent))
+    code = SWEEP.format(folder=str(demo_runs.REPOSITORY))
     assert python(code, here.root, log=log).wait(600) == 0, log.read_text()[-3000:]
     address = tmp_path / "scheduler.json"
     started = [dask("scheduler", "--port", "0", "--no-dashboard", "--scheduler-file", str(address), log=log)]

@@ -3,10 +3,10 @@
 from collections import Counter
 from pathlib import Path
 
-import demo_runs
 import pytest
 
 from cifar102.workspace.files import hash_file
+from tests.faults import demo_runs
 
 pytestmark = pytest.mark.faults
 ELSEWHERE = {

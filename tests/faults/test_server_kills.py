@@ -8,10 +8,10 @@ import time
 from collections import Counter
 
 import pytest
-from review_site import FLAGS, PATIENCE, Server, find_chromium, serving
-from test_kills import VOTE
 
 from cifar102.annotations.votes import VoteLog
+from tests.faults.test_kills import VOTE
+from tests.review.site import FLAGS, PATIENCE, Server, find_chromium, serving
 
 pytestmark = [pytest.mark.faults, pytest.mark.browser]
 ROUNDS, KEYS = 6, 7

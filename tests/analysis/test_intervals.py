@@ -1,0 +1,116 @@
+"""Intervals: right at the edges, the same as scipy and the published values, vectorised."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from cifar102.analysis import intervals
+
+
+def test_interval_starts_at_zero_without_a_success_and_ends_at_one_without_a_failure() -> None:
+    low, high = intervals.clopper_pearson(0, 20)
+    assert low == 0
+    assert high == pytest.approx(1 - 0.025 ** (1 / 20))
+    low, high = intervals.clopper_pearson(20, 20)
+    assert high == 1
+    assert low == pytest.approx(0.025 ** (1 / 20))
+
+
+@given(st.integers(1, 300), st.data(), st.sampled_from([0.5, 0.9, 0.95, 0.99]))
+def test_exact_interval_is_scipys(n: int, data: st.DataObject, level: float) -> None:
+    successes = data.draw(st.integers(0, n))
+    expected = stats.binomtest(successes, n).proportion_ci(level, method="exact")
+    assert intervals.clopper_pearson(successes, n, level) == pytest.approx((expected.low, expected.high), abs=1e-9)
+
+
+def test_arrays_give_arrays_of_the_same_values() -> None:
+    low, high = intervals.clopper_pearson(np.array([[0, 3], [7, 10]]), 10)
+    assert low.shape == (2, 2)
+    assert (low[0, 0], high[1, 1]) == (0, 1)
+    assert (low[1, 0], high[1, 0]) == intervals.clopper_pearson(7, 10)
+
+
+@pytest.mark.parametrize(("successes", "n"), [(-1, 10), (11, 10), (0, 0), (2.5, 10), (float("nan"), 10), (True, 10)])
+def test_impossible_counts_are_refused(successes: float, n: int) -> None:
+    with pytest.raises(ValueError, match="expected"):
+        intervals.clopper_pearson(successes, n)
+
+
+@pytest.mark.parametrize("level", [0, 1, 95, -0.1, float("nan")])
+def test_level_is_a_share(level: float) -> None:
+    with pytest.raises(ValueError, match="level"):
+        intervals.clopper_pearson(5, 10, level)
+
+
+def test_gap_of_vgg16_has_newcombes_and_walds_published_limits() -> None:
+    counts = (9359, 10_000, 1723, 2_021)
+    assert [round(100 * limit, 2) for limit in intervals.newcombe(*counts)] == [6.78, 10.01]
+    assert [round(100 * limit, 2) for limit in intervals.wald(*counts)] == [6.72, 9.95]
+
+
+def test_swapping_the_sets_mirrors_newcombes_interval() -> None:
+    low, high = intervals.newcombe(45, 50, 60, 80)
+    assert intervals.newcombe(60, 80, 45, 50) == pytest.approx((-high, -low))
+
+
+def test_mean_difference_covers_the_truth_about_as_often_as_it_says(rng: np.random.Generator) -> None:
+    covered = 0
+    for _ in range(300):
+        first, second = rng.random(60) < 0.9, rng.random(40) < 0.8
+        _, low, high = intervals.mean_difference(first.astype(float), second.astype(float))
+        covered += low <= 0.1 <= high
+    assert 270 <= covered <= 298
+
+
+def test_equal_constants_differ_by_exactly_nothing() -> None:
+    assert intervals.mean_difference(np.ones(5), np.ones(9)) == (0, 0, 0)
+
+
+def test_draws_without_a_number_have_no_interval() -> None:
+    assert np.isnan(intervals.percentile_interval(np.array([np.nan, np.nan]))).all()
+
+
+def test_simulated_tests_show_the_gap_as_often_as_promised(rng: np.random.Generator) -> None:
+    n_new = int(intervals.images_needed(0.03, 0.9))
+    original, new = rng.binomial(10_000, 0.9, 4000) / 10_000, rng.binomial(n_new, 0.87, 4000) / n_new
+    error = np.sqrt(original * (1 - original) / 10_000 + new * (1 - new) / n_new)
+    shown = (np.abs(original - new) / error > stats.norm.isf(0.025)).mean()
+    assert shown == pytest.approx(0.8, abs=0.03)
+
+
+def test_size_and_gap_are_each_others_inverse() -> None:
+    size = intervals.images_needed(0.02, 0.9)
+    assert intervals.detectable_gap(int(size), 0.9) == pytest.approx(0.02, abs=1e-4)
+    assert intervals.gap_power(0.02, int(size), 0.9) >= 0.8 > intervals.gap_power(0.02, int(size) - 2, 0.9)
+
+
+def test_gap_below_the_original_sets_own_noise_needs_no_number_of_images() -> None:
+    assert np.isinf(intervals.images_needed(0.005, 0.9))
+    assert np.isfinite(intervals.images_needed(0.005, 0.9, n_original=1_000_000))
+
+
+def test_larger_gaps_and_higher_accuracies_need_fewer_images() -> None:
+    table = intervals.power_table().pivot_table(index="accuracy", columns="gap", values="n_new")
+    assert (np.diff(table.to_numpy()[:, 2:], axis=1) < 0).all()
+    assert (np.diff(table.to_numpy()[:, 2:], axis=0) < 0).all()
+
+
+def test_curve_falls_with_the_size_of_the_new_set() -> None:
+    curve = intervals.power_curve(accuracies=(0.9,))
+    assert (np.diff(curve["gap"]) < 0).all()
+    assert (np.diff(curve["half_width"]) < 0).all()
+
+
+def test_sentence_gives_both_limits() -> None:
+    text = intervals.power_sentence(2_000, 0.9)
+    assert "2,000 new images" in text
+    assert "2.1 points" in text
+    assert "0.9 points" in text
+
+
+@pytest.mark.parametrize(("gap", "accuracy"), [(0, 0.9), (-0.1, 0.9), (0.95, 0.9), (3, 90)])
+def test_impossible_gaps_are_refused(gap: float, accuracy: float) -> None:
+    with pytest.raises(ValueError, match="not percent"):
+        intervals.images_needed(gap, accuracy)

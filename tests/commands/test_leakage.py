@@ -1,0 +1,102 @@
+"""The leakage report: what is shared is found in files, folders and sets, and written as tables and a picture."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from cifar102.commands import leakage
+from cifar102.datasets import lookup
+from cifar102.workspace.folders import Workspace
+from tests.dedup.test_pair_table import moved, smooth_images
+
+
+@pytest.fixture
+def two_files(rng: np.random.Generator, tmp_path: Path) -> tuple[Path, Path]:
+    """first.npy of 30 images; second.npz of 8: a copy of 5, a shifted copy of 11, an unlike rest."""
+    first, second = smooth_images(rng, 30), smooth_images(rng, 8)
+    second[2], second[6] = (
+        first[5],
+        np.clip(moved(first[11], 1, -1).astype(int) + rng.integers(-9, 10, (32, 32, 3)), 0, 255),
+    )
+    np.save(tmp_path / "first.npy", first)
+    np.savez(tmp_path / "second.npz", images=second, labels=np.arange(8))
+    return tmp_path / "first.npy", tmp_path / "second.npz"
+
+
+def test_a_copy_and_a_shifted_copy_in_two_files_are_reported(two_files, workspace: Workspace) -> None:
+    found = leakage.report(*map(str, two_files), workspace)
+    assert found.exact["row"].tolist() == [5, 2]
+    duplicates = found.near[found.near["verdict"] == "duplicate"]
+    assert duplicates[["query", "reference"]].to_numpy().tolist() == [[2, 5], [6, 11]]
+    assert "exact: 1 groups; 1 images" in str(found)
+    assert "near: 2 images (25.0%)" in str(found)
+
+
+def test_the_report_leaves_two_tables_and_a_contact_sheet(two_files, workspace: Workspace) -> None:
+    folder = leakage.report(*map(str, two_files), workspace).folder
+    assert folder.is_relative_to(workspace.results)
+    assert sorted(path.name for path in folder.iterdir()) == ["exact.csv", "groups.csv", "near.csv", "pairs.png"]
+    near = pd.read_csv(folder / "near.csv")
+    assert near["ssim"].is_monotonic_decreasing
+    assert set(near["verdict"]) <= {"duplicate", "review"}
+    with Image.open(folder / "pairs.png") as sheet:
+        assert np.array_equal(np.asarray(sheet)[8 : 8 + 96 : 3, 8 : 8 + 96 : 3], np.load(two_files[1])["images"][2])
+
+
+def test_pairs_for_review_are_listed_but_not_counted_as_duplicates(two_files, workspace: Workspace) -> None:
+    found = leakage.report(*map(str, two_files), workspace, duplicate=0.999, review=0.7)
+    assert found.near["verdict"].tolist() == ["duplicate", "review"]
+    assert "near: 1 images (12.5%) have a near-duplicate" in str(found)
+    assert "near: 1 images (12.5%) more" in str(found)
+
+
+def test_one_set_is_compared_with_itself_and_a_pair_stands_once(rng, tmp_path: Path, workspace: Workspace) -> None:
+    images = smooth_images(rng, 12)
+    images[9] = images[3]
+    np.save(tmp_path / "images.npy", images)
+    found = leakage.report(str(tmp_path / "images.npy"), str(tmp_path / "images.npy"), workspace)
+    assert found.near[["query", "reference"]].to_numpy().tolist() == [[3, 9]]
+    assert "2 images (16.7%) have a near-duplicate" in str(found)
+
+
+def test_sets_that_share_nothing_give_empty_tables(rng, tmp_path: Path, workspace: Workspace) -> None:
+    for name in ("a", "b"):
+        np.save(tmp_path / f"{name}.npy", smooth_images(rng, 10))
+    found = leakage.report(str(tmp_path / "a.npy"), str(tmp_path / "b.npy"), workspace)
+    assert found.exact.empty
+    assert found.near.empty
+    assert (found.folder / "pairs.png").is_file()
+
+
+def test_a_folder_of_pictures_is_read_in_order_of_names(rng, tmp_path: Path, workspace: Workspace) -> None:
+    images = smooth_images(rng, 3)
+    for place, name in enumerate(("b/2.png", "a/10.png", "a/1.png")):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.fromarray(images[place]).save(tmp_path / name)
+    loaded = lookup.load(str(tmp_path), workspace)
+    assert loaded.filenames == ("a/1.png", "a/10.png", "b/2.png")
+    assert np.array_equal(loaded.images, images[::-1])
+    assert loaded.labels.tolist() == [-1, -1, -1]
+
+
+def test_what_cannot_be_compared_is_refused_by_name(tmp_path: Path, workspace: Workspace) -> None:
+    Image.new("RGB", (40, 32)).save(tmp_path / "wide.png")
+    with pytest.raises(ValueError, match=r"wide.png.*40 x 32"):
+        lookup.load(str(tmp_path), workspace)
+    (tmp_path / "wide.png").write_bytes(b"no picture")
+    with pytest.raises(ValueError, match=r"wide.png"):
+        lookup.load(str(tmp_path), workspace)
+    with pytest.raises(ValueError, match="cifar10-test"):
+        lookup.load("cifar11", workspace)
+    with pytest.raises(FileNotFoundError, match="candidate_images"):
+        lookup.load("candidates", workspace)
+
+
+@pytest.mark.real_data
+def test_a_part_of_a_data_set_is_found_by_name(real_data, workspace: Workspace, monkeypatch) -> None:
+    monkeypatch.setenv("CIFAR102_DATA", str(real_data))
+    assert len(lookup.load("cifar10-test", workspace)) == 10_000
+    assert len(lookup.load("cifar100", workspace)) == 60_000
