@@ -33,6 +33,9 @@ STAMP = "cifar102-installed.json"
 UNFINISHED = "cifar102-unfinished"
 WINDOWS = os.name == "nt"
 ENVIRONMENT = {"TF_ENABLE_ONEDNN_OPTS": "1", "TF_CPP_MIN_LOG_LEVEL": "2"}
+LINK = """\
+import pathlib, sys, sysconfig
+pathlib.Path(sysconfig.get_path("purelib"), "cifar102.pth").write_text(sys.argv[1] + "\\n", encoding="utf-8")"""
 PIN = re.compile(r"^([\w.-]+)==([^\s;\\]+)[ ]*(?:;([^\\\n]*))?", re.MULTILINE)
 BROUGHT = ("pip", "setuptools", "wheel")  # what an environment has when it is just made
 SHOWN = 10  # differing packages that a refusal names
@@ -346,11 +349,29 @@ def install(python, name):
     uv = shutil.which("uv")
     installers = [[uv, "pip", "install", "--python", python]] if uv else []
     installers.append([python, "-m", "pip", "install", "--disable-pip-version-check"])
-    parts = (["--require-hashes", "-r", name], ["--no-deps", "--no-build-isolation", "-e", "."])
     for installer in installers:
-        if all(not subprocess.call([*installer, *part], cwd=str(REPOSITORY)) for part in parts):
+        steps = [[*installer, "--require-hashes", "-r", name], link_command(installer, python)]
+        if all(not subprocess.call(step, cwd=str(REPOSITORY), env=build_environment()) for step in steps):
             return
-    raise Trouble("reproduce: the requirements could not be installed (the lines above say why); try the same again")
+    braces = " (braces in the folder's name may be why: setuptools takes them for variables)" if has_braces() else ""
+    raise Trouble(f"reproduce: {name} could not be installed; the lines above say why{braces}; then try the same again")
+
+
+def has_braces():
+    return bool(re.search("[{}]", str(REPOSITORY)))
+
+
+def build_environment():
+    """Give each {name} in our path a variable that says the same, as setuptools puts variables into its paths."""
+    names = re.findall("{([^{}]+)}", str(REPOSITORY))
+    return {**os.environ, **{name: "{" + name + "}" for name in names}}
+
+
+def link_command(installer, python):
+    """Give the command after which `python` imports this folder's package; setuptools makes no link with any braces."""
+    if has_braces():
+        return [python, "-c", LINK, str(REPOSITORY)]
+    return [*installer, "--no-deps", "--no-build-isolation", "-e", "."]
 
 
 # Without an environment of our own (--no-venv)
