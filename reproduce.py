@@ -43,8 +43,8 @@ COMPARE = {ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt, ast
 COMPARE.update({ast.Gt: operator.gt, ast.GtE: operator.ge})
 INSTALL_PYTHON = """\
 reproduce: Python {words} is needed for the {name} stack, and this machine shows none that can make environments.
-  Linux:   sudo apt install python{newest} python{newest}-venv; where apt has none, install uv (docs.astral.sh/uv) and add
-           --stack {name} to the command: uv then fetches Python
+  Linux:   sudo apt install python{newest} python{newest}-venv; where apt has none, install uv (docs.astral.sh/uv) and
+           add --stack {name} to the command: uv then fetches Python
   macOS:   brew install python@{newest}
   Windows: winget install Python.Python.{newest}"""
 REFUSAL = """\
@@ -83,8 +83,8 @@ commands:
 options of reproduce.py, before or after the command:
   --stack main|next         main: TensorFlow 2.15 with Addons on Python 3.11, in .venv
                             next: TensorFlow 2.21 with Keras 3 on Python 3.11 to 3.13, in .venv-next
-                            without it: main on 3.11, next on 3.12 and 3.13. With it uv, where it is on PATH, may fetch a
-                            Python that is not here
+                            without it: main on 3.11, next on 3.12 and 3.13
+                            with it: uv, where it is on PATH, fetches a Python that is not here
   --no-venv                 use the Python that runs this, and make no environment; what is installed there is changed
                             only when you add --install
   --help, --version         install nothing
@@ -206,7 +206,7 @@ def hand_over(python, words):
 
 
 def default_stack():
-    """The stack of the Python that runs this; where it fits neither, that of an environment or a Python that is here."""
+    """The stack of the Python that runs this; where it fits neither, of an environment or another Python that is here."""
     for stack in STACKS.values():
         if Path(sys.prefix).resolve() == (REPOSITORY / stack.folder).resolve():
             return stack
