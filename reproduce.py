@@ -206,7 +206,7 @@ def hand_over(python, words):
 
 
 def default_stack():
-    """The stack of the Python that runs this; where it fits neither, of an environment or another Python that is here."""
+    """The stack of the Python that runs this; where it fits neither, of an environment or a Python that is here."""
     for stack in STACKS.values():
         if Path(sys.prefix).resolve() == (REPOSITORY / stack.folder).resolve():
             return stack
