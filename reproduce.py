@@ -10,6 +10,8 @@ is missing.
 """
 
 import ast
+import contextlib
+import errno
 import hashlib
 import json
 import operator
@@ -23,6 +25,11 @@ import sys
 import sysconfig
 from collections import namedtuple
 from pathlib import Path
+
+if os.name == "nt":
+    import msvcrt
+else:
+    import fcntl
 
 REPOSITORY = Path(__file__).resolve().parent
 Stack = namedtuple("Stack", "name folder pythons words")
@@ -313,17 +320,50 @@ def fits(stack):
 
 def environment(stack, may_fetch=False):
     """Make the environment where it is not there or was left half made, install into it what changed; its Python."""
-    folder, python, version = REPOSITORY / stack.folder, str(python_in(stack)), fits(stack)
-    if version and is_installed(stack, requirements(stack, version)):
-        return python
-    if not version:
-        make_environment(stack, may_fetch)
-    (folder / UNFINISHED).touch()
-    name = requirements(stack, version or version_of([python])[:2])
-    install(python, name)
-    write_stamp(stack, name)
-    (folder / UNFINISHED).unlink()
+    if installed_python(False, stack):
+        return str(python_in(stack))
+    with alone():
+        folder, python, version = REPOSITORY / stack.folder, str(python_in(stack)), fits(stack)
+        if version and is_installed(stack, requirements(stack, version)):
+            return python  # by the process that was waited for
+        if not version:
+            make_environment(stack, may_fetch)
+        (folder / UNFINISHED).touch()
+        name = requirements(stack, version or version_of([python])[:2])
+        install(python, name)
+        write_stamp(stack, name)
+        (folder / UNFINISHED).unlink()
     return python
+
+
+@contextlib.contextmanager
+def alone():
+    """Let one process at a time install here.
+
+    The lock is on this file, far behind its end: it leaves no file, and ends with its process however that ends.
+    """
+    with (REPOSITORY / "reproduce.py").open("rb+" if WINDOWS else "rb") as file:
+        if not lock(file, wait=False):
+            say("another reproduce.py is installing here; waiting for it")
+            lock(file, wait=True)
+        yield
+
+
+def lock(file, wait):
+    """Take the lock; False where another process has it and it is not to be waited for."""
+    while True:
+        try:
+            if WINDOWS:
+                file.seek(1 << 30)
+                msvcrt.locking(file.fileno(), msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
+            else:
+                fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except OSError as error:
+            if error.errno not in (errno.EACCES, errno.EAGAIN, errno.EDEADLK):
+                return True  # a file system without locks: as if alone
+            if not wait:
+                return False
 
 
 def make_environment(stack, may_fetch):
