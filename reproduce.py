@@ -162,7 +162,7 @@ def give_help(words, own_interpreter, stack):
         return hand_over(python, [*named, "--help"])
     tell(HELP)
     if named:
-        tell(f"\nThe packages are not installed here yet; once they are, `{named[0]} --help` lists its own options.")
+        tell(f"\nThe packages are not all installed here yet; once they are, `{named[0]} --help` lists its own options.")
     return 0
 
 
@@ -182,7 +182,11 @@ def version_of_package():
 
 
 def tell(text):
-    print(text)
+    """Print what was asked for; whoever reads it may stop, as `head` does."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 
