@@ -347,13 +347,13 @@ def alone():
     The lock is on this file, far behind its end: it leaves no file, and ends with its process however that ends.
     """
     with (REPOSITORY / "reproduce.py").open("rb+" if WINDOWS else "rb") as file:
-        if not lock(file, wait=False):
+        if not take_lock(file, wait=False):
             say("another reproduce.py is installing here; waiting for it")
-            lock(file, wait=True)
+            take_lock(file, wait=True)
         yield
 
 
-def lock(file, wait):
+def take_lock(file, wait):
     """Take the lock; False where another process has it and it is not to be waited for."""
     while True:
         try:
