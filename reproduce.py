@@ -162,7 +162,9 @@ def give_help(words, own_interpreter, stack):
         return hand_over(python, [*named, "--help"])
     tell(HELP)
     if named:
-        tell(f"\nThe packages are not all installed here yet; once they are, `{named[0]} --help` lists its own options.")
+        tell(
+            f"\nThe packages are not all installed here yet; once they are, `{named[0]} --help` lists its own options."
+        )
     return 0
 
 
