@@ -1,72 +1,145 @@
 #!/usr/bin/env python3
-"""The entry point: makes .venv, installs the pinned packages once, then runs `python -m cifar102` with the same words.
+"""The entry point: makes .venv, installs the locked packages once, then runs `python -m cifar102` with the same words.
 
     python3 reproduce.py              all notebooks on the embedded demo pool
     python3 reproduce.py test         the test suite
-    python3 reproduce.py --help       every command
+    python3 reproduce.py --help       every command; installs nothing
 
-Its own options: --no-venv (the interpreter that started it), --stack main|next (TensorFlow 2.15 in .venv or Keras 3 in
-.venv-next; default: main wherever its Python is or uv can fetch it). Standard library only, and no syntax newer than
-Python 3.6, because whatever `python3` is must get as far as saying what is missing.
+Standard library only, and no syntax newer than Python 3.6, because whatever `python3` is must get as far as saying what
+is missing.
 """
 
+import ast
+import contextlib
+import errno
 import hashlib
 import json
+import operator
 import os
+import platform
+import re
+import shlex
 import shutil
-import site
 import subprocess
 import sys
 import sysconfig
 from collections import namedtuple
 from pathlib import Path
 
+if os.name == "nt":
+    import msvcrt
+else:
+    import fcntl
+
 REPOSITORY = Path(__file__).resolve().parent
 Stack = namedtuple("Stack", "name folder pythons words")
-MAIN = Stack("main", ".venv", ((3, 11), (3, 10)), "3.10 or 3.11")  # what TensorFlow 2.15 and papermill 2.7 both have
-NEXT = Stack("next", ".venv-next", ((3, 13), (3, 12), (3, 11), (3, 10)), "3.10 to 3.13")  # wheels of TensorFlow 2.21
+MAIN = Stack("main", ".venv", ((3, 11),), "3.11")  # the newest Python that TensorFlow 2.15 has wheels for
+NEXT = Stack("next", ".venv-next", ((3, 13), (3, 12), (3, 11)), "3.11, 3.12 or 3.13")  # those of TensorFlow 2.21
 STACKS = {stack.name: stack for stack in (MAIN, NEXT)}
 STAMP = "cifar102-installed.json"
 UNFINISHED = "cifar102-unfinished"
 WINDOWS = os.name == "nt"
-INSTALL_PYTHON = """\
-reproduce: Python {} is needed for the {} stack, and this machine shows none that can make environments, nor uv.
-  Linux:   sudo apt install python3.11 python3.11-venv, or where that is not offered: pip install uv
-  macOS:   brew install python@3.11
-  Windows: winget install Python.Python.3.11"""
 ENVIRONMENT = {"TF_ENABLE_ONEDNN_OPTS": "1", "TF_CPP_MIN_LOG_LEVEL": "2"}
+LINK = """\
+import pathlib, sys, sysconfig
+pathlib.Path(sysconfig.get_path("purelib"), "cifar102.pth").write_text(sys.argv[1] + "\\n", encoding="utf-8")"""
+PIN = re.compile(r"^([\w.-]+)==([^\s;\\]+)[ ]*(?:;([^\\\n]*))?", re.MULTILINE)
+BROUGHT = ("pip", "setuptools", "wheel")  # what an environment has when it is just made
+SHOWN = 10  # differing packages that a refusal names
+COMPARE = {ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt, ast.LtE: operator.le}
+COMPARE.update({ast.Gt: operator.gt, ast.GtE: operator.ge})
+INSTALL_PYTHON = """\
+reproduce: Python {words} is needed for the {name} stack, and this machine shows none that can make environments.
+  Linux:   sudo apt install python{newest} python{newest}-venv; where apt has none, install uv (docs.astral.sh/uv) and
+           add --stack {name} to the command: uv then fetches Python
+  macOS:   brew install python@{newest}
+  Windows: winget install Python.Python.{newest}"""
+REFUSAL = """\
+reproduce: --no-venv would change what is installed in {prefix}:
+{changes}
+Nothing was changed. To make these changes:
+  {install}
+To leave it alone and use an environment beside reproduce.py:
+  {apart}"""
+MANAGED = """\
+reproduce: the system looks after the packages of {prefix} (PEP 668), so nothing is installed there.
+To use an environment beside reproduce.py:
+  {apart}"""
+HELP = """\
+usage: python3 reproduce.py [--stack main|next] [--no-venv [--install]] [COMMAND ...]
+
+Makes an environment beside this file, installs the locked packages into it (once, 2.5 GB), then runs the command there.
+Without a command it runs all notebooks on the embedded demo pool.
+
+commands:
+  run [demo|cifar10|full]   run the notebooks of a profile that are not up to date
+  list                      the steps, their inputs and outputs, what is up to date
+  test                      the test suite (--faults: the long fault suite)
+  lab                       JupyterLab on the notebooks
+  review                    the labelling and duplicate-review pages in the browser
+  figures                   redraw the figures from the tables of the last run, without training
+  bench                     the benchmarks, as ratios against peers (--long: the trainings as well)
+  fetch SET                 download a published data set, checked and resumed
+  export FOLDER             candidates as class/keyword folders of PNG files
+  show INDEX                records of the pool by index: their fields and pictures
+  resample                  sample, look for near-duplicates, blacklist, sample again
+  duplicates A B            what two sets of images share
+  evaluate MODEL            a model of your own beside the published line
+  help [COMMAND]            this text, or the options of a command
+
+options of reproduce.py, before or after the command:
+  --stack main|next         main: TensorFlow 2.15 with Addons on Python 3.11, in .venv
+                            next: TensorFlow 2.21 with Keras 3 on Python 3.11 to 3.13, in .venv-next
+                            without it: main on 3.11, next on 3.12 and 3.13
+                            with it: uv, where it is on PATH, fetches a Python that is not here
+  --no-venv                 use the Python that runs this, and make no environment; what is installed there is changed
+                            only when you add --install
+  --help, --version         install nothing
+
+examples:
+  python3 reproduce.py
+  python3 reproduce.py run cifar10 --only 05
+  python3 reproduce.py --stack next test
+  python3 reproduce.py run --help"""
 
 
 class Trouble(Exception):
     """What the user can do something about; the message is what they are told."""
 
 
-class NoPython(Trouble):
-    """No fitting Python is there."""
-
-
 def main(arguments):
     """Run one command line; returns its exit code."""
     try:
-        own_interpreter, stack, arguments = take_options(arguments)
-        python = this_interpreter(stack) if own_interpreter else environment(stack) if stack else default_environment()
+        own_interpreter, install_over, stack, words = take_options(arguments)
+        if words[:1] == ["--version"]:
+            return tell("cifar102 " + version_of_package())
+        if asks_for_help(words):
+            return give_help(words, own_interpreter, stack)
+        if own_interpreter:
+            python = this_interpreter(stack, install_over, arguments)
+        else:
+            python = environment(stack or default_stack(), may_fetch=bool(stack))
     except Trouble as trouble:
         print(trouble, file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("reproduce: interrupted; the same command starts the installation again", file=sys.stderr)
         return 130
-    return hand_over([python, "-m", "cifar102", *(arguments or ["run", "demo"])])
+    return hand_over(python, words or ["run", "demo"])
+
+
+# The command line
 
 
 def take_options(arguments):
-    """Take --no-venv and --stack out of the words; returns (use this interpreter, Stack or None, the other words)."""
-    words, stack, own_interpreter, rest = [], None, False, list(arguments)
+    """Take our own options out of the words; returns (this interpreter, install over, Stack or None, other words)."""
+    words, stack, flags, rest = [], None, set(), list(arguments)
+    own = {"--no-venv", "--install"} if "--no-venv" in arguments else set()
     while rest:
         word = rest.pop(0)
         name, equals, value = word.partition("=")
-        if word == "--no-venv":
-            own_interpreter = True
+        if word in own:
+            flags.add(word)
         elif name == "--stack":
             value = value if equals else (rest.pop(0) if rest else "")
             if value not in STACKS:
@@ -74,24 +147,61 @@ def take_options(arguments):
             stack = STACKS[value]
         else:
             words.append(word)
-    return own_interpreter, stack, words
+    return "--no-venv" in flags, "--install" in flags, stack, words
 
 
-def default_environment():
-    """The main stack wherever it is installed, its Python is found or uv fetches it; else the next one."""
-    if not fits(MAIN) and not find_python(MAIN) and (fits(NEXT) or not shutil.which("uv")):
-        return environment(NEXT)
+def asks_for_help(words):
+    return words[:1] == ["help"] or "-h" in words or "--help" in words
+
+
+def give_help(words, own_interpreter, stack):
+    """Print the commands; for the options of one, ask the package where it is installed. Changes nothing."""
+    named = [word for word in words if not word.startswith("-") and word != "help"][:1]
+    python = named and installed_python(own_interpreter, stack)
+    if python:
+        return hand_over(python, [*named, "--help"])
+    tell(HELP)
+    if named:
+        tell(
+            f"\nThe packages are not all installed here yet; once they are, `{named[0]} --help` lists its own options."
+        )
+    return 0
+
+
+def installed_python(own_interpreter, stack):
+    """Give the Python that would run a command, where nothing needs to be installed for that; else None."""
+    stack = stack or default_stack()
+    if own_interpreter:
+        version = sys.version_info[:2]
+        ready = version in stack.pythons and not any(differences(requirements(stack, version)))
+        return sys.executable if ready else None
+    version = fits(stack)
+    return str(python_in(stack)) if version and is_installed(stack, requirements(stack, version)) else None
+
+
+def version_of_package():
+    return re.search(r'^version = "(.+)"', (REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"), re.M).group(1)
+
+
+def tell(text):
+    """Print what was asked for; whoever reads it may stop, as `head` does."""
     try:
-        return environment(MAIN)
-    except NoPython as trouble:
-        if not find_python(NEXT):
-            raise
-        print(trouble, file=sys.stderr)
-    return environment(NEXT)
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
 
 
-def hand_over(command):
-    """Become the command, so that whoever kills this process kills the run; Windows waits for a child instead."""
+def say(text):
+    print("reproduce: " + text, flush=True)
+
+
+def hand_over(python, words):
+    """Become the command, so that whoever kills this process kills the run; Windows waits for a child instead.
+
+    -P: the current folder is not searched, as another clone may lie in it.
+    """
+    command = [python, "-P", "-m", "cifar102", *words]
     for key, value in ENVIRONMENT.items():
         os.environ.setdefault(key, value)
     sys.stdout.flush()
@@ -103,6 +213,20 @@ def hand_over(command):
             return child.wait()
         except KeyboardInterrupt:
             continue  # the child hears it as well and says what is to be said
+
+
+# Which stack, which Python
+
+
+def default_stack():
+    """The stack of the Python that runs this; where it fits neither, of an environment or a Python that is here."""
+    for stack in STACKS.values():
+        if Path(sys.prefix).resolve() == (REPOSITORY / stack.folder).resolve():
+            return stack
+    fitting = [stack for stack in (MAIN, NEXT) if sys.version_info[:2] in stack.pythons]
+    fitting = fitting or [stack for stack in (MAIN, NEXT) if fits(stack)]
+    fitting = fitting or [stack for stack in (MAIN, NEXT) if maker(stack)]
+    return (fitting or [NEXT])[0]
 
 
 def version_of(python):
@@ -138,29 +262,54 @@ def find_python(stack):
     return None
 
 
+def maker(stack, may_fetch=False):
+    """Give the command that makes an environment for the stack, but for its folder; None where nothing here can.
+
+    uv also makes one for a Python that lacks ensurepip, as Debian's does, and fetches one only where that is allowed.
+    """
+    python, uv = find_python(stack), shutil.which("uv")
+    if python or not uv:
+        return [*python, "-m", "venv"] if python else None
+    versions = ["{}.{}".format(*version) for version in stack.pythons]
+    for version in versions:
+        try:
+            find = [uv, "python", "find", "--system", "--no-python-downloads", version]
+            path = subprocess.check_output(find, stderr=subprocess.DEVNULL, timeout=60).decode().strip()
+        except (OSError, subprocess.SubprocessError):
+            continue
+        if path:
+            return [uv, "venv", "--allow-existing", "--python", path]
+    return [uv, "venv", "--allow-existing", "--python", versions[0]] if may_fetch else None
+
+
+# The environments beside this file
+
+
 def requirements(stack, version):
-    """Name the file of pins: requirements.txt goes by the Python, so the next stack has its own for 3.10 and 3.11."""
+    """Name the lock: requirements.txt goes by the Python, so the next stack has one of its own for 3.11."""
     return "requirements-next.txt" if stack is NEXT and version in MAIN.pythons else "requirements.txt"
 
 
 def wanted_state(name):
-    """Describe what must be installed; it changes with the requirements, and with the folder `-e .` points to."""
+    """Describe what must be installed; it changes with the lock, and with the folder `-e .` points to."""
     digest = hashlib.sha256(str(REPOSITORY).encode("utf-8"))
     for part in (name, "pyproject.toml"):
         digest.update((REPOSITORY / part).read_bytes())
     return digest.hexdigest()
 
 
-def is_installed(folder, name):
+def is_installed(stack, name):
     try:
-        return json.loads((folder / STAMP).read_text(encoding="utf-8")) == {"state": wanted_state(name)}
+        text = (REPOSITORY / stack.folder / STAMP).read_text(encoding="utf-8")
+        return json.loads(text) == {"state": wanted_state(name)}
     except (OSError, ValueError):
         return False
 
 
-def write_stamp(folder, name):
-    (folder / f"{STAMP}.tmp").write_text(json.dumps({"state": wanted_state(name)}), encoding="utf-8")
-    (folder / f"{STAMP}.tmp").replace(folder / STAMP)
+def write_stamp(stack, name):
+    stamp = REPOSITORY / stack.folder / STAMP
+    stamp.with_suffix(".tmp").write_text(json.dumps({"state": wanted_state(name)}), encoding="utf-8")
+    stamp.with_suffix(".tmp").replace(stamp)
 
 
 def python_in(stack):
@@ -175,75 +324,212 @@ def fits(stack):
     return version[:2] if version and version[:2] in stack.pythons else None
 
 
-def environment(stack):
+def environment(stack, may_fetch=False):
     """Make the environment where it is not there or was left half made, install into it what changed; its Python."""
-    folder, python, version = REPOSITORY / stack.folder, str(python_in(stack)), fits(stack)
-    if version and is_installed(folder, requirements(stack, version)):
-        return python
-    if not version:
-        make_environment(stack)
-    (folder / UNFINISHED).touch()
-    name = requirements(stack, version or version_of([python])[:2])
-    install(python, name)
-    write_stamp(folder, name)
-    (folder / UNFINISHED).unlink()
+    if installed_python(False, stack):
+        return str(python_in(stack))
+    with alone():
+        folder, python, version = REPOSITORY / stack.folder, str(python_in(stack)), fits(stack)
+        if version and is_installed(stack, requirements(stack, version)):
+            return python  # by the process that was waited for
+        if not version:
+            make_environment(stack, may_fetch)
+        (folder / UNFINISHED).touch()
+        name = requirements(stack, version or version_of([python])[:2])
+        install(python, name)
+        write_stamp(stack, name)
+        (folder / UNFINISHED).unlink()
     return python
 
 
-def make_environment(stack):
+@contextlib.contextmanager
+def alone():
+    """Let one process at a time install here.
+
+    The lock is on this file, far behind its end: it leaves no file, and ends with its process however that ends.
+    """
+    with (REPOSITORY / "reproduce.py").open("rb+" if WINDOWS else "rb") as file:
+        if not take_lock(file, wait=False):
+            say("another reproduce.py is installing here; waiting for it")
+            take_lock(file, wait=True)
+        yield
+
+
+def take_lock(file, wait):
+    """Take the lock; False where another process has it and it is not to be waited for."""
+    while True:
+        try:
+            if WINDOWS:
+                file.seek(1 << 30)
+                msvcrt.locking(file.fileno(), msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
+            else:
+                fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except OSError as error:
+            if error.errno not in (errno.EACCES, errno.EAGAIN, errno.EDEADLK):
+                return True  # a file system without locks: as if alone
+            if not wait:
+                return False
+
+
+def make_environment(stack, may_fetch):
     """Make an empty environment, over what an interrupted or outdated one of ours left."""
-    folder, command, uv = REPOSITORY / stack.folder, find_python(stack), shutil.which("uv")
-    if not command and not uv:
-        raise NoPython(INSTALL_PYTHON.format(stack.words, stack.name))
+    folder, make = REPOSITORY / stack.folder, maker(stack, may_fetch)
+    if not make:
+        newest = "{}.{}".format(*stack.pythons[0])
+        raise Trouble(INSTALL_PYTHON.format(newest=newest, **stack._asdict()))
     if folder.exists():
         if not (folder / STAMP).exists() and not (folder / UNFINISHED).exists():
             raise Trouble(f"reproduce: {folder} is in the way (no Python {stack.words} runs there); move it away")
         shutil.rmtree(str(folder))
     folder.mkdir()
     (folder / UNFINISHED).touch()
-    newest = "{}.{}".format(*stack.pythons[0])
-    with_what = " ".join(command or ["Python", newest + ",", "fetched by uv"])
-    say(f"making {folder} for the {stack.name} stack with {with_what}")
-    make = [*command, "-m", "venv"] if command else [uv, "venv", "--allow-existing", "--python", newest]
+    say(f"making {folder} for the {stack.name} stack: {' '.join(make)}")
     if subprocess.call([*make, str(folder)]):
-        raise NoPython(f"reproduce: no environment could be made in {folder} (the lines above say why)")
+        raise Trouble(f"reproduce: no environment could be made in {folder} (the lines above say why)")
 
 
 def install(python, name):
-    """Install a requirements file into the environment of `python`: by uv where it is on PATH, else by pip."""
-    say(f"installing {name} (about half a minute with uv, two with pip; 2.5 GB)")
+    """Install a lock and then this package into the environment of `python`: by uv where it is on PATH, else by pip."""
+    say(f"installing {name} into {Path(python).parent.parent} (about half a minute with uv, two with pip; 2.5 GB)")
     uv = shutil.which("uv")
-    pip = [python, "-m", "pip", "install", "--disable-pip-version-check"]
-    for installer in [[uv, "pip", "install", "--python", python], pip] if uv else [pip]:
-        if not subprocess.call([*installer, "-r", name], cwd=str(REPOSITORY)):
+    installers = [[uv, "pip", "install", "--python", python]] if uv else []
+    installers.append([python, "-m", "pip", "install", "--disable-pip-version-check"])
+    for installer in installers:
+        steps = [[*installer, "--require-hashes", "-r", name], link_command(installer, python)]
+        if all(not subprocess.call(step, cwd=str(REPOSITORY), env=build_environment()) for step in steps):
             return
-    raise Trouble("reproduce: the requirements could not be installed (the lines above say why); try the same again")
+    braces = " (braces in the folder's name may be why: setuptools takes them for variables)" if has_braces() else ""
+    raise Trouble(f"reproduce: {name} could not be installed; the lines above say why{braces}; then try the same again")
 
 
-def this_interpreter(stack):
-    """Install into the interpreter that runs this, where it is a fitting one (--no-venv); its path."""
-    version = sys.version_info[:2]
-    stack = stack or (MAIN if version in MAIN.pythons else NEXT)
-    if version not in stack.pythons:
-        needed = f"Python {stack.words} for the {stack.name} stack"
-        raise Trouble(f"reproduce: --no-venv needs {needed}, and this is {sys.version.split()[0]}")
-    name = requirements(stack, version)
-    folders = [Path(sysconfig.get_paths()["purelib"]), Path(site.getusersitepackages())]
-    if any(is_installed(folder, name) for folder in folders):
+def has_braces():
+    return bool(re.search("[{}]", str(REPOSITORY)))
+
+
+def build_environment():
+    """Give each {name} in our path a variable that says the same, as setuptools puts variables into its paths."""
+    names = re.findall("{([^{}]+)}", str(REPOSITORY))
+    return {**os.environ, **{name: "{" + name + "}" for name in names}}
+
+
+def link_command(installer, python):
+    """Give the command after which `python` imports this folder's package; setuptools makes no link with any braces."""
+    if has_braces():
+        return [python, "-c", LINK, str(REPOSITORY)]
+    return [*installer, "--no-deps", "--no-build-isolation", "-e", "."]
+
+
+# Without an environment of our own (--no-venv)
+
+
+def this_interpreter(stack, install_over, arguments):
+    """Use the interpreter that runs this, where it is a fitting one: look at what it has, add what is missing.
+
+    What is there already is changed only where --install allows it. Returns its path.
+    """
+    version, found = sys.version_info[:2], sys.version.split()[0]
+    if version not in (stack or NEXT).pythons:
+        needed = f"{stack.words} for the {stack.name} stack" if stack else NEXT.words
+        raise Trouble(f"reproduce: --no-venv needs Python {needed}, and this is {found}")
+    name = requirements(stack or default_stack(), version)
+    changed, missing = differences(name)
+    if not changed and not missing:
         return sys.executable
+    if is_managed():
+        raise Trouble(MANAGED.format(prefix=sys.prefix, apart=command_line(without(arguments))))
+    if changed and not install_over:
+        raise Trouble(refusal(changed, arguments))
     install(sys.executable, name)
-    for folder in folders:  # pip falls back to the second where it may not write into the first
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            write_stamp(folder, name)
-            break
-        except OSError:
-            continue
+    if found_package() != REPOSITORY / "cifar102":
+        raise Trouble(f"reproduce: this Python still finds cifar102 in {found_package()} first (is PYTHONPATH set?)")
     return sys.executable
 
 
-def say(text):
-    print("reproduce: " + text, flush=True)
+def differences(name):
+    """Compare this interpreter with a lock: (lines on what is there in another version or place, what is missing)."""
+    from importlib import metadata  # Python 3.8, and only 3.11 and newer get here
+
+    changed, missing = [], []
+    for package, wanted in pins(name).items():
+        try:
+            found = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            missing.append(package)
+            continue
+        if found != wanted and package not in BROUGHT:
+            changed.append(f"{package} {found} -> {wanted}")
+    folder = found_package()
+    if folder is None:
+        missing.append("cifar102")
+    elif folder != REPOSITORY / "cifar102":
+        changed.insert(0, f"cifar102 in {folder.parent} -> {REPOSITORY}")
+    return changed, missing
+
+
+def found_package():
+    """Give the folder of the cifar102 that this interpreter imports wherever it is started; None where it has none."""
+    question = "import importlib.util as u, sys; sys.path = [part for part in sys.path if part]\n"
+    question += "spec = u.find_spec('cifar102'); print(spec.origin if spec and spec.origin else '')"
+    answer = subprocess.check_output([sys.executable, "-c", question], cwd=str(REPOSITORY.parent))
+    origin = os.fsdecode(answer).strip()
+    return Path(origin).resolve().parent if origin else None
+
+
+def pins(name):
+    """Read a lock: package -> version, where its marker holds for this interpreter."""
+    found = PIN.findall((REPOSITORY / name).read_text(encoding="utf-8"))
+    return {package: version for package, version, marker in found if not marker.strip() or holds(marker)}
+
+
+def holds(marker):
+    """Evaluate a marker as uv writes it (name, comparison, text; and, or, brackets) for this interpreter."""
+    facts = {
+        "python_version": "{}.{}".format(*sys.version_info),
+        "python_full_version": "{}.{}.{}".format(*sys.version_info),
+        "implementation_name": sys.implementation.name,
+        "platform_machine": platform.machine(),
+        "sys_platform": sys.platform,
+        "os_name": os.name,
+    }
+
+    def value(node):
+        if isinstance(node, ast.BoolOp):
+            return (all if isinstance(node.op, ast.And) else any)([value(part) for part in node.values])
+        found, wanted, compare = facts[node.left.id], ast.literal_eval(node.comparators[0]), type(node.ops[0])
+        if wanted.endswith(".*"):
+            return (found + ".").startswith(wanted[:-1]) is (compare is ast.Eq)
+        if node.left.id.startswith("python"):
+            found, wanted = ([int(part) for part in f"{text}.0.0".split(".")[:3]] for text in (found, wanted))
+        return COMPARE[compare](found, wanted)
+
+    return value(ast.parse(marker.strip(), mode="eval").body)
+
+
+def is_managed():
+    """Whether the system's own tools look after this interpreter's packages (PEP 668)."""
+    marked = Path(sysconfig.get_path("stdlib"), "EXTERNALLY-MANAGED").exists()
+    return marked and sys.prefix == sys.base_prefix and "PIP_BREAK_SYSTEM_PACKAGES" not in os.environ
+
+
+def refusal(changed, arguments):
+    """Say what --no-venv would change, and the two commands that go on from there."""
+    lines = changed[:SHOWN] + [f"and {len(changed) - SHOWN} more"] * (len(changed) > SHOWN)
+    return REFUSAL.format(
+        prefix=f"{sys.prefix} (Python {sys.version.split()[0]})",
+        changes="\n".join("  " + line for line in lines),
+        install=command_line(["--install", *arguments]),
+        apart=command_line(without(arguments)),
+    )
+
+
+def without(arguments):
+    return [word for word in arguments if word not in ("--no-venv", "--install")]
+
+
+def command_line(arguments):
+    words = [sys.executable, str(REPOSITORY / "reproduce.py"), *arguments]
+    return subprocess.list2cmdline(words) if WINDOWS else " ".join(shlex.quote(word) for word in words)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
     python -m tests.mistakes OUT.json
 
-runs these tests once as they are (all must pass), then once per mistake. tests/end_to_end/test_mistakes.py holds the outcome.
+runs these tests once as they are (all must pass), then once per mistake. end_to_end/test_mistakes.py holds the outcome.
 """
 
 import contextlib

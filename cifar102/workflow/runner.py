@@ -10,7 +10,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 from doit.cmd_base import ModuleTaskLoader
@@ -52,7 +52,7 @@ def hold_workspace(workspace: Workspace) -> Iterator[None]:
 
 
 def _write_name(handle: int, path: Path) -> None:
-    since = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    since = datetime.now(UTC).isoformat(timespec="seconds")
     name = json.dumps({"pid": os.getpid(), "host": platform.node(), "since": since}).encode("ascii")
     try:
         os.ftruncate(handle, 0)

@@ -9,7 +9,7 @@ import importlib.metadata
 import os
 import platform
 from collections.abc import Iterable
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 from cifar102.workflow import notebooks
@@ -92,7 +92,7 @@ def begin(step: Step, workspace: Workspace) -> dict:
         "step": step.name,
         **_made_from(step),
         "inputs": hash_files(workspace, _inputs(step, workspace), known_files(workspace)),
-        "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 
 
@@ -105,7 +105,7 @@ def end(step: Step, workspace: Workspace, stamp: dict, seconds: float) -> dict:
         **stamp,
         "outputs": hash_files(workspace, _outputs(step, workspace), {}),
         "seconds": round(seconds, 3),
-        "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": versions(),
         "cpus": os.cpu_count(),
         "machine": f"{platform.system()} {platform.machine()}",

@@ -44,7 +44,7 @@ def moment(text: object) -> datetime.datetime:
 
 def now() -> str:
     """The time as the logs have it, ISO 8601 in UTC with milliseconds."""
-    return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="milliseconds")
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
 
 
 class Ledger:

@@ -21,7 +21,7 @@ from cifar102.studies import arms, baselines
 from cifar102.training import callbacks, fitting, machine, pipeline, predict, range_test, runs, snapshots, sweeps
 from cifar102.training.config import TrainConfig, hash_config
 from cifar102.workspace.files import read_json, write_json
-from cifar102.workspace.folders import Workspace
+from cifar102.workspace.folders import REPOSITORY, Workspace
 
 SMALL = {"filters": [4, 4], "dense_units": 16, "dropout": 0.25, "batch_norm": True}
 PLAIN = {"filters": [4], "dense_units": 8}  # without dropout and batch norm

@@ -1,0 +1,73 @@
+"""The wheel: every module and every data file of the package is in it, and nothing else of the repository."""
+
+import email
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+from cifar102.workspace.folders import REPOSITORY
+
+BUILD = "import sys; from setuptools import build_meta; build_meta.build_wheel(sys.argv[1])"
+
+
+@pytest.fixture(scope="module")
+def stored() -> list[str]:
+    """The files of the package that git holds."""
+    listing = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "cifar102"]
+    try:
+        found = subprocess.run(listing, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout.splitlines()
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("this is no clone of a git repository, so what belongs to the package is not known")
+    return sorted(name for name in found if (REPOSITORY / name).is_file())
+
+
+@pytest.fixture(scope="module")
+def wheel(stored: list[str], tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
+    """The wheel of a copy, as setuptools leaves build/ in the folder it works in; made without the network."""
+    copy, out = tmp_path_factory.mktemp("copy"), tmp_path_factory.mktemp("wheel")
+    others = ["pyproject.toml", "README.md", "LICENSE", "reproduce.py", "dodo.py", "tests/end_to_end/test_wheel.py"]
+    for name in [*stored, *others]:
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(REPOSITORY / name, copy / name)
+    done = subprocess.run([sys.executable, "-c", BUILD, out], cwd=copy, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    with zipfile.ZipFile(next(out.glob("*.whl"))) as found:
+        yield found
+
+
+def test_the_wheel_holds_the_package_and_nothing_else(wheel: zipfile.ZipFile, stored: list[str]) -> None:
+    contents = [name for name in wheel.namelist() if ".dist-info/" not in name]
+    assert sorted(contents) == stored
+
+
+def test_the_wheel_holds_the_tables_profiles_and_pages(wheel: zipfile.ZipFile) -> None:
+    names = [Path(name) for name in wheel.namelist()]
+    for folder, ending in (("profiles", ".json"), ("decisions", ".csv"), ("pages", ".js"), ("pages", ".css")):
+        assert [name for name in names if name.parent.name == folder and name.suffix == ending], (folder, ending)
+
+
+def test_the_wheel_pins_nothing_outside_the_main_stack(wheel: zipfile.ZipFile) -> None:
+    path = next(name for name in wheel.namelist() if name.endswith(".dist-info/METADATA"))
+    metadata = email.message_from_bytes(wheel.read(path))
+    wanted = [Requirement(text) for text in metadata.get_all("Requires-Dist")]
+    others = [each for each in wanted if not str(each.marker).endswith('extra == "main"')]
+    bounds = {each.name: {part.operator for part in each.specifier} for each in others if each.name != "cifar102"}
+    assert {name for name, operators in bounds.items() if ">=" not in operators} == set()
+    assert {name for name, operators in bounds.items() if operators != {">="}} == {"pandas"}
+    assert metadata["Requires-Python"] == "<3.14,>=3.11"
+
+
+def test_the_unpacked_wheel_imports_far_from_the_repository(wheel: zipfile.ZipFile, tmp_path: Path) -> None:
+    wheel.extractall(tmp_path / "site")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
+    question = "import cifar102; print(cifar102.__file__)"
+    answer = subprocess.run(
+        [sys.executable, "-c", question], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+    )
+    assert Path(answer.stdout.strip()) == tmp_path / "site" / "cifar102" / "__init__.py"
