@@ -59,12 +59,12 @@ class Workspace:
     @property
     def votes(self) -> Path:
         """The log of the verdicts on candidates, JSON lines."""
-        return self.votes
+        return self.labels / "votes.jsonl"
 
     @property
     def pair_verdicts(self) -> Path:
         """The log of the verdicts on near-duplicate pairs, JSON lines."""
-        return self.pair_verdicts
+        return self.labels / "pair_verdicts.jsonl"
 
     @property
     def built(self) -> Path:
@@ -73,27 +73,27 @@ class Workspace:
     @property
     def candidates(self) -> Path:
         """The table of the candidates, one row an image (notebook 01)."""
-        return self.candidates
+        return self.built / "candidates.parquet"
 
     @property
     def candidate_images(self) -> Path:
         """The pixels of the candidates, uint8 (n, 32, 32, 3), in the rows of their table (notebook 01)."""
-        return self.candidate_images
+        return self.built / "candidate_images.npy"
 
     @property
     def accepted(self) -> Path:
         """The table of the candidates that the raters accepted (notebook 02)."""
-        return self.accepted
+        return self.built / "accepted.parquet"
 
     @property
     def exact_groups(self) -> Path:
         """The table of the images that are equal byte for byte (notebook 03)."""
-        return self.exact_groups
+        return self.built / "exact_groups.parquet"
 
     @property
     def pairs(self) -> Path:
         """The table of the near-duplicate pairs (notebook 03)."""
-        return self.pairs
+        return self.built / "pairs.parquet"
 
     @property
     def release(self) -> Path:
