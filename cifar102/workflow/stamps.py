@@ -128,7 +128,7 @@ def versions() -> dict[str, str]:
 def _made_from(step: Step) -> dict:
     parameters = {key: plain(value) for key, value in sorted(step.parameters.items()) if key not in PLACES}
     if step.notebook is None:
-        tree, source = notebooks.parse(f"from {PACKAGE.name} import report", PACKAGE), ""
+        tree, source = notebooks.parse(f"from {PACKAGE.name}.workflow import report", PACKAGE), ""
     else:
         tree, source = notebooks.code_of(step.notebook), notebooks.hash_notebook(step.notebook)
     return {"source": source, "modules": notebooks.hash_modules(tree, PACKAGE), "parameters": parameters}
