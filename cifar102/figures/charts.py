@@ -135,16 +135,10 @@ def curves(
     dashes = list(table[dash].dropna().unique()) if dash else [None]
     for number, name, rows in marks.groups(table, hue):
         for _, kind, line in marks.groups(rows, dash):
-            style = dashes.index(line[dash].iloc[0]) if dash else 0
-            colour = marks.colour(number)
-            ax.plot(
-                line[x],
-                line[y],
-                color=colour,
-                marker=marks.marker(number) if markers or len(line) < 2 else None,
-                linestyle=marks.DASHES[style % len(marks.DASHES)],
-                label=", ".join(part for part in (name, kind) if part) or None,
-            )
+            style = marks.DASHES[dashes.index(line[dash].iloc[0]) % len(marks.DASHES)] if dash else marks.DASHES[0]
+            colour, label = marks.colour(number), ", ".join(part for part in (name, kind) if part) or None
+            marker = marks.marker(number) if markers or len(line) < 2 else None
+            ax.plot(line[x], line[y], linestyle=style, color=colour, marker=marker, label=label)
             if low is not None and high is not None:
                 ax.fill_between(line[x], line[low], line[high], color=colour, alpha=0.18, linewidth=0)
     if x_log:
@@ -214,17 +208,9 @@ def scatter(
     for number, name, rows in marks.groups(table, hue):
         across, along, colour = marks.errors(rows, x, *x_ends), marks.errors(rows, y, *y_ends), marks.colour(number)
         ax.errorbar(rows[x], rows[y], along, across, fmt="none", ecolor=colour, elinewidth=0.8, alpha=0.5)
-        ax.scatter(
-            rows[x],
-            rows[y],
-            rows[size] if size else 22,
-            color=colour,
-            marker=marks.marker(number),
-            alpha=0.75,
-            linewidth=0,
-            label=name or None,
-            zorder=3,
-        )
+        area, shape = rows[size] if size else 22, marks.marker(number)
+        drawn = ax.scatter(rows[x], rows[y], area, color=colour, marker=shape, label=name or None)
+        drawn.set(alpha=0.75, linewidth=0, zorder=3)
     if label:
         marks.point_names(ax, table[[x, y]].to_numpy(), list(table[label]))
     if log:
