@@ -534,7 +534,7 @@ def networks() -> list[Case]:
             "twice",
         ),
         option(
-            "fit: an unknown set", lambda: fitting.fit(TrainConfig(dataset="cifar"), none), "'cifar'", "known names"
+            "fit: an unknown set", lambda: fitting.fit(TrainConfig(dataset="cifar"), none), "'cifar'", "did you mean cifar10"
         ),
         option(
             "fit: no such set",
