@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from cifar102.datasets import sets
+from cifar102.models import registry
 from cifar102.training import fitting, runs
 from cifar102.training.config import TrainConfig
 from cifar102.training.runs import Run
@@ -163,11 +164,10 @@ def run_search(
 
 
 def trial_config(base: TrainConfig, number: int, point: Mapping[str, float]) -> TrainConfig:
-    """The config of one trial. dropout: of cnn_four_conv after its dense layer, half of it after the blocks."""
+    """The config of one trial. dropout: one rate, also where a network has several (Network.dropout_shares)."""
     fields: dict = {name: value for name, value in point.items() if name != "dropout"}
     if "dropout" in point:
-        rate = point["dropout"]
-        rates = [rate / 2, rate / 2, rate] if base.model == "cnn_four_conv" else rate
+        rates = registry.dropout_option(base.model, point["dropout"])
         fields["model_options"] = {**base.model_options, "dropout": rates}
     return base.replace(study=SEARCH_STUDY, arm=f"trial-{number:03d}", **fields)
 
