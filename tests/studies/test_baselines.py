@@ -43,10 +43,10 @@ def test_fast_cnn_keeps_the_batches_and_the_augmentation_of_its_recipe():
     epochs = {"fast_cnn": 6}
     small = baselines.training_set_configs(epochs, seeds=1, num_validation=10, batch_size=64)[0]
     (whole,) = baselines.whole_configs(epochs, 0, num_validation=10, batch_size=64)
-    recipe = baselines.fast_config(6, num_validation=10)
+    recipe = baselines.fast_cnn_config(6, num_validation=10)
     same = {"study": "x", "arm": "x", "dataset": "cifar10", "evaluate_on": ()}
     assert whole.replace(**same) == recipe.replace(**same)
-    assert small.replace(**same) == recipe.replace(**same, **baselines.FEW_IMAGES, test_views="one")
+    assert small.replace(**same) == recipe.replace(**same, **baselines.FAST_CNN.few_images, test_views="one")
     with pytest.raises(ValueError, match="fast_cnn"):
         baselines.augmentation_configs(epochs, ["fast_cnn"], seeds=1)
 

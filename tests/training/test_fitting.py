@@ -147,11 +147,11 @@ def test_fields_that_came_later_leave_the_hashes_of_earlier_runs_as_they_were():
 
 
 def test_a_field_that_is_gone_is_read_where_it_was_unset_and_leaves_the_hash_as_it_was():
-    config = baselines.fast_config(precision="float32")
+    config = baselines.fast_cnn_config(precision="float32")
     before = "d07b29a445e7ea3f11c36a7d9f68082273320317a813ae7246da0c58581a07f0"
     old = {**config.to_dict(), "lookahead": None}
     assert hash_config(TrainConfig.from_dict(old), "data") == before
-    with pytest.raises(ValueError, match="no fields.*lookahead"):
+    with pytest.raises(ValueError, match=r"no fields.*lookahead"):
         TrainConfig.from_dict({**old, "lookahead": 0.9})
 
 
@@ -209,7 +209,7 @@ def test_a_run_killed_after_its_last_epoch_still_tells_its_speed(whole, workspac
 def test_the_fast_recipe_is_resumed_too_and_averages_the_views_of_test_images(workspace, own):
     rates = {"kernel_rate": 0.05, "learning_rate": 0.02, "norm_batches": 6}  # of 10 images a batch
     changes = {"batch_size": 10, "model_options": {"filters": [4, 8, 8]}, **rates, **own}
-    config = baselines.fast_config(3, num_train=60, **changes)
+    config = baselines.fast_cnn_config(3, num_train=60, **changes)
     assert (config.test_views, config.dataset) == ("mirror_shift", "cifar10")
     straight = fitting.fit(config, workspace)
     other = Workspace(workspace.root / "broken")
@@ -228,7 +228,7 @@ def test_the_fast_recipe_is_resumed_too_and_averages_the_views_of_test_images(wo
 
 def test_norm_batches_take_batch_norms_statistics_anew_and_leave_the_other_weights(workspace):
     options = {"model_options": {"filters": [4, 8, 8]}, "num_train": 60, "precision": "float32"}
-    config = baselines.fast_config(1, batch_size=10, **options)
+    config = baselines.fast_cnn_config(1, batch_size=10, **options)
     kept, anew = (fitting.fit(config.replace(arm=f"norm-{count}", norm_batches=count), workspace) for count in (0, 60))
     model, other = (registry.load_model(run.folder / "model.keras") for run in (kept, anew))
     for layer, same in zip(model.layers, other.layers, strict=True):
