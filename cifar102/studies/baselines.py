@@ -208,8 +208,8 @@ def summary_table(runs: pd.DataFrame) -> pd.DataFrame:
     runs: rows of runs.runs_table; arm is `<model>-<dataset>`. Columns: model, trained_on, n, num_train, epochs,
     parameters, test (accuracy on CIFAR-10's test images), validation, new_test, each with _mean and _sd; seconds
     (wall), processor_seconds and images_per_second (wall, validation included), means of a run;
-    images_per_processor_second; published, published_images. Accuracies 0-1. Wall times hold what else the machine did. By training set, then in
-    the order of RECIPES.
+    images_per_processor_second; published, published_images. Accuracies 0-1. Wall times hold what else the machine did.
+    By training set, then in the order of RECIPES.
     """
     shares = {"test": "cifar10_accuracy", "validation": "validation_accuracy", "new_test": "cifar102_accuracy"}
     rows = []
