@@ -10,9 +10,13 @@ from tensorflow import keras
 
 from cifar102.models import registry
 
-SMALL = ("Activation", "LeakyReLU", "Mish", "Tanh", "BatchNormalization", "ScaledBias", "CountedDropout", "Flatten")
-SMALL += ("Add", "PaddedShortcut")
+SMALL = (
+    "Activation", "LeakyReLU", "Mish", "Tanh", "BatchNormalization", "ScaledBias", "CountedDropout", "Flatten", "Add",
+    "PaddedShortcut",
+)  # fmt: skip
 SHORT = {"Conv2D": "conv", "MaxPooling2D": "max pool", "AveragePooling2D": "average pool", "Dense": "dense"}
+BACKWARD = 3  # a training step computes the forward pass and twice as much for the gradients of inputs and weights
+FLOP_PER_MULTIPLY_ADD = 2
 
 
 def layer_table(model: keras.Model) -> pd.DataFrame:
@@ -49,16 +53,6 @@ def stage_table(model: keras.Model) -> pd.DataFrame:
         row["stage"] = "input" if number == 0 else f"stage {number}" if number < len(rows) - 1 else "logits"
         row["layers"] = _count(row.pop("kinds"))
     return pd.DataFrame(rows)
-
-
-def _count(kinds: list[str]) -> str:
-    """Write ["conv", "conv", "max pool"] as "2 conv, max pool"."""
-    numbers = {kind: kinds.count(kind) for kind in dict.fromkeys(kinds)}
-    return "\n".join(kind if count == 1 else f"{count} {kind}" for kind, count in numbers.items())
-
-
-BACKWARD = 3  # a training step computes the forward pass and twice as much for the gradients of inputs and weights
-FLOP_PER_MULTIPLY_ADD = 2
 
 
 def multiply_adds(model: keras.Model) -> int:
@@ -127,3 +121,9 @@ def parse_network(network: str) -> tuple[int, int]:
     if not (dash and depth.isdigit() and width.isdigit()):
         raise ValueError(f"network {network!r}: expected <depth>-<width>, for example 28-10")
     return int(depth), int(width)
+
+
+def _count(kinds: list[str]) -> str:
+    """Write ["conv", "conv", "max pool"] as "2 conv, max pool"."""
+    numbers = {kind: kinds.count(kind) for kind in dict.fromkeys(kinds)}
+    return "\n".join(kind if count == 1 else f"{count} {kind}" for kind, count in numbers.items())

@@ -8,6 +8,11 @@ from tensorflow import keras
 
 from cifar102.models import layers
 
+POOLINGS = ("max", "average", "max_then_average")
+WHITENING = "whitening"  # name of the fixed first layer
+NUM_PATCH_VALUES = 12  # 2x2 pixels of 3 channels
+WHITENING_BIAS = 0.6  # trained ones end between -1.7 and 1.2; without any, training accuracy is lower from epoch 1 on
+
 
 def fully_connected(inputs: tf.Tensor, num_classes: int, activation: str = "relu", dropout: float = 0.0) -> tf.Tensor:
     """Flatten, dense 512 and 256, logits. 1,707,274 parameters for 10 classes."""
@@ -108,9 +113,6 @@ def _vgg_blocks(x: tf.Tensor, filters: Sequence[int], num_conv: Sequence[int], a
             x = layers.activate(layers.normalize(x, f"{name}_norm"), activation, f"{name}_{activation}")
         x = layers.pool(x, f"block{block}_pool")
     return x
-
-
-POOLINGS = ("max", "average", "max_then_average")
 
 
 def ablation_cnn(
@@ -288,11 +290,6 @@ def _wide_block(
     y = _convolution(layers.drop(y, dropout, f"{name}_dropout"), filters, f"{name}_conv2")
     y = squeeze_and_excite(y, name) if squeeze_excite else y
     return keras.layers.Add(name=f"{name}_add")([shortcut, y])
-
-
-WHITENING = "whitening"  # name of the fixed first layer
-NUM_PATCH_VALUES = 12  # 2x2 pixels of 3 channels
-WHITENING_BIAS = 0.6  # trained ones end between -1.7 and 1.2; without any, training accuracy is lower from epoch 1 on
 
 
 def fast_cnn(

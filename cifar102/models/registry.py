@@ -110,14 +110,12 @@ def load_model(path: Path) -> object:
 
     FileNotFoundError names a missing file, ValueError one that this Keras cannot read.
     """
-    from tensorflow import keras
-
     from cifar102.models import files, layers  # noqa: F401 (layers: to be known to Keras by their names)
 
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path}: no such model file")
     if Path(path).suffix == ".h5":
-        return keras.models.load_model(path, compile=False)
+        return files.load_h5_file(path)
     return files.load_keras_file(path)
 
 

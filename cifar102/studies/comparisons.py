@@ -14,9 +14,9 @@ from cifar102.workspace.folders import Workspace
 
 COLUMNS = ("study", "arm", "n", "mean", "sd", "difference", "low", "high", "p_holm", "published")
 MORE_COLUMNS = ("effect_size", "p", "reference", "num_pairs", "metric")
-
 LEVEL = 0.95
 LOCK_SECONDS = 300  # another notebook's verdicts, from a table of thousands of runs on a slow disk
+SAME_AS_BEST = "•"  # stands in a cell that cannot be told apart from the best one
 SAME = 0.02  # two arms count as alike where the whole interval of their difference lies within 2 points
 
 
@@ -166,7 +166,7 @@ def verdicts(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def write_verdicts(workspace: Workspace, read_runs: Callable[[Workspace], pd.DataFrame]) -> pd.DataFrame:
-    """Write results/verdicts.csv, `verdicts` of all runs there are, and return them. read_runs: `runs.table`.
+    """Write results/verdicts.csv, `verdicts` of all runs there are, and return them. read_runs: `runs.runs_table`.
 
     Notebooks that run side by side take turns, from reading the runs to the last byte, and each whose runs a claim is
     about writes it anew: so the last one has seen them all, in whatever order they ended.
@@ -212,9 +212,6 @@ def _certainty(row: dict) -> str:
     if pd.isna(row["p_holm"]):
         return f"n = {row['n']}: no spread to judge by"
     return f"95 % {_points(row['low'])} to {_points(row['high'])} points, p = {row['p_holm']:.2g}, n = {row['n']}"
-
-
-SAME_AS_BEST = "•"  # stands in a cell that cannot be told apart from the best one
 
 
 def beside_best(rows: pd.DataFrame, value: str = "score", level: float = 0.95) -> pd.DataFrame:
@@ -277,13 +274,8 @@ def size_curve(rows: pd.DataFrame, sets: Sequence[str]) -> pd.DataFrame:
             values = part[f"{test}_accuracy"].dropna().to_numpy()
             if len(values):
                 around = paired(values)
-                row = {
-                    "train": train,
-                    "test": test,
-                    "num_train": int(size),
-                    "n": len(values),
-                    "accuracy": values.mean(),
-                }
+                row = {"train": train, "test": test, "num_train": int(size), "n": len(values)}
+                row["accuracy"] = values.mean()
                 found.append({**row, "low": around["low"], "high": around["high"]})
     return pd.DataFrame(found, columns=["train", "test", "num_train", "n", "accuracy", "low", "high"])
 

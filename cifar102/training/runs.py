@@ -18,8 +18,10 @@ from cifar102.workspace import files
 from cifar102.workspace.files import read_json, replacing, write_json
 from cifar102.workspace.folders import Workspace
 
-FIRST_COLUMNS = ("study", "arm", "seed", "model", "dataset", "num_train", "augmentation", "epochs", "parameters")
-FIRST_COLUMNS += ("seconds", "images_per_second", "train_accuracy", "validation_accuracy")
+FIRST_COLUMNS = (
+    "study", "arm", "seed", "model", "dataset", "num_train", "augmentation", "epochs", "parameters", "seconds",
+    "images_per_second", "train_accuracy", "validation_accuracy",
+)  # fmt: skip
 LAST_COLUMNS = ("run", "config_hash")
 LOCK_SECONDS = 300  # another notebook's table, read from thousands of runs on a slow disk
 # A worker that a cluster has given up, or whose client was killed, may go on with its run: the second one waits for it.
