@@ -6,9 +6,9 @@ import pytest
 
 from cifar102 import cifar
 from cifar102.analysis import accuracies
-from cifar102.analysis import published as published_files
+from cifar102.analysis.published import read_published
 from cifar102.cifar import ImageSet
-from cifar102.datasets import sets as datasets
+from cifar102.datasets import sets
 from cifar102.decisions import tables
 from cifar102.studies import baselines
 from cifar102.training import fitting
@@ -126,7 +126,7 @@ def test_published_figures_name_known_networks_and_a_source():
 @pytest.mark.real_data
 def test_figures_taken_from_the_published_predictions_are_what_these_give(published, real_data):
     labels = cifar.load_cifar10(real_data / "cifar-10-batches-py")["test"].labels
-    found = accuracies.accuracy_table(published_files.read_published(published, "cifar10"), labels)
+    found = accuracies.accuracy_table(read_published(published, "cifar10"), labels)
     found = found.set_index("model")["accuracy"]
     table = tables.published_baselines()
     rows = table[table["source"].str.contains("CIFAR-10.1", regex=False)]
@@ -149,11 +149,11 @@ CONFIG = TrainConfig(
 @pytest.fixture
 def noise(monkeypatch, rng) -> None:
     """Images and labels with nothing in common: whoever scores above chance on them has seen them."""
-    sets = {
+    parts = {
         part: ImageSet(rng.integers(0, 256, (count, 32, 32, 3), np.uint8), np.arange(count) % 10)
         for part, count in (("train", 200), ("test", 100))
     }
-    monkeypatch.setattr(datasets, "load", lambda name, workspace: sets)
+    monkeypatch.setattr(sets, "load", lambda name, workspace: parts)
 
 
 def test_a_network_that_memorised_noise_looks_good_on_the_leaked_split_alone(noise, workspace: Workspace) -> None:
