@@ -306,8 +306,8 @@ def fast_cnn(
     1,971,328 trainable parameters. downsampling: "max" pools after the first convolution of a block, as published;
     "stride" lets it step by 2 instead, which is cheaper. The bias of the whitening is fixed; for the published
     one, which is trained, the first trained convolution would need its gradient by its input, 5 % of a step.
-    bias_factor: the other biases learn at its square times the rate, as published. `prepare` sets the first layers
-    from training images. Source: Jordan 2024, 94 % on CIFAR-10 in 3.29 seconds, arXiv 2404.00498, section 3.
+    bias_factor: the other biases learn at its square times the rate, as published. prepare_fast_cnn sets the first
+    weights from training images. Source: Jordan 2024, 94 % on CIFAR-10 in 3.29 seconds, arXiv 2404.00498, section 3.
     """
     if downsampling not in ("stride", "max"):
         raise ValueError(f"downsampling {downsampling!r}: expected 'stride' or 'max'")
