@@ -14,7 +14,7 @@ from cifar102.workspace.folders import Workspace
 CHANNELS = {"blue": 2, "red": 0, "green": 1}  # in the order in which the palette draws them in their colours
 
 
-def sheet_of(groups: Mapping[str, np.ndarray], captions: Sequence[str] | None = None) -> pd.DataFrame:
+def pixel_sheet(groups: Mapping[str, np.ndarray], captions: Sequence[str] | None = None) -> pd.DataFrame:
     """Rows of an image sheet that shows computed images, a heading a group: set, row, pixels, group[, caption].
 
     groups: heading -> uint8 (n, 32, 32, 3); captions: n texts under the images of each group.
@@ -33,7 +33,7 @@ def mean_images(images: ImageSet, num_classes: int = len(CLASS_NAMES)) -> np.nda
     return np.round(means).astype(np.uint8)
 
 
-def normalized(probabilities: np.ndarray) -> np.ndarray:
+def normalized_probabilities(probabilities: np.ndarray) -> np.ndarray:
     """Stored float16 probabilities (n, classes) as float64 whose rows sum to 1."""
     wide = probabilities.astype(np.float64)
     return wide / wide.sum(axis=1, keepdims=True)

@@ -53,9 +53,12 @@ def fast_config(epochs: int = FAST_EPOCHS, seed: int = 0, **changes: object) -> 
     return TrainConfig(**{**fast_fields(), **place, "epochs": epochs, "seed": seed, **changes})
 
 
-STUDY, AUGMENTED, WHOLE, CYCLES = "training_sets", "baseline_augmentation", "whole_cifar10", "cyclical"
+TRAINING_SETS_STUDY = "training_sets"
+AUGMENTATION_STUDY = "baseline_augmentation"
+WHOLE_STUDY = "whole_cifar10"
+CYCLES_STUDY = "cyclical"
 TRAINING_SETS = ("cifar10-10k", "cifar102")
-TESTS = ("cifar10", "cifar102", "cifar102-leftover")
+TEST_SETS = ("cifar10", "cifar102", "cifar102-leftover")
 
 OPTIMIZERS = {"rmsprop": 1e-3, "adagrad": 1e-2, "adadelta": 1.0, "adam": 1e-3}  # the rates of their papers
 # Peak rates of the one-cycle schedule for SGD with momentum and batches of 64, from range tests.
@@ -74,7 +77,7 @@ RECIPES: dict[str, dict] = {
 OF_FAST_CNN = ("batch_size", "augmentation")  # its recipe's own, whatever the other networks have
 
 
-def recipe(name: str, common: Mapping[str, object]) -> dict[str, object]:
+def baseline_recipe(name: str, common: Mapping[str, object]) -> dict[str, object]:
     """The fields of a baseline's TrainConfig: one-cycle SGD with decay, unless `common` says otherwise.
 
     name: of RECIPES; fast_cnn has its own (fast_recipe), batch size and augmentation included. Raises ValueError for
@@ -101,10 +104,11 @@ def training_set_configs(
     found = []
     own = {"random_features": {"model_options": {"num_filters": num_filters}}, "fast_cnn": FEW_IMAGES}
     for name, count in epochs.items():
-        fields = recipe(name, {**common, "epochs": count, "study": STUDY, "test_views": "one"}) | own.get(name, {})
+        shared = {**common, "epochs": count, "study": TRAINING_SETS_STUDY, "test_views": "one"}
+        fields = baseline_recipe(name, shared) | own.get(name, {})
         for seed in range(seeds):
             for dataset in TRAINING_SETS:
-                tests = (*TESTS, "cifar102-uniform") if dataset == TRAINING_SETS[0] else TESTS
+                tests = (*TEST_SETS, "cifar102-uniform") if dataset == TRAINING_SETS[0] else TEST_SETS
                 where = {"dataset": dataset, "evaluate_on": tests, "seed": seed}
                 found.append(TrainConfig(**fields, **where, arm=f"{name}-{dataset}"))
     return found
@@ -118,14 +122,17 @@ def augmentation_configs(
     epochs: as there. networks: which of them; ValueError for one that is not, that is fitted in closed form or whose
     recipe has an augmentation of its own.
     """
-    possible = [name for name in epochs if name != "random_features" and "augmentation" not in recipe(name, {})]
+    trained = [name for name in epochs if name != "random_features"]
+    possible = [name for name in trained if "augmentation" not in baseline_recipe(name, {})]
     if wrong := [name for name in networks if name not in possible]:
         raise ValueError(
             f"networks with augmentation: {wrong}: expected some of {possible}: trained by steps, none in their recipe"
         )
     return [
         TrainConfig(
-            **recipe(name, {**common, "epochs": epochs[name], "study": AUGMENTED, "augmentation": augmentation}),
+            **baseline_recipe(
+                name, {**common, "epochs": epochs[name], "study": AUGMENTATION_STUDY, "augmentation": augmentation}
+            ),
             dataset=TRAINING_SETS[0],
             evaluate_on=("cifar10",),
             seed=seed,
@@ -155,18 +162,20 @@ def whole_configs(epochs: Mapping[str, int], num_filters: int, **common: object)
 
     epochs: baseline -> passes. num_filters: of random features; 0 leaves them out.
     """
-    place = {**common, "study": WHOLE, "dataset": "cifar10-whole", "evaluate_on": ("cifar10",)}
+    place = {**common, "study": WHOLE_STUDY, "dataset": "cifar10-whole", "evaluate_on": ("cifar10",)}
     options = {name: {"epochs": count} for name, count in epochs.items()}
     if num_filters:
         options = {"random_features": {"model_options": {"num_filters": num_filters}, "epochs": 1}, **options}
-    return [TrainConfig(**recipe(name, {**place, **own}), arm=f"{name}-whole") for name, own in options.items()]
+    return [
+        TrainConfig(**baseline_recipe(name, {**place, **own}), arm=f"{name}-whole") for name, own in options.items()
+    ]
 
 
 def cyclical_configs(
     low: float, high: float, epochs: int, more_epochs: int, model: str = "cnn_four_conv", **common: object
 ) -> list[TrainConfig]:
     """A phase of two cycles from rate `low` to `high`, then four optimizers, each from its own copy of its end."""
-    place = {"study": CYCLES, "dataset": TRAINING_SETS[0], "evaluate_on": ("cifar10",), "model": model, **common}
+    place = {"study": CYCLES_STUDY, "dataset": TRAINING_SETS[0], "evaluate_on": ("cifar10",), "model": model, **common}
     cycles = {"schedule": "triangular", "schedule_options": {"minimum_rate": low, "cycle_epochs": epochs / 2}}
     first = TrainConfig(**place, **cycles, arm="checkpoint", learning_rate=high, epochs=epochs)
     rest = [

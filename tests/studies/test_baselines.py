@@ -84,7 +84,7 @@ def test_each_optimizer_starts_from_the_end_of_the_cyclical_phase():
 
 def test_an_unknown_baseline_is_refused_with_the_known_ones():
     with pytest.raises(ValueError, match=r"baseline 'vgg11': expected one of .*vgg10"):
-        baselines.recipe("vgg11", {})
+        baselines.baseline_recipe("vgg11", {})
 
 
 def test_the_summary_has_mean_spread_and_rates_of_each_network_and_set():
