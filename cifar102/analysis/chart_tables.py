@@ -71,7 +71,7 @@ def line_chart(
     return pd.concat([models, band.assign(kind="line", family=name)], ignore_index=True)
 
 
-def beside(
+def beside_published(
     published: pd.DataFrame, own: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]], name: str = "published models"
 ) -> pd.DataFrame:
     """Return line_chart's rows of the published models in one family called `name`, with other models beside them.

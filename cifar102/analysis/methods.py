@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 import pandas as pd
 
 from cifar102.analysis.gaps import POOLED
+from cifar102.analysis.published import PublishedModels
 
 Interval = tuple[float, float, float]
 SET_WORDS = {
@@ -54,16 +55,16 @@ class MethodsFacts:
 
 
 def published_facts(
-    version: str, num_new: int, tables: Mapping[str, pd.DataFrame], gap: pd.DataFrame, whose: str
+    models: PublishedModels, tables: Mapping[str, pd.DataFrame], gap: pd.DataFrame, whose: str
 ) -> dict[str, object]:
     """Return what MethodsFacts says about the published models, as its fields; set_sizes holds their new set alone.
 
-    version: the new set, of num_new images; tables: of published.published_tables; gap: of placebo_gap over the
-    models; whose: "published" or "simulated".
+    tables: of published.published_tables; gap: of placebo_gap over the models; whose: "published" or "simulated".
     """
+    version = models.version
     fits = tables["fits"][tables["fits"]["version"] == version]
     return {
-        "set_sizes": {version: num_new},
+        "set_sizes": {version: len(models.labels[version])},
         "published": whose,
         "num_published": len(tables["gap"]),
         "published_set": version,

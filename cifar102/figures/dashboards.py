@@ -51,7 +51,7 @@ def confident_mistakes(probabilities: np.ndarray, labels: np.ndarray, count: int
     return pd.DataFrame(found)
 
 
-def counts_table(sets: Mapping[str, ImageSet], class_names: Sequence[str] = CLASS_NAMES) -> pd.DataFrame:
+def class_counts(sets: Mapping[str, ImageSet], class_names: Sequence[str] = CLASS_NAMES) -> pd.DataFrame:
     """Images of each class in each set: set, class_name, images, keywords (how many different ones they came by)."""
     rows = []
     for name, part in sets.items():

@@ -251,9 +251,9 @@ def study_configs(
     """The configs of a study in the order they have to run: seed by seed, arms in the order of the table.
 
     dataset: None for the study's own (STUDY_DATASET). num_train: also the largest size of the arms that vary it.
-    datasets: training sets that dataset_size and set_and_size compare. available: training images of a data set, to
-    cap sizes (validation rows count into it). num_arms: only the first so many. evaluate_on: only sets with as many classes as
-    an arm's data set are kept; empty: the tests of all compared sets. overrides: any other TrainConfig field, for
+    datasets: training sets that dataset_size and set_and_size compare. available: training images of a data set, to cap
+    sizes (validation rows count into it). num_arms: only the first so many. evaluate_on: only sets with as many classes
+    as an arm's data set are kept; empty: the tests of all compared sets. overrides: any other TrainConfig field, for
     all arms; model_options are merged, the arm's own factor wins. Raises ValueError for an unknown study.
     """
     if study not in STUDIES:

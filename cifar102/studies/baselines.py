@@ -185,7 +185,7 @@ def cyclical_configs(
     return [first, *rest]
 
 
-def summary_table(runs: pd.DataFrame) -> pd.DataFrame:
+def baseline_summary(runs: pd.DataFrame) -> pd.DataFrame:
     """One row per network and training set: mean and deviation over seeds of what the runs table holds.
 
     runs: rows of runs.table; arm is `<model>-<dataset>`. Columns: model, trained_on, n, num_train, epochs, parameters,

@@ -103,7 +103,7 @@ def named_set(rng: np.random.Generator) -> ImageSet:
 
 def test_counts_are_those_of_classes_and_keywords(rng: np.random.Generator) -> None:
     images = named_set(rng)
-    counts = dashboards.counts_table({"a": images}).set_index("class_name")
+    counts = dashboards.class_counts({"a": images}).set_index("class_name")
     assert counts["images"].sum() == 20 and tuple(counts.loc["airplane", ["images", "keywords"]]) == (3, 2)
     words = dashboards.keyword_counts({"a": images, "b": images}, largest=4)
     assert words["keyword"].nunique() == 4 and words.groupby("keyword")["images"].sum().is_monotonic_decreasing
