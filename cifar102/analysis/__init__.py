@@ -4,8 +4,8 @@ It reads tables and arrays and never trains; no room reaches TensorFlow. Read in
 says, and in which files), intervals (of shares and differences, and what a test set can show), accuracies (per model,
 class and subset), gaps (between two test sets), lines (new on original accuracy, effective robustness), model_pairs
 (McNemar, certain ranks, agreement), set_matrix (harder or different), keyword_mixture, single_images, calibration,
-published (the models of CIFAR-10.1), scorecard (one model on every set), methods (a text to quote), chart_tables (the
-tables as charts draw them).
+published (the models of CIFAR-10.1), scorecard (one model on every set), methods (a text to quote), chart_tables and
+run_tables (statements and trainings as charts draw them).
 """
 
 import lazy_loader
@@ -15,7 +15,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "predictions": ["SetPredictions", "read_named_runs"],
         "intervals": ["clopper_pearson", "newcombe", "power_curve", "power_sentence", "power_table"],
-        "accuracies": ["accuracy_table", "gap_table", "leave_one_out_table", "seed_points", "share_intervals"],
+        "accuracies": ["accuracy_table", "gap_table", "leave_one_out_table"],
         "gaps": [
             "arm_scores",
             "class_gaps",
@@ -54,6 +54,20 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         ],
         "scorecard": ["judge"],
         "methods": ["MethodsFacts", "headline", "methods_text", "published_facts"],
+        "run_tables": [
+            "augmentation_bars",
+            "continued_curves",
+            "curves_by_training_set",
+            "difference_rows",
+            "learning_curves",
+            "mean_accuracies",
+            "mean_curves",
+            "mean_learning_curves",
+            "rate_curves",
+            "seed_points",
+            "seed_points_by_test",
+            "with_intervals",
+        ],
         "chart_tables": ["beside_published", "line_chart", "own_gap_rows", "published_gap_rows", "stack_tables"],
     },
 )

@@ -10,6 +10,7 @@ from cifar102.analysis import intervals
 from cifar102.analysis.accuracies import Predictions, class_name, correctness, subset_table
 
 TRAIN_SET = "cifar10-train"
+PEOPLE = "people, share who say the label"
 
 
 def difficulty_table(predictions: Predictions, labels: np.ndarray) -> pd.DataFrame:
@@ -91,17 +92,14 @@ def _check_counts(counts: np.ndarray, where: str) -> None:
         raise ValueError(f"{where}: expected counts of answers (n, classes), at least one a row, found {counts.dtype}")
 
 
-def entropy_curves(entropy: pd.DataFrame, models: Collection[str]) -> pd.DataFrame:
-    """Return accuracy_by_entropy's rows of some models, and people as one more."""
-    return pd.concat([entropy[entropy["model"].isin(models)], people_as_model(entropy)], ignore_index=True)
+def entropy_curves(entropy: pd.DataFrame, models: Collection[str], people: str = PEOPLE) -> pd.DataFrame:
+    """Return accuracy_by_entropy's rows of some models, and people as one more model, called `people`.
 
-
-def people_as_model(entropy: pd.DataFrame) -> pd.DataFrame:
-    """Return accuracy_by_entropy's bins as one more model: the share of people who say the label."""
+    The accuracy of people is the share of them who say the label; it has no interval.
+    """
     bins = entropy.drop_duplicates("bin")
-    return bins.assign(
-        model="people, share who say the label", accuracy=bins["human_accuracy"], low=np.nan, high=np.nan
-    )
+    said = bins.assign(model=people, accuracy=bins["human_accuracy"], low=np.nan, high=np.nan)
+    return pd.concat([entropy[entropy["model"].isin(models)], said], ignore_index=True)
 
 
 def candidates_of_images(exact_groups: pd.DataFrame, set_name: str, num_images: int) -> np.ndarray:

@@ -22,7 +22,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "confusion_table",
             "draw_dashboard",
             "keyword_counts",
-            "learning_curves",
             "mean_images",
             "mistake_table",
             "normalized_probabilities",

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from sklearn import metrics
 
-from cifar102.analysis import calibration
+from cifar102.analysis import calibration, run_tables
 from cifar102.cifar import CLASS_NAMES, ImageSet
 from cifar102.figures import charts, drawing, sheets
 from cifar102.workspace.folders import Workspace
@@ -146,21 +146,6 @@ def class_scores(labels: np.ndarray, class_ids: np.ndarray, class_names: Sequenc
     )
 
 
-def learning_curves(histories: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Accuracy by epoch of several runs: run, epoch (from 1), images ("training" or "validation"), accuracy 0-1.
-
-    histories: name -> history.csv of a run.
-    """
-    tables = []
-    for name, history in histories.items():
-        epoch = history["epoch"] + 1 - history["epoch"].min()
-        for images, column in (("training", "accuracy"), ("validation", "val_accuracy")):
-            if column in history:
-                part = {"run": name, "epoch": epoch, "images": images, "accuracy": history[column]}
-                tables.append(pd.DataFrame(part))
-    return pd.concat(tables, ignore_index=True)
-
-
 def draw_dashboard(
     name: str,
     history: pd.DataFrame,
@@ -185,7 +170,7 @@ def dashboard_panels(
 ) -> list[tuple]:
     """The parts of a dashboard as figures.draw_panels takes them. Arguments as in draw."""
     said, labels = probabilities.argmax(axis=1), truth.labels
-    curves = learning_curves({"run": history})
+    curves = run_tables.learning_curves({"run": history})
     loss = history.assign(epoch=history["epoch"] + 1 - history["epoch"].min())
     loss = loss.melt("epoch", [n for n in ("loss", "val_loss") if n in loss], var_name="images", value_name="value")
     loss["images"] = loss["images"].map({"loss": "training", "val_loss": "validation"})

@@ -136,17 +136,11 @@ def draw_agreement_line(
     return drawing.draw(name, charts.scatter, points, workspace, title=title, **look)
 
 
-def draw_human_entropy(
-    name: str,
-    curves: pd.DataFrame,
-    workspace: Workspace,
-    *,
-    title: str,
-    x_label: str = "entropy of people's answers (bits), mean of the bin",
-) -> SavedFigure:
+def draw_human_entropy(name: str, curves: pd.DataFrame, workspace: Workspace, *, title: str) -> SavedFigure:
     """Draw accuracy over how much people disagree, with its band. curves: of single_images.entropy_curves."""
     look = {"x": "entropy", "y": "accuracy", "hue": "model", "low": "low", "high": "high", "markers": True}
-    look |= {"x_label": x_label, "y_label": "accuracy (%)", "percent": True}
+    look |= {"x_label": "entropy of people's answers (bits), mean of the bin", "y_label": "accuracy (%)"}
+    look |= {"percent": True}
     return drawing.draw(name, charts.curves, curves, workspace, title=title, **look)
 
 

@@ -117,7 +117,7 @@ def has_images(table: pd.DataFrame, workspace: Workspace) -> bool:
     """Say whether the images of a sheet are here: its sets are known, and the workspace holds their arrays."""
     columns = [name for name in ("set", "second_set") if name in table.columns]
     names = {name for column in columns for name in table[column].dropna()} - {"pixels"}
-    return names <= set(ARRAYS) and not missing_arrays(table, workspace)
+    return names <= set(_array_paths(workspace)) and not missing_arrays(table, workspace)
 
 
 def layout(table: pd.DataFrame, columns: int) -> tuple[list[Tile], list[tuple[int, str]], tuple[int, int], int]:
