@@ -57,6 +57,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "run_tables": [
             "augmentation_bars",
             "continued_curves",
+            "cost_rows",
             "curves_by_training_set",
             "difference_rows",
             "learning_curves",
@@ -66,6 +67,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "rate_curves",
             "seed_points",
             "seed_points_by_test",
+            "size_curve_rows",
             "with_intervals",
         ],
         "chart_tables": ["beside_published", "line_chart", "own_gap_rows", "published_gap_rows", "stack_tables"],

@@ -103,15 +103,30 @@ def rate_curves(tested: pd.DataFrame) -> pd.DataFrame:
 
 
 def mean_accuracies(
-    runs: pd.DataFrame, by: Sequence[str], columns: Sequence[str] | Mapping[str, str], called: str = "images"
+    runs: pd.DataFrame,
+    by: Sequence[str],
+    columns: Sequence[str] | Mapping[str, str],
+    called: str = "images",
+    order: Sequence[str] | None = None,
 ) -> pd.DataFrame:
     """Return means of columns of accuracies over the runs of a group, a row a group and column: `by`, called, accuracy.
 
-    columns: as they are called in the chart too, or column -> how it is called there. Groups keep their order.
+    columns: as they are called in the chart too, or column -> how it is called there. Groups keep their order, or
+    stand in `order`.
     """
     means = runs.groupby(list(by), sort=False)[list(columns)].mean()
+    means = means if order is None else means.reindex(order)
     means = means.rename(columns=columns if isinstance(columns, Mapping) else {}).reset_index()
     return means.melt(list(by), var_name=called, value_name="accuracy")
+
+
+def cost_rows(cost: pd.DataFrame, gpu: str) -> pd.DataFrame:
+    """Return the hours of a training as bars: network, where, hours.
+
+    cost: of models.training_cost_table; gpu: its GPU, in words.
+    """
+    names = {"hours_here": "this machine, from measured steps", "gpu_hours_estimated": gpu}
+    return cost.rename(columns=names).melt("network", list(names.values()), var_name="where", value_name="hours")
 
 
 def difference_rows(study: pd.DataFrame) -> pd.DataFrame:
@@ -134,3 +149,8 @@ def mean_learning_curves(histories: Iterable[pd.DataFrame]) -> pd.DataFrame:
     """Return learning_curves of runs of one arm, mean over the runs: images, epoch, accuracy."""
     curves = pd.concat([learning_curves({"run": history}) for history in histories])
     return curves.groupby(["images", "epoch"])["accuracy"].mean().reset_index()
+
+
+def size_curve_rows(curve: pd.DataFrame) -> pd.DataFrame:
+    """Return studies.size_curve with its sets in words: "trained on cifar10", "tested on cifar102"."""
+    return curve.assign(train="trained on " + curve["train"], test="tested on " + curve["test"])
