@@ -90,7 +90,7 @@ def measure_steps(model: keras.Model, batch_size: int, num_steps: int = 3) -> fl
     return min(times[1:])
 
 
-def cost_table(
+def training_cost_table(
     networks: Sequence[str], *, num_images: int, epochs: int, batch_size: int, gpu_teraflops: float, gpu_share: float
 ) -> pd.DataFrame:
     """What training wide ResNets costs: measured here, and estimated for a GPU; one row a network.

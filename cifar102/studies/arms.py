@@ -198,12 +198,12 @@ ARMS: dict[str, Callable[[Sizes], list[Arm]]] = {
 }  # fmt: skip
 STUDIES = tuple(ARMS)
 # The accuracy a study is read by, where it is not that of the validation rows.
-METRIC = dict.fromkeys(STUDIES, "validation_accuracy") | {
+STUDY_METRIC = dict.fromkeys(STUDIES, "validation_accuracy") | {
     "baseline": "test_accuracy",
     "dataset_size": "cifar10_accuracy",
     "set_and_size": "cifar10_accuracy",
 }
-DATASET = dict.fromkeys(STUDIES, "cifar100-fine") | {"leak": "cifar10", "wrn": "cifar10"}
+STUDY_DATASET = dict.fromkeys(STUDIES, "cifar100-fine") | {"leak": "cifar10", "wrn": "cifar10"}
 
 
 def study_configs(
@@ -223,15 +223,15 @@ def study_configs(
 ) -> list[TrainConfig]:
     """The configs of a study in the order they have to run: seed by seed, arms in the order of the table.
 
-    dataset: None for the study's own (DATASET). num_train: also the largest size of the arms that vary it. datasets:
-    training sets that dataset_size and set_and_size compare. available: training images of a data set, to cap sizes
-    (validation rows count into it). num_arms: only the first so many. evaluate_on: only sets with as many classes as
-    an arm's data set are kept; empty: the tests of all compared sets. overrides: any other TrainConfig field, for
+    dataset: None for the study's own (STUDY_DATASET). num_train: also the largest size of the arms that vary it.
+    datasets: training sets that dataset_size and set_and_size compare. available: training images of a data set, to cap
+    sizes (validation rows count into it). num_arms: only the first so many. evaluate_on: only sets with as many classes
+    as an arm's data set are kept; empty: the tests of all compared sets. overrides: any other TrainConfig field, for
     all arms; model_options are merged, the arm's own factor wins. Raises ValueError for an unknown study.
     """
     if study not in STUDIES:
         raise ValueError(f"study: {study!r} is none of {', '.join(STUDIES)}")
-    sizes = Sizes(num_train, num_validation, epochs, dataset or DATASET[study], tuple(datasets), available or {})
+    sizes = Sizes(num_train, num_validation, epochs, dataset or STUDY_DATASET[study], tuple(datasets), available or {})
     arms = ARMS[study](sizes)[:num_arms]
     common = {"num_train": num_train, "num_validation": num_validation, "epochs": epochs, "batch_size": batch_size}
     common |= {"study": study, "dataset": sizes.dataset, "evaluate_on": tuple(evaluate_on), **overrides}

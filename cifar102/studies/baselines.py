@@ -17,9 +17,12 @@ from cifar102.training.runs import Run, model_file, normalization_file
 from cifar102.workspace.files import read_json
 from cifar102.workspace.folders import Workspace
 
-STUDY, AUGMENTED, WHOLE, CYCLES = "training_sets", "baseline_augmentation", "whole_cifar10", "cyclical"
+TRAINING_SETS_STUDY = "training_sets"
+AUGMENTATION_STUDY = "baseline_augmentation"
+WHOLE_STUDY = "whole_cifar10"
+CYCLES_STUDY = "cyclical"
 TRAINING_SETS = ("cifar10-10k", "cifar102")
-TESTS = ("cifar10", "cifar102", "cifar102-leftover")
+TEST_SETS = ("cifar10", "cifar102", "cifar102-leftover")
 OPTIMIZERS = {"rmsprop": 1e-3, "adagrad": 1e-2, "adadelta": 1.0, "adam": 1e-3}  # the rates of their papers
 FAST_EPOCHS = 8  # of fast_cnn on all of CIFAR-10
 
@@ -78,7 +81,7 @@ RECIPES = {
 }
 
 
-def recipe(name: str, common: Mapping[str, object]) -> dict[str, object]:
+def baseline_recipe(name: str, common: Mapping[str, object]) -> dict[str, object]:
     """The fields of a baseline's TrainConfig: one-cycle SGD with decay, unless its recipe or `common` says otherwise.
 
     name: of RECIPES; ValueError for another. common: what several networks have in common; a recipe may keep its own.
@@ -108,7 +111,7 @@ def fast_cnn_config(epochs: int = FAST_EPOCHS, seed: int = 0, **changes: object)
     changes: further fields.
     """
     place = {"study": "fast_cnn", "arm": f"epochs-{epochs}", "dataset": "cifar10", "evaluate_on": ("cifar10",)}
-    return TrainConfig(**{**recipe("fast_cnn", {}), **place, "epochs": epochs, "seed": seed, **changes})
+    return TrainConfig(**{**baseline_recipe("fast_cnn", {}), **place, "epochs": epochs, "seed": seed, **changes})
 
 
 def training_set_configs(
@@ -122,13 +125,13 @@ def training_set_configs(
     """
     found = []
     for name, count in epochs.items():
-        fields = recipe(name, {**common, "epochs": count, "study": STUDY, "test_views": "one"})
+        fields = baseline_recipe(name, {**common, "epochs": count, "study": TRAINING_SETS_STUDY, "test_views": "one"})
         fields |= RECIPES[name].few_images
         if _is_closed_form(name):
             fields["model_options"] = {"num_filters": num_filters}
         for seed in range(seeds):
             for dataset in TRAINING_SETS:
-                tests = (*TESTS, "cifar102-uniform") if dataset == TRAINING_SETS[0] else TESTS
+                tests = (*TEST_SETS, "cifar102-uniform") if dataset == TRAINING_SETS[0] else TEST_SETS
                 where = {"dataset": dataset, "evaluate_on": tests, "seed": seed}
                 found.append(TrainConfig(**fields, **where, arm=f"{name}-{dataset}"))
     return found
@@ -151,7 +154,9 @@ def augmentation_configs(
         )
     return [
         TrainConfig(
-            **recipe(name, {**common, "epochs": epochs[name], "study": AUGMENTED, "augmentation": augmentation}),
+            **baseline_recipe(
+                name, {**common, "epochs": epochs[name], "study": AUGMENTATION_STUDY, "augmentation": augmentation}
+            ),
             dataset=TRAINING_SETS[0],
             evaluate_on=("cifar10",),
             seed=seed,
@@ -181,18 +186,20 @@ def whole_configs(epochs: Mapping[str, int], num_filters: int, **common: object)
 
     epochs: baseline -> passes. num_filters: of random features; 0 leaves them out.
     """
-    place = {**common, "study": WHOLE, "dataset": "cifar10-whole", "evaluate_on": ("cifar10",)}
+    place = {**common, "study": WHOLE_STUDY, "dataset": "cifar10-whole", "evaluate_on": ("cifar10",)}
     options = {name: {"epochs": count} for name, count in epochs.items()}
     if num_filters:
         options = {"random_features": {"model_options": {"num_filters": num_filters}, "epochs": 1}, **options}
-    return [TrainConfig(**recipe(name, {**place, **own}), arm=f"{name}-whole") for name, own in options.items()]
+    return [
+        TrainConfig(**baseline_recipe(name, {**place, **own}), arm=f"{name}-whole") for name, own in options.items()
+    ]
 
 
 def cyclical_configs(
     low: float, high: float, epochs: int, more_epochs: int, model: str = "cnn_four_conv", **common: object
 ) -> list[TrainConfig]:
     """A phase of two cycles from rate `low` to `high`, then four optimizers, each from its own copy of its end."""
-    place = {"study": CYCLES, "dataset": TRAINING_SETS[0], "evaluate_on": ("cifar10",), "model": model, **common}
+    place = {"study": CYCLES_STUDY, "dataset": TRAINING_SETS[0], "evaluate_on": ("cifar10",), "model": model, **common}
     cycles = {"schedule": "triangular", "schedule_options": {"minimum_rate": low, "cycle_epochs": epochs / 2}}
     first = TrainConfig(**place, **cycles, arm="checkpoint", learning_rate=high, epochs=epochs)
     rest = [
@@ -202,7 +209,7 @@ def cyclical_configs(
     return [first, *rest]
 
 
-def summary_table(runs: pd.DataFrame) -> pd.DataFrame:
+def baseline_summary(runs: pd.DataFrame) -> pd.DataFrame:
     """One row per network and training set: mean and deviation over seeds of what the runs table holds.
 
     runs: rows of runs.runs_table; arm is `<model>-<dataset>`. Columns: model, trained_on, n, num_train, epochs,

@@ -111,7 +111,7 @@ def refresh_norms(model: keras.Model, batches: tf.data.Dataset) -> None:
             weight.assign(part / count)
 
 
-def parts_table(runs: Sequence[Run], accuracy: str = "cifar10_accuracy") -> pd.DataFrame:
+def snapshot_table(runs: Sequence[Run], accuracy: str = "cifar10_accuracy") -> pd.DataFrame:
     """What each part of finished snapshot runs reaches: part, seed, accuracy (0-1), a row a run and part.
 
     Parts: each snapshot with the epoch it was taken after, the network of their averaged weights, and the ensemble.

@@ -275,7 +275,7 @@ SAMPLING = [
         "0 available",
         "images wanted",
     ),
-    option("uniform: too many", lambda: draws.uniform(candidates(), 3, 1), "2 available", "3 images wanted"),
+    option("uniform: too many", lambda: draws.draw_uniform(candidates(), 3, 1), "2 available", "3 images wanted"),
     option(
         "split: too many",
         lambda: group_split.split(candidates(group=-1, label=0), 9, 1),
@@ -299,7 +299,7 @@ SAMPLING = [
     ),
     option(
         "accepted: votes of another pool",
-        lambda: votes.accepted(
+        lambda: votes.accepted_images(
             pd.DataFrame(
                 {"tiny_index": [99], "keyword": "tabby", "class": "cat", "rater": "a", "verdict": "yes", "time": ""}
             ),

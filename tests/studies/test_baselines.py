@@ -84,7 +84,7 @@ def test_each_optimizer_starts_from_the_end_of_the_cyclical_phase():
 
 def test_an_unknown_baseline_is_refused_with_the_known_ones():
     with pytest.raises(ValueError, match=r"baseline 'vgg11': expected one of .*vgg10"):
-        baselines.recipe("vgg11", {})
+        baselines.baseline_recipe("vgg11", {})
 
 
 def test_the_summary_has_mean_spread_and_rates_of_each_network_and_set():
@@ -101,7 +101,7 @@ def test_the_summary_has_mean_spread_and_rates_of_each_network_and_set():
         "processor_seconds": [10.0, 20.0, 6.0],
         "images_per_second": [30.0, 15.0, 60.0],
     }
-    table = baselines.summary_table(pd.DataFrame(rows)).set_index("trained_on")
+    table = baselines.baseline_summary(pd.DataFrame(rows)).set_index("trained_on")
     first = table.loc["cifar10-10k"]
     assert (first["model"], first["n"], first["test_mean"]) == ("vgg10", 2, pytest.approx(0.6))
     assert first["test_sd"] == pytest.approx(np.std([0.5, 0.7], ddof=1))
@@ -114,7 +114,7 @@ def test_the_order_of_the_table_does_not_depend_on_how_long_anything_took(second
     runs = pd.DataFrame({"arm": ["vgg10-cifar102", "fully_connected-cifar102"], "dataset": "cifar102"})
     runs = runs.assign(num_train=10, epochs=1, parameters=7, images_per_second=1.0, cifar10_accuracy=0.5)
     runs = runs.assign(validation_accuracy=0.5, seconds=seconds, processor_seconds=seconds)
-    assert baselines.summary_table(runs)["model"].tolist() == ["fully_connected", "vgg10"]
+    assert baselines.baseline_summary(runs)["model"].tolist() == ["fully_connected", "vgg10"]
 
 
 def test_published_figures_name_known_networks_and_a_source():

@@ -322,7 +322,7 @@ def test_snapshots_are_taken_at_cycle_ends_and_predict_as_their_mean(workspace):
     run = fitting.fit(config, workspace)
     assert [part["epoch"] for part in run.metrics["snapshots"]] == [2, 3]
     assert 0 <= run.metrics["weight_average"]["validation_accuracy"] <= 1
-    parts = snapshots.parts_table([run]).set_index("part")["accuracy"]
+    parts = snapshots.snapshot_table([run]).set_index("part")["accuracy"]
     assert list(parts.index) == ["snapshot after epoch 2", "snapshot after epoch 3", "averaged weights", "ensemble"]
     assert parts["ensemble"] == run.metrics["cifar10_accuracy"]
     model = registry.load_model(run.folder / "model.keras")
