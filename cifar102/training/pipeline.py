@@ -70,11 +70,11 @@ def fit_normalization(kind: str, train_images: np.ndarray) -> Normalization:
     return Normalization(kind, tuple(mean), tuple(np.maximum(std, 1 / 255)))
 
 
-def steps_per_epoch(num_images: int, batch_size: int, drop_remainder: bool = False) -> int:
+def steps_per_epoch(num_images: int, batch_size: int) -> int:
     """Count the batches of one epoch; ValueError where there is none."""
-    if batch_size < 1 or num_images < (batch_size if drop_remainder else 1):
+    if batch_size < 1 or num_images < 1:
         raise ValueError(f"{num_images} images in batches of {batch_size}: an epoch would hold no batch")
-    return num_images // batch_size if drop_remainder else math.ceil(num_images / batch_size)
+    return math.ceil(num_images / batch_size)
 
 
 def training_batches(
@@ -87,7 +87,6 @@ def training_batches(
     seed: int = 0,
     first_epoch: int = 0,
     augmentation_options: dict[str, object] | None = None,
-    drop_remainder: bool = False,
 ) -> tf.data.Dataset:
     """Give endless training batches, epoch after epoch: float32 images (b, 32, 32, 3), float32 labels (b, num_classes).
 
@@ -97,7 +96,7 @@ def training_batches(
     e, step) alone: a data set begun at `first_epoch` goes on exactly as the unbroken one does there.
     """
     check_images(images, "training images")
-    steps = steps_per_epoch(len(images), batch_size, drop_remainder)
+    steps = steps_per_epoch(len(images), batch_size)
     augment = find_augmentation(augmentation, augmentation_options)
     with tf.device("CPU"):
         pixels, targets = tf.constant(images), tf.constant(_targets(labels, len(images), num_classes))

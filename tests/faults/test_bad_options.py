@@ -534,7 +534,10 @@ def networks() -> list[Case]:
             "twice",
         ),
         option(
-            "fit: an unknown set", lambda: fitting.fit(TrainConfig(dataset="cifar"), none), "'cifar'", "known names"
+            "fit: an unknown set",
+            lambda: fitting.fit(TrainConfig(dataset="cifar"), none),
+            "'cifar'",
+            "did you mean cifar10",
         ),
         option(
             "fit: no such set",
@@ -545,7 +548,7 @@ def networks() -> list[Case]:
         ),
         option(
             "fit: no start",
-            lambda: fitting.initial_weights.copy(None, Path("m.keras")),
+            lambda: fitting.copy_weights(None, Path("m.keras")),
             "m.keras",
             "train that run first",
             FileNotFoundError,
