@@ -1,6 +1,6 @@
 """The gap between two test sets: per seed and model, its three terms, and the one that the protocol makes by itself."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -9,7 +9,10 @@ from cifar102.analysis import accuracies, intervals, keyword_mixture, lines
 from cifar102.analysis.predictions import SetPredictions, read_run, read_runs_table
 from cifar102.workspace.folders import Workspace
 
-TERMS = ("drop", "adaptivity", "distribution", "generalization")
+POOLED = "all models"
+LEAST_MODELS = 3  # for a line
+FEW_MODELS = 10  # below this a bootstrap over models is too narrow to be read
+Scores = Mapping[str, Mapping[str, np.ndarray]]  # model -> set -> which images are right
 
 
 def decompose(
@@ -65,10 +68,7 @@ def _terms(counts: dict[str, tuple[int, int]], models_tested: int, level: float)
     return rows
 
 
-SeedScores = Mapping[str, Mapping[str, np.ndarray]]
-
-
-def seed_accuracy_table(scores: SeedScores, level: float = 0.95) -> pd.DataFrame:
+def seed_accuracy_table(scores: Scores, level: float = 0.95) -> pd.DataFrame:
     """Return one row a model, test set and seed: model, test, seed, accuracy, low, high (Clopper-Pearson), n, level.
 
     scores: model -> set -> correctness bool (seeds, n), as gaps.run_scores gives it.
@@ -82,7 +82,7 @@ def seed_accuracy_table(scores: SeedScores, level: float = 0.95) -> pd.DataFrame
     return pd.concat(tables, ignore_index=True)
 
 
-def seeds_as_models(scores: SeedScores) -> dict[str, dict[str, np.ndarray]]:
+def seeds_as_models(scores: Scores) -> dict[str, dict[str, np.ndarray]]:
     """Take every seed for a model of its own: "<model> seed <k>" -> set -> correctness (1, n)."""
     found = {}
     for model, sets in scores.items():
@@ -92,8 +92,8 @@ def seeds_as_models(scores: SeedScores) -> dict[str, dict[str, np.ndarray]]:
 
 
 def crossed_scores(
-    of_original: SeedScores,
-    of_new: SeedScores,
+    of_original: Scores,
+    of_new: Scores,
     partner: Mapping[str, str],
     original: str = "cifar10",
     new: str = "cifar102",
@@ -121,11 +121,6 @@ def crossed_scores(
     return tables
 
 
-POOLED = "all models"
-FEW_MODELS = 10  # below this a bootstrap over models is too narrow to be read
-Scores = Mapping[str, Mapping[str, np.ndarray]]
-
-
 def run_scores(
     workspace: Workspace, labels: Mapping[str, np.ndarray], runs: pd.DataFrame | None = None
 ) -> dict[str, dict[str, np.ndarray]]:
@@ -144,6 +139,13 @@ def run_scores(
             raise ValueError(f"{study}/{arm}: its seeds are evaluated on different sets: {[sorted(s) for s in seeds]}")
         scores[f"{study}/{arm}"] = {name: np.stack([seed[name] for seed in seeds]) for name in seeds[0]}
     return scores
+
+
+def arm_scores(
+    workspace: Workspace, labels: Mapping[str, np.ndarray], runs: pd.DataFrame
+) -> dict[str, dict[str, np.ndarray]]:
+    """Return run_scores of runs of one study with the arms alone as the models' names."""
+    return {model.partition("/")[2]: sets for model, sets in run_scores(workspace, labels, runs).items()}
 
 
 def placebo_gap(
@@ -167,6 +169,11 @@ def placebo_gap(
         rows.append((model, original, new, *shares, len(first), len(second), seeds.get(model, sum(seeds.values()))))
     columns = ["model", "original_set", "new_set", "original", "new", "gap", "low", "high", "holds_zero"]
     return pd.DataFrame(rows, columns=[*columns, "n_original", "n_new", "seeds"]).assign(level=level)
+
+
+def placebo_gaps(scores: Scores, new_sets: Sequence[str], *, level: float = 0.95) -> pd.DataFrame:
+    """Return placebo_gap from CIFAR-10's test set to each of several new sets, one table."""
+    return pd.concat([placebo_gap(scores, "cifar10", name, level=level) for name in new_sets], ignore_index=True)
 
 
 def class_gaps(
@@ -240,6 +247,31 @@ def placebo_slope(
         "warning",
     ]
     return pd.DataFrame(rows, columns=columns).assign(level=level)
+
+
+def own_slope(scores: Scores, original: str, new: str, **options: float) -> pd.DataFrame:
+    """Return placebo_slope of a run's own models; where there are too few of them, with every seed as a model.
+
+    options: of placebo_slope. No rows where not even the seeds make three models.
+    """
+    scores = scores if len(scores) >= LEAST_MODELS else seeds_as_models(scores)
+    return placebo_slope(scores, original, new, **options) if len(scores) >= LEAST_MODELS else pd.DataFrame()
+
+
+def pooled_keyword_pairs(
+    scores: Scores,
+    labels: Mapping[str, np.ndarray],
+    keywords: Mapping[str, np.ndarray],
+    original: str,
+    new: str,
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """Return keyword_mixture.keyword_pairs of two sets, for the mean over the models. Arguments as placebo_keywords."""
+    images = [
+        keyword_mixture.image_table(pooled_images(scores, name), labels[name], keywords[name])
+        for name in (original, new)
+    ]
+    return keyword_mixture.keyword_pairs(*images, level=level)
 
 
 def placebo_keywords(

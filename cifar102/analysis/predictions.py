@@ -208,6 +208,18 @@ def read_runs(workspace: Workspace, runs: pd.DataFrame | None = None) -> dict[st
     return {run: read_run(workspace.root / run) for run in runs["run"]}
 
 
+def read_named_runs(
+    workspace: Workspace, runs: pd.DataFrame, without: str = ""
+) -> dict[str, dict[str, SetPredictions]]:
+    """Read the predictions of runs by arm and seed: "<arm>, seed <k>" -> set -> SetPredictions, sorted by both.
+
+    runs: rows of runs.parquet, of one study; without: an end that the arms' names lose.
+    """
+    runs = runs.sort_values(["arm", "seed"])
+    names = runs["arm"].str.removesuffix(without) + ", seed " + runs["seed"].astype(str)
+    return {name: read_run(workspace.root / run) for name, run in zip(names, runs["run"], strict=True)}
+
+
 def read_runs_table(workspace: Workspace) -> pd.DataFrame:
     """Read the table of all runs, with the columns the analysis needs checked."""
     return read_table(workspace.root / "runs.parquet", ("study", "arm", "seed", "model", "dataset", "num_train", "run"))

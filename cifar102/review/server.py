@@ -18,14 +18,13 @@ POLICY = (
     "default-src 'self' data: blob:; script-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; "
     "style-src 'self' 'unsafe-inline'; frame-ancestors 'none'"
 )
-NEEDED = ("candidates.parquet", "candidate_images.npy")
 
 
 def check(workspace: Workspace) -> None:
     """Raise FileNotFoundError where a workspace has no candidates to show."""
-    for name in NEEDED:
-        if not (workspace.built / name).is_file():
-            raise FileNotFoundError(f"{workspace.built / name}: no such file; run notebook 01 in this workspace first")
+    for path in (workspace.candidates, workspace.candidate_images):
+        if not path.is_file():
+            raise FileNotFoundError(f"{path}: no such file; run notebook 01 in this workspace first")
 
 
 def door(workspace: Workspace, port: int = 0) -> dict[str, object]:

@@ -36,7 +36,7 @@ def test_families_go_by_the_start_of_the_name() -> None:
 def test_models_of_a_run_stand_beside_the_published_line_and_do_not_move_it() -> None:
     line = chart_tables.line_chart(table(0), table(0.1))
     own = table(0.3).replace({"model": {"mine": "ours"}})
-    both = chart_tables.beside(line, {"this run": (own, own)}, name="simulated models")
+    both = chart_tables.beside_published(line, {"this run": (own, own)}, name="simulated models")
     assert set(both.loc[both["kind"] == "model", "family"]) == {"simulated models", "this run"}
     drawn = [chart.loc[chart["kind"] == "line", ["original", "new"]].reset_index(drop=True) for chart in (line, both)]
     pd.testing.assert_frame_equal(*drawn)
