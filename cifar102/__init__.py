@@ -19,7 +19,7 @@ studies      05 to 07: what is compared, and what it says
 evaluation   somebody's own model beside the published ones
 commands     the words of the command line
 
-`help(cifar102.dedup)` says in which order to read a wing. A notebook takes what it needs from the wings:
+`help("cifar102.dedup")` says in which order to read a wing. A notebook takes what it needs from the wings:
 `from cifar102 import dedup, figures`.
 """
 

@@ -24,9 +24,14 @@ FAMILIES = (
 )
 
 
-def published_family(model: str) -> str:
-    """Return the family of one of CIFAR-10.1's published models, by the start of its name ("others" for the rest)."""
-    return next((family for start, family in FAMILIES if model.startswith(start)), "others")
+def stack_tables(parts: Mapping[str, pd.DataFrame], column: str) -> pd.DataFrame:
+    """Return tables of one form below each other, with the name of each in `column`, which comes last."""
+    return pd.concat([part.assign(**{column: name}) for name, part in parts.items()], ignore_index=True)
+
+
+def in_points(table: pd.DataFrame, columns: Collection[str] = ("gap", "low", "high")) -> pd.DataFrame:
+    """Return the table with these columns, differences of accuracies (0-1), in percentage points."""
+    return table.assign(**{name: 100 * table[name] for name in columns})
 
 
 def line_chart(
@@ -86,6 +91,11 @@ def beside_published(
     return table.sort_values("kind", key=lambda kind: kind == "line", kind="stable", ignore_index=True)
 
 
+def published_family(model: str) -> str:
+    """Return the family of one of CIFAR-10.1's published models, by the start of its name ("others" for the rest)."""
+    return next((family for start, family in FAMILIES if model.startswith(start)), "others")
+
+
 def rank_rows(certain: pd.DataFrame, accuracy: pd.DataFrame) -> pd.DataFrame:
     """Return a row a model for interval_rows: label, value (its rank), low and high (the ranks it can have).
 
@@ -116,16 +126,6 @@ def slope_rows(slopes: pd.DataFrame) -> pd.DataFrame:
     names = {"models": "interval over models", "images": "interval over images"}
     labels = slopes["axis"] + " axes, " + slopes["over"].map(names)
     return slopes.assign(label=labels)[["label", "slope", "low", "high", "source"]]
-
-
-def stack_tables(parts: Mapping[str, pd.DataFrame], column: str) -> pd.DataFrame:
-    """Return tables of one form below each other, with the name of each in `column`, which comes last."""
-    return pd.concat([part.assign(**{column: name}) for name, part in parts.items()], ignore_index=True)
-
-
-def in_points(table: pd.DataFrame, columns: Collection[str] = ("gap", "low", "high")) -> pd.DataFrame:
-    """Return the table with these columns, differences of accuracies (0-1), in percentage points."""
-    return table.assign(**{name: 100 * table[name] for name in columns})
 
 
 def own_gap_rows(gaps: pd.DataFrame, source: str) -> pd.DataFrame:

@@ -15,71 +15,31 @@ FEW_MODELS = 10  # below this a bootstrap over models is too narrow to be read
 Scores = Mapping[str, Mapping[str, np.ndarray]]  # model -> set -> which images are right
 
 
-def decompose(
-    original: pd.DataFrame,
-    new: pd.DataFrame,
-    fresh: pd.DataFrame | None = None,
-    *,
-    models_tested: int = 1,
-    level: float = 0.95,
-) -> pd.DataFrame:
-    """Split each model's drop acc(S) - acc(S') into adaptivity, distribution and generalization terms.
+def run_scores(
+    workspace: Workspace, labels: Mapping[str, np.ndarray], runs: pd.DataFrame | None = None
+) -> dict[str, dict[str, np.ndarray]]:
+    """Return which images each seed of each model gets right: model -> set -> bool (seeds, n), from the run folders.
 
-    original (S), new (S'), fresh: accuracy tables of the same models; fresh is a further sample of the original
-    distribution D that no one selected models on (the placebo). With D' the new distribution, in accuracy: adaptivity
-    = acc(S) - acc(D), distribution = acc(D) - acc(D'), generalization = acc(D') - acc(S'); they sum to the drop.
-
-    Nobody knows acc(D) and acc(D'); each term has an estimate and bounds at `level` (95 %), singly: generalization
-    from the exact interval of S', which is fresh by design (estimate 0). Adaptivity from the exact interval of the
-    fresh sample; without one from that of S at 1 - (1 - level) / models_tested, which holds where the best of that
-    many models fixed beforehand was chosen on S (estimate 0: it is assumed, not measured). Distribution: the drop
-    less adaptivity, with Newcombe's interval of fresh (else S) against S'. For all three at once pass level = 1 - (1
-    - level) / 3. Returns rows model, term, value, low, high, source, level. Source: Recht et al. 2019 (arXiv
-    1902.10811), section 2.
+    labels: set name (as in predictions.npz, e.g. "cifar10", "cifar102-leftover") -> integers (n,); sets that a run
+    has not been evaluated on are left out for that model. runs: rows of runs.parquet to take (the whole table without
+    it); a model's name is "<study>/<arm>", its rows are its seeds. Raises ValueError naming the run where a length
+    differs or the seeds of one model are evaluated on different sets.
     """
-    if models_tested < 1:
-        raise ValueError(f"models_tested: expected at least 1, found {models_tested}")
-    tables = {"original": original, "new": new} | ({} if fresh is None else {"fresh": fresh})
-    missing = {name: sorted(set(original["model"]) ^ set(table["model"])) for name, table in tables.items()}
-    if any(missing.values()) or not len(original):
-        raise ValueError(f"expected the same models in all tables, found these in some only: {missing}")
-    counts = {name: table.set_index("model")[["correct", "n"]] for name, table in tables.items()}
-    rows = []
-    for model in original["model"]:
-        chosen = {name: tuple(int(value) for value in table.loc[model]) for name, table in counts.items()}
-        rows += [(model, *row, level) for row in _terms(chosen, models_tested, level)]
-    return pd.DataFrame(rows, columns=["model", "term", "value", "low", "high", "source", "level"])
+    runs = read_runs_table(workspace) if runs is None else runs
+    scores: dict[str, dict[str, np.ndarray]] = {}
+    for (study, arm), rows in runs.sort_values("seed").groupby(["study", "arm"], sort=False):
+        seeds = [_right(read_run(workspace.root / run), labels, run) for run in rows["run"]]
+        if len({tuple(sorted(seed)) for seed in seeds}) > 1:
+            raise ValueError(f"{study}/{arm}: its seeds are evaluated on different sets: {[sorted(s) for s in seeds]}")
+        scores[f"{study}/{arm}"] = {name: np.stack([seed[name] for seed in seeds]) for name in seeds[0]}
+    return scores
 
 
-def _terms(counts: dict[str, tuple[int, int]], models_tested: int, level: float) -> list[tuple]:
-    share = {name: correct / n for name, (correct, n) in counts.items()}
-    drop = share["original"] - share["new"]
-    rows = [("drop", drop, *intervals.newcombe(*counts["original"], *counts["new"], level), "Newcombe")]
-    reference = "fresh" if "fresh" in counts else "original"
-    adaptivity = share["original"] - share[reference]
-    single = level if reference == "fresh" else 1 - (1 - level) / models_tested
-    low, high = intervals.clopper_pearson(*counts[reference], single)
-    source = "fresh sample" if reference == "fresh" else f"interval of the original set, {models_tested} models"
-    rows.append(("adaptivity", adaptivity, share["original"] - high, share["original"] - low, source))
-    limits = intervals.newcombe(*counts[reference], *counts["new"], level)
-    rows.append(("distribution", share[reference] - share["new"], *limits, f"Newcombe, {reference} against new"))
-    low, high = intervals.clopper_pearson(*counts["new"], level)
-    rows.append(("generalization", 0.0, low - share["new"], high - share["new"], "interval of the new set"))
-    return rows
-
-
-def seed_accuracy_table(scores: Scores, level: float = 0.95) -> pd.DataFrame:
-    """Return one row a model, test set and seed: model, test, seed, accuracy, low, high (Clopper-Pearson), n, level.
-
-    scores: model -> set -> correctness bool (seeds, n), as gaps.run_scores gives it.
-    """
-    tables = []
-    for model, sets in scores.items():
-        for name, right in sets.items():
-            low, high = intervals.clopper_pearson(right.sum(axis=1), right.shape[1], level)
-            columns = {"seed": range(len(right)), "accuracy": right.mean(axis=1), "low": low, "high": high}
-            tables.append(pd.DataFrame({"model": model, "test": name, **columns, "n": right.shape[1], "level": level}))
-    return pd.concat(tables, ignore_index=True)
+def arm_scores(
+    workspace: Workspace, labels: Mapping[str, np.ndarray], runs: pd.DataFrame
+) -> dict[str, dict[str, np.ndarray]]:
+    """Return run_scores of runs of one study with the arms alone as the models' names."""
+    return {model.partition("/")[2]: sets for model, sets in run_scores(workspace, labels, runs).items()}
 
 
 def seeds_as_models(scores: Scores) -> dict[str, dict[str, np.ndarray]]:
@@ -119,33 +79,6 @@ def crossed_scores(
         tests = [name for name in models[0] if all(name in model for model in models)]
         tables |= {(train, test): np.concatenate([model[test] for model in models]) for test in tests}
     return tables
-
-
-def run_scores(
-    workspace: Workspace, labels: Mapping[str, np.ndarray], runs: pd.DataFrame | None = None
-) -> dict[str, dict[str, np.ndarray]]:
-    """Return which images each seed of each model gets right: model -> set -> bool (seeds, n), from the run folders.
-
-    labels: set name (as in predictions.npz, e.g. "cifar10", "cifar102-leftover") -> integers (n,); sets that a run
-    has not been evaluated on are left out for that model. runs: rows of runs.parquet to take (the whole table without
-    it); a model's name is "<study>/<arm>", its rows are its seeds. Raises ValueError naming the run where a length
-    differs or the seeds of one model are evaluated on different sets.
-    """
-    runs = read_runs_table(workspace) if runs is None else runs
-    scores: dict[str, dict[str, np.ndarray]] = {}
-    for (study, arm), rows in runs.sort_values("seed").groupby(["study", "arm"], sort=False):
-        seeds = [_right(read_run(workspace.root / run), labels, run) for run in rows["run"]]
-        if len({tuple(sorted(seed)) for seed in seeds}) > 1:
-            raise ValueError(f"{study}/{arm}: its seeds are evaluated on different sets: {[sorted(s) for s in seeds]}")
-        scores[f"{study}/{arm}"] = {name: np.stack([seed[name] for seed in seeds]) for name in seeds[0]}
-    return scores
-
-
-def arm_scores(
-    workspace: Workspace, labels: Mapping[str, np.ndarray], runs: pd.DataFrame
-) -> dict[str, dict[str, np.ndarray]]:
-    """Return run_scores of runs of one study with the arms alone as the models' names."""
-    return {model.partition("/")[2]: sets for model, sets in run_scores(workspace, labels, runs).items()}
 
 
 def placebo_gap(
@@ -298,6 +231,59 @@ def placebo_keywords(
         mixture = keyword_mixture.keyword_reweighted(*tables, **options)
         rows.append({"model": model, "original_set": original, "new_set": new} | vars(mixture))
     return pd.DataFrame(rows)
+
+
+def decompose(
+    original: pd.DataFrame,
+    new: pd.DataFrame,
+    fresh: pd.DataFrame | None = None,
+    *,
+    models_tested: int = 1,
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """Split each model's drop acc(S) - acc(S') into adaptivity, distribution and generalization terms.
+
+    original (S), new (S'), fresh: accuracy tables of the same models; fresh is a further sample of the original
+    distribution D that no one selected models on (the placebo). With D' the new distribution, in accuracy: adaptivity
+    = acc(S) - acc(D), distribution = acc(D) - acc(D'), generalization = acc(D') - acc(S'); they sum to the drop.
+
+    Nobody knows acc(D) and acc(D'); each term has an estimate and bounds at `level` (95 %), singly: generalization
+    from the exact interval of S', which is fresh by design (estimate 0). Adaptivity from the exact interval of the
+    fresh sample; without one from that of S at 1 - (1 - level) / models_tested, which holds where the best of that
+    many models fixed beforehand was chosen on S (estimate 0: it is assumed, not measured). Distribution: the drop
+    less adaptivity, with Newcombe's interval of fresh (else S) against S'. For all three at once pass level = 1 - (1
+    - level) / 3. Returns rows model, term, value, low, high, source, level. Source: Recht et al. 2019 (arXiv
+    1902.10811), section 2.
+    """
+    if models_tested < 1:
+        raise ValueError(f"models_tested: expected at least 1, found {models_tested}")
+    tables = {"original": original, "new": new} | ({} if fresh is None else {"fresh": fresh})
+    missing = {name: sorted(set(original["model"]) ^ set(table["model"])) for name, table in tables.items()}
+    if any(missing.values()) or not len(original):
+        raise ValueError(f"expected the same models in all tables, found these in some only: {missing}")
+    counts = {name: table.set_index("model")[["correct", "n"]] for name, table in tables.items()}
+    rows = []
+    for model in original["model"]:
+        chosen = {name: tuple(int(value) for value in table.loc[model]) for name, table in counts.items()}
+        rows += [(model, *row, level) for row in _terms(chosen, models_tested, level)]
+    return pd.DataFrame(rows, columns=["model", "term", "value", "low", "high", "source", "level"])
+
+
+def _terms(counts: dict[str, tuple[int, int]], models_tested: int, level: float) -> list[tuple]:
+    share = {name: correct / n for name, (correct, n) in counts.items()}
+    drop = share["original"] - share["new"]
+    rows = [("drop", drop, *intervals.newcombe(*counts["original"], *counts["new"], level), "Newcombe")]
+    reference = "fresh" if "fresh" in counts else "original"
+    adaptivity = share["original"] - share[reference]
+    single = level if reference == "fresh" else 1 - (1 - level) / models_tested
+    low, high = intervals.clopper_pearson(*counts[reference], single)
+    source = "fresh sample" if reference == "fresh" else f"interval of the original set, {models_tested} models"
+    rows.append(("adaptivity", adaptivity, share["original"] - high, share["original"] - low, source))
+    limits = intervals.newcombe(*counts[reference], *counts["new"], level)
+    rows.append(("distribution", share[reference] - share["new"], *limits, f"Newcombe, {reference} against new"))
+    low, high = intervals.clopper_pearson(*counts["new"], level)
+    rows.append(("generalization", 0.0, low - share["new"], high - share["new"], "interval of the new set"))
+    return rows
 
 
 def _models(scores: Scores) -> list[str]:

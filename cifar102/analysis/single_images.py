@@ -86,12 +86,6 @@ def accuracy_by_entropy(
     return pd.concat(tables, ignore_index=True).sort_values(["model", "bin"], kind="stable", ignore_index=True)
 
 
-def _check_counts(counts: np.ndarray, where: str) -> None:
-    counts = np.asarray(counts)
-    if counts.ndim != 2 or counts.dtype.kind not in "iu" or counts.min() < 0 or (counts.sum(axis=1) < 1).any():
-        raise ValueError(f"{where}: expected counts of answers (n, classes), at least one a row, found {counts.dtype}")
-
-
 def entropy_curves(entropy: pd.DataFrame, models: Collection[str], people: str = PEOPLE) -> pd.DataFrame:
     """Return accuracy_by_entropy's rows of some models, and people as one more model, called `people`.
 
@@ -181,6 +175,12 @@ def gap_without_copies_table(
     table = both[["model", "subset"]].assign(original=both["accuracy_original"], new=both["accuracy_new"])
     table = table.assign(gap=table["original"] - table["new"], low=low, high=high)
     return table.assign(n_original=both["n_original"], n_new=both["n_new"], level=level)
+
+
+def _check_counts(counts: np.ndarray, where: str) -> None:
+    counts = np.asarray(counts)
+    if counts.ndim != 2 or counts.dtype.kind not in "iu" or counts.min() < 0 or (counts.sum(axis=1) < 1).any():
+        raise ValueError(f"{where}: expected counts of answers (n, classes), at least one a row, found {counts.dtype}")
 
 
 def _counts(rows: pd.Series, chosen: np.ndarray | None) -> pd.Series | bool:

@@ -168,7 +168,7 @@ def draw_dashboard(
 def dashboard_panels(
     history: pd.DataFrame, probabilities: np.ndarray, truth: ImageSet, class_names: Sequence[str] = CLASS_NAMES
 ) -> list[tuple]:
-    """The parts of a dashboard as figures.draw_panels takes them. Arguments as in draw."""
+    """The parts of a dashboard as drawing.draw_panels takes them. Arguments as in draw_dashboard."""
     said, labels = probabilities.argmax(axis=1), truth.labels
     curves = run_tables.learning_curves({"run": history})
     loss = history.assign(epoch=history["epoch"] + 1 - history["epoch"].min())
@@ -205,7 +205,7 @@ def dashboard_panels(
 def mistake_table(
     probabilities: np.ndarray, truth: ImageSet, count: int = 24, class_names: Sequence[str] = CLASS_NAMES
 ) -> pd.DataFrame:
-    """The most confident mistakes as pictures with captions: set, row, pixels, caption. Arguments as in draw."""
+    """The most confident mistakes as pictures: set, row, pixels, caption. Arguments as in draw_dashboard."""
     worst = confident_mistakes(probabilities, truth.labels, count)
     rows = worst["row"].to_numpy(np.int64)
     pixels = sheets.encode_pixels(truth.images[rows])

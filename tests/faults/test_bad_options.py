@@ -451,7 +451,7 @@ ANALYSIS = [
     option(
         "calibration of 0 bins", lambda: calibration.reliability_table(SHARES, LABELS, bins=0), "found 0", "expected"
     ),
-    option("calibration of a label of 10", lambda: calibration.brier_score(SHARES, LABELS + 1), "1 to 10", "0 to 9"),
+    option("calibration: label 10", lambda: calibration.reliability_table(SHARES, LABELS + 1), "1 to 10", "0 to 9"),
     option("power: a gap of 0", lambda: intervals.gap_power(0.0, 2000, 0.9), "found gap 0.0", "0 < gap < accuracy < 1"),
     option("power: percent", lambda: intervals.images_needed(3.0, 90.0), "found gap 3.0", "not percent"),
     option("probit of 2", lambda: lines.to_axis(np.array([2.0]), "log"), "'log'", "expected one of"),

@@ -148,12 +148,3 @@ def test_confusion_rows_are_percent_of_the_true_class_and_scores_those_of_their_
     scores = dashboards.class_scores(labels, said).set_index("class_name")
     assert tuple(scores.loc["automobile", ["precision", "recall", "images"]]) == (2 / 3, 1, 2)
     assert np.isclose(scores.loc["automobile", "f1"], 0.8)
-
-
-def test_learning_curves_count_epochs_from_one_and_leave_out_what_was_not_measured() -> None:
-    history = pd.DataFrame({"epoch": [0, 1], "accuracy": [0.1, 0.2]})
-    curves = dashboards.learning_curves({"a": history, "b": history.assign(val_accuracy=0.3)})
-    assert curves.groupby(["run", "images"]).size().to_dict() == {
-        ("a", "training"): 2, ("b", "training"): 2, ("b", "validation"): 2,
-    }  # fmt: skip
-    assert curves["epoch"].tolist() == [1, 2] * 3
