@@ -14,7 +14,7 @@ from cifar102.datasets import demo, downloads, sets
 from cifar102.tiny_images import candidates
 from cifar102.tiny_images.pair import TinyImages, write_tiny_images
 from cifar102.workspace import arrays
-from cifar102.workspace.files import read_json, replacing, write_json, write_table, write_text
+from cifar102.workspace.files import read_json, read_table, replacing, write_json, write_table, write_text
 from cifar102.workspace.folders import CIFAR10_FOLDER, CIFAR100_FOLDER, CIFAR101_FOLDER, REPOSITORY, Workspace
 
 PLACEBO_INFO = {
@@ -134,6 +134,18 @@ def pool_truth(workspace: Workspace) -> pd.DataFrame | None:
     """What is known about each record of a made pool (tiny_index, origin, true_label, planted ...), else None."""
     path = workspace.raw / "pool_truth.parquet"
     return pd.read_parquet(path) if path.is_file() else None
+
+
+def placebo_candidates(workspace: Workspace) -> np.ndarray | None:
+    """The candidates that are new to the placebo, rows int64 (n,); None where the pool is not the placebo.
+
+    They are the other images of CIFAR-10's training set, which the published models were trained on.
+    """
+    truth = pool_truth(workspace) if describe_pool(workspace)["pool"] == "cifar10" else None
+    if truth is None:
+        return None
+    tiny_index = read_table(workspace.candidates)["tiny_index"]
+    return np.flatnonzero(tiny_index.map(truth.set_index("tiny_index")["origin"]) == "new")
 
 
 def class_keywords(workspace: Workspace) -> pd.DataFrame:

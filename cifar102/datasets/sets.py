@@ -20,7 +20,7 @@ NUM_SEVERITIES = 5
 PAIR_COLUMNS = {"TestID": "test", "TrainID": "other", "Distance": "distance", "Judgment": "judgment"}
 
 
-def load_votes(workspace: Workspace) -> np.ndarray:
+def load_human_votes(workspace: Workspace) -> np.ndarray:
     """Load CIFAR-10H: how many people gave each class to each test image, int64 (n, 10), in `test_batch` order.
 
     Raises FileNotFoundError with its home, ValueError for another shape, dtype or a negative count.
@@ -245,7 +245,7 @@ def _cifar10_2k(workspace: Workspace) -> Sets:
 
 def _cifar10h(workspace: Workspace) -> Sets:
     """CIFAR-10's test images with what people said of each."""
-    votes, test = load_votes(workspace), _cifar10(workspace)["test"]
+    votes, test = load_human_votes(workspace), _cifar10(workspace)["test"]
     if len(votes) != len(test):
         raise ValueError(f"cifar10h-counts.npy: votes on {len(votes)} images, the test set has {len(test)}")
     return {"test": dataclasses.replace(test, votes=votes)}

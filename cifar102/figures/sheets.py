@@ -114,6 +114,13 @@ def missing_arrays(table: pd.DataFrame, workspace: Workspace) -> list[Path]:
     return [path for path in (array_path(name, workspace) for name in names) if not path.exists()]
 
 
+def has_images(table: pd.DataFrame, workspace: Workspace) -> bool:
+    """Say whether the images of a sheet are here: its sets are known, and the workspace holds their arrays."""
+    columns = [name for name in ("set", "second_set") if name in table.columns]
+    names = {name for column in columns for name in table[column].dropna()} - {"pixels"}
+    return names <= set(_array_paths(workspace)) and not missing_arrays(table, workspace)
+
+
 def layout(table: pd.DataFrame, columns: int) -> tuple[list[Tile], list[tuple[int, str]], tuple[int, int], int]:
     """Place tiles and headings: returns tiles, (top, heading) pairs, (width, height) in dots and dots a pixel.
 
