@@ -87,6 +87,11 @@ def parse_override(text: str) -> Override:
     return Override(step, name, value.strip())
 
 
+def profile_names() -> list[str]:
+    """Name the profiles there are, sorted."""
+    return sorted(path.stem for path in PROFILES.glob("*.json"))
+
+
 def load_profile(name: str, folder: Path = PROFILES) -> Profile:
     """Read a profile by name; ValueError with the near names where there is no such profile, or a key is missing."""
     path = folder / f"{name}.json"

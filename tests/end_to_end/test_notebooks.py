@@ -105,6 +105,6 @@ def test_its_text_stands_in_sentences_and_before_the_code(path: Path) -> None:
 
 
 def test_every_profile_gives_it_only_parameters_it_declares(path: Path, tmp_path: Path) -> None:
-    for name in ("cifar10", "demo", "full"):
+    for name in steps.profile_names():
         laid_out = plan(steps.load_profile(name), Workspace(tmp_path))
         assert [step for step in laid_out.steps if step.notebook == path]
