@@ -5,7 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from cifar102 import cifar
 from cifar102.cifar import ImageSet
@@ -17,7 +16,6 @@ from cifar102.workspace.folders import Workspace
 from cifar102.workspace.wording import near_names
 
 NUM_SEVERITIES = 5
-PAIR_COLUMNS = {"TestID": "test", "TrainID": "other", "Distance": "distance", "Judgment": "judgment"}
 
 
 def load_votes(workspace: Workspace) -> np.ndarray:
@@ -35,22 +33,6 @@ def load_votes(workspace: Workspace) -> np.ndarray:
     if len(votes) and (votes.min() < 0 or (votes != np.floor(votes)).any()):
         raise ValueError(f"{path}: counts should be whole and not negative, the least is {votes.min()}")
     return votes.astype(np.int64)
-
-
-def load_pairs(workspace: Workspace, name: str = "duplicates_cifar10_test.csv") -> pd.DataFrame:
-    """Load a pair list of ciFAIR: test, other (image numbers, int64), distance, judgment, a row per judged pair.
-
-    `other` is a row of the test set in `duplicates_cifar10_test.csv`, of the training set in ciFAIR's own lists.
-    judgment is the judges' code. Source: Barz & Denzler 2020, https://github.com/cvjena/ciFAIR
-    """
-    path = workspace.raw / "ciFAIR" / name
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} is not there: get it from https://github.com/cvjena/ciFAIR, put it there")
-    table = read_table(path, tuple(PAIR_COLUMNS)).rename(columns=PAIR_COLUMNS)
-    try:
-        return table.astype({"test": np.int64, "other": np.int64, "judgment": np.int64})
-    except ValueError as error:  # words, or an empty cell
-        raise ValueError(f"{path}: expected whole numbers in {list(PAIR_COLUMNS)}: {error}") from error
 
 
 def load_corruption(corruption: str, severity: int, workspace: Workspace) -> ImageSet:

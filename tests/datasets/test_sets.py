@@ -346,14 +346,6 @@ def test_the_real_votes_are_about_fifty_an_image(real_data, workspace):
     assert 47 <= votes.sum(axis=1).min() <= votes.sum(axis=1).max() <= 70
 
 
-def test_the_pair_list_of_cifair_is_read(workspace):
-    path = workspace.raw / "ciFAIR" / "duplicates_cifar10_test.csv"
-    path.parent.mkdir(parents=True)
-    path.write_text("TestID,TrainID,Distance,Judgment\n2801,5976,0.104,1\n", encoding="utf-8")
-    pairs = sets.load_pairs(workspace)
-    assert pairs.to_dict("records") == [{"test": 2801, "other": 5976, "distance": 0.104, "judgment": 1}]
-
-
 def test_a_corruption_is_cut_at_its_severity(workspace):
     images, folder = _images(50, 7), workspace.raw / "CIFAR-10-C"
     write_array(folder / "fog.npy", images)
