@@ -10,6 +10,7 @@ from cifar102.workspace.files import read_table
 FOLDER = Path(__file__).resolve().parent
 
 
+@cache
 def classes_of_keywords(path: Path = FOLDER / "keywords_in_two_classes.csv") -> dict[str, tuple[str, ...]]:
     """Return the keywords that may stand in several classes, the class that keeps a shared image first.
 

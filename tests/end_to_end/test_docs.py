@@ -2,6 +2,8 @@
 
 import ast
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -218,3 +220,68 @@ def test_a_room_or_an_offered_name_resolves_and_others_do_not(tmp_path):
     assert resolves(tmp_path, "dedup", "nearest")
     assert not resolves(tmp_path, "dedup", "farthest")
     assert not resolves(tmp_path, "gone", "nearest")
+
+
+def test_the_page_of_modules_is_that_of_today():
+    done = subprocess.run([sys.executable, DOCS / "modules.py", "--print"], capture_output=True, text=True, check=True)
+    assert done.stdout == (DOCS / "modules.md").read_text(encoding="utf-8"), "python docs/modules.py writes it anew"
+
+
+FILES = {
+    "bin",
+    "csv",
+    "css",
+    "html",
+    "js",
+    "json",
+    "jsonl",
+    "keras",
+    "log",
+    "md",
+    "meta",
+    "npy",
+    "npz",
+    "parquet",
+    "png",
+    "py",
+}
+MENTION = re.compile(r"(?<![\w./`'\"{])`?([a-z][a-z_0-9]+)\.([A-Za-z_]\w*)\b(?![\w/=])")
+
+
+def top_names(path: Path) -> set[str]:
+    """The names a room defines or imports, and those that a face offers."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    found = offered(path) if path.stem == "__init__" else set()
+    for node in tree.body:
+        found |= {leaf.id for leaf in ast.walk(node) if isinstance(leaf, ast.Name) and isinstance(leaf.ctx, ast.Store)}
+        found |= {node.name} if isinstance(node, ast.FunctionDef | ast.ClassDef) else set()
+    return found
+
+
+def docstrings(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef):
+            yield ast.get_docstring(node) or ""
+
+
+def test_every_room_that_a_docstring_names_is_there():
+    rooms: dict[str, set[str]] = {}
+    for path in PACKAGE.rglob("*.py"):
+        name = path.parent.name if path.stem == "__init__" else path.stem
+        rooms[name] = rooms.get(name, set()) | top_names(path)
+        if path.stem != "__init__":
+            rooms.setdefault(path.parent.name, set()).add(path.stem)
+    lost = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        for text in docstrings(path):
+            named = [(room, name) for room, name in MENTION.findall(text) if room in rooms and name not in FILES]
+            lost += [f"{path.relative_to(PACKAGE)}: {room}.{name}" for room, name in named if name not in rooms[room]]
+    assert lost == []
+
+
+def test_every_page_that_the_code_names_is_there():
+    for path in [*PACKAGE.rglob("*.py"), REPOSITORY / "reproduce.py"]:
+        text = path.read_text(encoding="utf-8")
+        assert "README, " not in text, f"{path.name}: README has no sections to name; a page of docs/ has them"
+        for name in re.findall(r"\b(docs/[\w-]+\.md)", text):
+            assert (REPOSITORY / name).is_file(), f"{path.name}: {name}"

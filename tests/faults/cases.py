@@ -11,7 +11,7 @@ import pytest
 
 from cifar102.workspace import files
 
-PACKAGE = Path(files.__file__).resolve().parent
+PACKAGE = Path(files.__file__).resolve().parents[1]
 
 
 @dataclass(frozen=True)

@@ -677,7 +677,7 @@ PICTURES = [
         None,
         lambda folder: sets.load("cifar_10", Workspace(folder)),
         "cifar_10",
-        "mean 'cifar10'",
+        "mean cifar10",
     ),
     Case("data set: nothing", None, lambda folder: sets.load("", Workspace(folder)), "''", "the known names"),
     companion(
