@@ -21,8 +21,9 @@ JUDGED_COLUMNS = ("TestID", "TrainID")  # both are rows of the test set in this 
 def read_pair_verdicts(path: Path) -> pd.DataFrame:
     """Read labels/pair_verdicts.jsonl: the last verdict of each rater on each pair.
 
-    Returns the columns PAIR_VERDICT_COLUMNS, no rows where there is no such file. A verdict that was taken back is left out, and so is a line torn by a kill, which nobody was told is saved. Raises
-    ValueError naming the file, the line and what is wrong with it.
+    Returns the columns PAIR_VERDICT_COLUMNS, no rows where there is no such file. A verdict that was taken back is left
+    out, and so is a line torn by a kill, which nobody was told is saved. Raises ValueError naming the file, the line
+    and what is wrong with it.
     """
     rows = []
     for number, row, reason in append_log.read(path, check_pair_verdict):
