@@ -17,7 +17,7 @@ FIELDS = ("tiny_index", "keyword", "class", "rater", "verdict", "time")
 
 
 class VoteLog:
-    """The verdicts in one .jsonl file (README, "Votes"), an open-ended log several processes may append to.
+    """The verdicts in one .jsonl file (docs/raters.md), an open-ended log several processes may append to.
 
     The current state is the last verdict per rater and image. Nothing is ever rewritten: a line that was torn by a
     kill stays in the file, is listed by `refused`, and the next vote begins on a line of its own.

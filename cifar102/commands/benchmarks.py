@@ -72,7 +72,7 @@ def run(folder: Path, path: Path, long: bool = False) -> list[dict]:
     """Call `benchmarks()` of each module in `folder`, and `long_benchmarks()` where asked, printing rows as they come.
 
     Returns rows of name, ours, peer, unit, ratio (above 1 where ours is better), peer_name, measured (the date), and
-    what the machine did at best before them (machine_speed). They are in `path` as JSON after each module, with those
+    what the machine did at best before them (measure_machine). They are in `path` as JSON after each module, with those
     that an earlier run left there under other names. ValueError names a module whose row lacks one of them, or the
     folder where it holds no benchmark.
     """
