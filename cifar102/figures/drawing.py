@@ -13,7 +13,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from cifar102.figures import accuracy_charts, charts, sheets
+from cifar102.figures import accuracy_charts, charts
 from cifar102.figures import sheets as image_sheets
 from cifar102.workspace.files import plain, read_json, replacing, write_json, write_text
 from cifar102.workspace.folders import Workspace
@@ -159,8 +159,7 @@ SAVING = {"savefig.facecolor": "white", "svg.fonttype": "path", "svg.hashsalt": 
 MODULES = {
     charts: ("bars", "horizontal_bars", "histogram", "curves", "points_per_seed", "scatter", "matrix"),
     accuracy_charts: ("original_against_new", "gap_bars", "interval_rows", "reliability"),
-    image_sheets: ("image_sheet",),
-    sheets: ("pictures", "network_diagram"),
+    image_sheets: ("image_sheet", "pictures", "network_diagram"),
 }
 PLOTS: dict[str, Callable] = {name: getattr(module, name) for module, names in MODULES.items() for name in names}
 

@@ -245,7 +245,7 @@ def test_a_truncated_file_is_an_error_that_names_it(full, file, kept):
 
 
 def test_an_unknown_name_brings_the_nearest_and_all_known_ones(workspace):
-    with pytest.raises(ValueError, match=r"unknown data set 'cifar100_fine': did you mean 'cifar100-fine'\?"):
+    with pytest.raises(ValueError, match=r"unknown data set 'cifar100_fine': did you mean cifar100-fine"):
         sets.load("cifar100_fine", workspace)
     for ask in (sets.num_classes, lambda name: sets.class_names(name, workspace)):
         with pytest.raises(ValueError, match=r"cifar10\.1-v4"):
@@ -293,7 +293,7 @@ def test_a_corruption_has_its_name_at_each_severity_and_no_other(full):
     for severity in range(1, 6):
         found = sets.load(f"cifar10-c-fog-{severity}", full)["test"].images
         np.testing.assert_array_equal(found, _images(50, 7)[(severity - 1) * 10 : severity * 10])
-    with pytest.raises(ValueError, match="did you mean 'cifar10-c-fog-"):
+    with pytest.raises(ValueError, match="did you mean cifar10-c-fog-"):
         sets.load("cifar10-c-fog-6", full)
     assert sum(name.startswith("cifar10-c-") for name in sets.REGISTRY) == 19 * 5
 

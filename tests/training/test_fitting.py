@@ -19,6 +19,7 @@ from cifar102.datasets import sets
 from cifar102.models import registry
 from cifar102.studies import arms, baselines
 from cifar102.training import callbacks, fitting, machine, pipeline, predict, range_test, runs, snapshots, sweeps
+from cifar102.training import data as data_of_run
 from cifar102.training.config import TrainConfig, hash_config
 from cifar102.workspace.files import read_json, write_json
 from cifar102.workspace.folders import REPOSITORY, Workspace
@@ -386,12 +387,12 @@ def test_the_optimizers_study_starts_each_arm_from_the_checkpoints_weights(works
 
 def test_the_range_test_leaves_the_weights_as_they_were_and_starts_from_them(workspace):
     config = CONFIG.replace(model_options={"filters": [4], "dense_units": 8}, augmentation="none", schedule="constant")
-    data = fitting.data.load(config, lambda name: SETS[name])
+    data = data_of_run.load(config, lambda name: SETS[name])
     model = fitting.build_model(config, workspace, data)
     before = model.get_weights()
     table = range_test.rate_range_test(config, workspace, num_steps=12, model=model)
     assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
-    first = model.evaluate(fitting.data.training_batches(config, data), steps=1, verbose=0)[0]
+    first = model.evaluate(data_of_run.training_batches(config, data), steps=1, verbose=0)[0]
     assert table["loss"][0] == pytest.approx(first, rel=1e-3)
     assert table["learning_rate"].tolist() == pytest.approx(np.geomspace(1e-5, 1, 12)[: len(table)])
 
@@ -423,7 +424,7 @@ def test_smoothed_labels_give_the_loss_computed_by_hand(workspace):
         "learning_rate": 1e-12,
     }
     run = fitting.fit(CONFIG.replace(**still, label_smoothing=0.2, num_validation=0, arm="smooth"), workspace)
-    data = fitting.data.load(run.config, lambda name: SETS[name])
+    data = data_of_run.load(run.config, lambda name: SETS[name])
     logits = registry.load_model(run.folder / "model.keras").predict(
         data.normalization.apply(data.train_images), verbose=0
     )
