@@ -62,7 +62,7 @@ def farthest_for_nearest(patch: pytest.MonkeyPatch) -> None:
     def farthest(queries, references, k=10):
         return tuple(part[:, ::-1][:, :k] for part in nearest(queries, references, len(references)))
 
-    patch.setattr(pair_table, "nearest", farthest)
+    patch.setattr(neighbours, "nearest", farthest)
 
 
 def verified_references_only(patch: pytest.MonkeyPatch) -> None:
@@ -85,7 +85,7 @@ def flattened_ssim(patch: pytest.MonkeyPatch) -> None:
         return similarity.ssim_flat(left, right), none, none
 
     patch.setattr(pair_table, "pair_scores", scores)
-    patch.setattr(pair_table, "ssim", lambda a, b, max_shift=2: similarity.ssim_flat(a, b))
+    patch.setattr(similarity, "ssim", lambda a, b, max_shift=2: similarity.ssim_flat(a, b))
 
 
 def threshold_never_applied(patch: pytest.MonkeyPatch) -> None:
@@ -132,7 +132,7 @@ def duplicates_inside_a_class_only(patch: pytest.MonkeyPatch) -> None:
             tables.append(table.assign(row=[int(rows[s][r]) for s, r in zip(table["set"], table["row"], strict=True)]))
         return pd.concat(tables, ignore_index=True)
 
-    patch.setattr(pair_table, "exact_table", per_class)
+    patch.setattr(exact_copies, "exact_table", per_class)
 
 
 def turned_export(patch: pytest.MonkeyPatch) -> None:
@@ -152,7 +152,7 @@ def distances_by_expansion(patch: pytest.MonkeyPatch) -> None:
         order = np.argsort(found, axis=1, kind="stable")[:, :k]
         return np.take_along_axis(found, order, axis=1), order
 
-    patch.setattr(pair_table, "nearest", expanded)
+    patch.setattr(neighbours, "nearest", expanded)
 
 
 def wrapping_differences(patch: pytest.MonkeyPatch) -> None:
@@ -161,7 +161,7 @@ def wrapping_differences(patch: pytest.MonkeyPatch) -> None:
         order = np.argsort(squares, axis=1, kind="stable")[:, :k]
         return np.sqrt(np.take_along_axis(squares, order, axis=1)), order
 
-    patch.setattr(pair_table, "nearest", wrapped)
+    patch.setattr(neighbours, "nearest", wrapped)
 
 
 def unsorted_sampling(patch: pytest.MonkeyPatch) -> None:

@@ -152,7 +152,7 @@ def tallies(votes: pd.DataFrame) -> pd.DataFrame:
     return counts.assign(settled=settled.reindex(counts.index).fillna("").astype(object)).reset_index()
 
 
-def accepted(
+def accepted_images(
     votes: pd.DataFrame, candidates: pd.DataFrame, minimum_raters: int = MINIMUM_RATERS, rule: str = "unanimous"
 ) -> pd.DataFrame:
     """Return the candidates that every rater who judged them takes for their class, if at least `minimum_raters` did.
@@ -181,7 +181,7 @@ def _is_accepted(tally: pd.DataFrame, minimum_raters: int, rule: str) -> pd.Seri
     return (has_all | is_settled) & (tally["num_raters"] >= minimum_raters)
 
 
-def yields(
+def yield_table(
     votes: pd.DataFrame,
     minimum_raters: int = MINIMUM_RATERS,
     by: tuple[str, ...] = ("class", "keyword"),

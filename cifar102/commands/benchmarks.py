@@ -146,11 +146,11 @@ def bench_python() -> Path | None:
 
 
 def environment() -> dict[str, str]:
-    """The environment of a benchmark's process: this package to be found, oneDNN on, no messages of TensorFlow's.
+    """The environment of a benchmark's process: this package to be found, no messages of TensorFlow's.
 
     PyTorch has a thread on each core, as TensorFlow has whatever the environment says.
     """
-    settings = {"TF_ENABLE_ONEDNN_OPTS": "1", "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": str(REPOSITORY)}
+    settings = {"TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": str(REPOSITORY)}
     threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(kernels.num_threads()))
     return {**os.environ, **settings, **threads}
 

@@ -64,8 +64,8 @@ def export(
     are held at a time, and files that are there already are left. ValueError names a class or keyword that no
     candidate has.
     """
-    candidates = read_table(workspace.built / "candidates.parquet", ("class_name", "keyword", "filename"))
-    images = arrays.open_npy(workspace.built / "candidate_images.npy")
+    candidates = read_table(workspace.candidates, ("class_name", "keyword", "filename"))
+    images = arrays.open_npy(workspace.candidate_images)
     chosen = candidates
     for column, wanted in (("class_name", classes), ("keyword", keywords)):
         chosen = chosen[_is_wanted(candidates[column], wanted)[chosen.index]]
@@ -86,7 +86,7 @@ def _is_wanted(names: pd.Series, wanted: Sequence[str]) -> np.ndarray:
 
 def _classes(workspace: Workspace) -> dict[int, list[str]]:
     """The classes each record is a candidate for, by tiny_index; empty before notebook 01 has run."""
-    path = workspace.built / "candidates.parquet"
+    path = workspace.candidates
     if not path.is_file():
         return {}
     candidates: pd.DataFrame = read_table(path, ("tiny_index", "class_name"))

@@ -75,11 +75,11 @@ def _parts(name: str) -> tuple[str, str]:
 
 
 def _candidates(workspace: Workspace) -> cifar.ImageSet:
-    path = workspace.built / "candidate_images.npy"
+    path = workspace.candidate_images
     if not path.is_file():
         raise FileNotFoundError(f"{path}: not found; notebook 01_build_subset leaves it")
     images = cifar.check_images(arrays.open_npy(path), str(path))
-    labels = read_table(workspace.built / "candidates.parquet", ("label",))["label"]
+    labels = read_table(workspace.candidates, ("label",))["label"]
     return cifar.ImageSet(images, labels.to_numpy(np.int64))
 
 

@@ -52,7 +52,7 @@ def class_names(name: str, workspace: Workspace) -> tuple[str, ...]:
     """Return the class names of a data set in label order; those of CIFAR-100 are read from its `meta`."""
     if num_classes(name) == len(cifar.CLASS_NAMES):
         return cifar.CLASS_NAMES
-    names = _read_folder(cifar.read_meta, Workspace(workspace).raw / "cifar-100-python", "cifar100")
+    names = _read_folder(cifar.read_meta, Workspace(workspace).cifar100, "cifar100")
     key = "coarse_label_names" if name == "cifar100-coarse" else "fine_label_names"
     if len(names.get(key, ())) != num_classes(name):
         raise ValueError(f"cifar-100-python/meta: {key} should hold {num_classes(name)} names, found {names.get(key)}")
@@ -80,7 +80,7 @@ def take(images: ImageSet, rows: np.ndarray) -> ImageSet:
     return dataclasses.replace(images, filenames=names, **fields)
 
 
-def load_votes(workspace: Workspace) -> np.ndarray:
+def load_human_votes(workspace: Workspace) -> np.ndarray:
     """Load CIFAR-10H: how many people gave each class to each test image, int64 (n, 10), in `test_batch` order.
 
     Raises FileNotFoundError with its home, ValueError for another shape, dtype or a negative count.
@@ -177,12 +177,12 @@ def _read_folder(read: Callable[[Path], object], folder: Path, dataset: str) -> 
 
 
 def _cifar10(workspace: Workspace) -> Sets:
-    return _read_folder(cifar.load_cifar10, workspace.raw / "cifar-10-batches-py", "cifar10")
+    return _read_folder(cifar.load_cifar10, workspace.cifar10, "cifar10")
 
 
 def _cifar100(kind: str) -> Callable[[Workspace], Sets]:
     def read(workspace: Workspace) -> Sets:
-        sets = _read_folder(cifar.load_cifar100, workspace.raw / "cifar-100-python", "cifar100")
+        sets = _read_folder(cifar.load_cifar100, workspace.cifar100, "cifar100")
         return {s: dataclasses.replace(images, labels=getattr(images, f"{kind}_labels")) for s, images in sets.items()}
 
     return read
@@ -224,7 +224,7 @@ def _cifar10_2k(workspace: Workspace) -> Sets:
 
 def _cifar10h(workspace: Workspace) -> Sets:
     """CIFAR-10's test images with what people said of each."""
-    votes, test = load_votes(workspace), _cifar10(workspace)["test"]
+    votes, test = load_human_votes(workspace), _cifar10(workspace)["test"]
     if len(votes) != len(test):
         raise ValueError(f"cifar10h-counts.npy: votes on {len(votes)} images, the test set has {len(test)}")
     return {"test": dataclasses.replace(test, votes=votes)}

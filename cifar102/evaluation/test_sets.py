@@ -39,7 +39,7 @@ def find(
 
 def names(workspace: Workspace, data: Path | None = None) -> list[str]:
     """Return NAMES and the further versions of CIFAR-10.1 whose labels are here, in their order."""
-    homes = [place.raw / "CIFAR-10.1" for place in places_of(workspace, data)]
+    homes = [place.cifar101 for place in places_of(workspace, data)]
     words = {path.name.split("_")[1] for home in homes for path in home.glob("**/cifar10.1_v*_labels.npy")}
     found = sorted((f"cifar10.1-{word}" for word in words), key=lambda name: (len(name), name))
     return [*NAMES, *(name for name in found if name not in NAMES and predictions.VERSION.fullmatch(name))]
@@ -55,7 +55,7 @@ def load(name: str, workspace: Workspace, data: Path | None = None) -> TestSet:
             return TestSet(name, images.labels, images.images, _keywords(images, name, place), str(place.raw))
         except FileNotFoundError as error:
             errors.append(error)
-        folder = place.raw / "CIFAR-10.1"
+        folder = place.cifar101
         if published.published_file(folder, name, "labels").is_file():
             labels = published.read_published_labels(folder, name)
             keywords = _published_keywords(folder, name)
@@ -65,13 +65,13 @@ def load(name: str, workspace: Workspace, data: Path | None = None) -> TestSet:
 
 def published_folder(workspace: Workspace, data: Path | None = None) -> Path | None:
     """Return the first CIFAR-10.1 folder with model_predictions/, or None."""
-    folders = [place.raw / "CIFAR-10.1" for place in places_of(workspace, data)]
+    folders = [place.cifar101 for place in places_of(workspace, data)]
     return next((folder for folder in folders if (folder / "model_predictions").is_dir()), None)
 
 
 def _version(name: str, place: Workspace) -> cifar.ImageSet:
     """A version of CIFAR-10.1 that datasets does not know by name, from files named as those of v4 and v6 are."""
-    folder = place.raw / "CIFAR-10.1"
+    folder = place.cifar101
     path = published.published_file(folder, name, "data")
     if not path.is_file():
         raise FileNotFoundError(f"{path} is not there: get it from {sources.CIFAR101} and put it into {path.parent}")
@@ -81,7 +81,7 @@ def _version(name: str, place: Workspace) -> cifar.ImageSet:
 
 
 def _keywords(images: cifar.ImageSet, name: str, place: Workspace) -> np.ndarray | None:
-    return images.keywords if images.filenames else _published_keywords(place.raw / "CIFAR-10.1", name)
+    return images.keywords if images.filenames else _published_keywords(place.cifar101, name)
 
 
 def _published_keywords(folder: Path, name: str) -> np.ndarray | None:

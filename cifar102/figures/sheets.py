@@ -14,7 +14,7 @@ from cifar102 import cifar
 from cifar102.figures import marks
 from cifar102.figures.marks import require, text_of
 from cifar102.workspace import arrays
-from cifar102.workspace.folders import Workspace
+from cifar102.workspace.folders import CIFAR10_FOLDER, Workspace
 
 SIDE = 32
 DOTS_PER_INCH = 150
@@ -23,17 +23,6 @@ GAP = 4  # between tiles, in pixels of the images
 POINT = DOTS_PER_INCH / 72  # dots in one point of type
 CAPTION_POINTS, HEADING_POINTS = 6.5, 8.5
 MARGIN = 6  # dots left of the first tile
-ARRAYS = {
-    "candidates": "built/candidate_images.npy",
-    "cifar10.1-v4": "raw/CIFAR-10.1/datasets/cifar10.1_v4_data.npy",
-    "cifar10.1-v6": "raw/CIFAR-10.1/datasets/cifar10.1_v6_data.npy",
-    "cifar102-train": "built/release/cifar102_train.npz",
-    "cifar102-test": "built/release/cifar102_test.npz",
-    "cifar10-train": "raw/cifar-10-batches-py",
-    "cifar10-test": "raw/cifar-10-batches-py",
-    "cifar100-train": "raw/cifar-100-python",
-    "cifar100-test": "raw/cifar-100-python",
-}
 
 
 @dataclass(frozen=True)
@@ -66,11 +55,26 @@ def decode_pixels(texts: list[str]) -> np.ndarray:
 
 def array_path(name: str, workspace: Workspace) -> Path:
     """Return the file or folder that holds the images of a set; ValueError where there is no set of this name."""
-    if name not in ARRAYS:
-        raise ValueError(f"image set {name!r}: expected 'pixels' or one of {', '.join(ARRAYS)}")
-    path = workspace.root / ARRAYS[name]
+    known = _array_paths(workspace)
+    if name not in known:
+        raise ValueError(f"image set {name!r}: expected 'pixels' or one of {', '.join(known)}")
+    path = known[name]
     beside = path.parent.parent / path.name  # CIFAR-10.1's arrays may also stand beside datasets/
     return beside if path.parent.name == "datasets" and not path.exists() and beside.exists() else path
+
+
+def _array_paths(workspace: Workspace) -> dict[str, Path]:
+    return {
+        "candidates": workspace.candidate_images,
+        "cifar10.1-v4": workspace.cifar101 / "datasets" / "cifar10.1_v4_data.npy",
+        "cifar10.1-v6": workspace.cifar101 / "datasets" / "cifar10.1_v6_data.npy",
+        "cifar102-train": workspace.release / "cifar102_train.npz",
+        "cifar102-test": workspace.release / "cifar102_test.npz",
+        "cifar10-train": workspace.cifar10,
+        "cifar10-test": workspace.cifar10,
+        "cifar100-train": workspace.cifar100,
+        "cifar100-test": workspace.cifar100,
+    }
 
 
 def images_of(name: str, rows: np.ndarray, workspace: Workspace) -> np.ndarray:
@@ -107,6 +111,13 @@ def missing_arrays(table: pd.DataFrame, workspace: Workspace) -> list[Path]:
     columns = [name for name in ("set", "second_set") if name in table.columns]
     names = sorted({name for column in columns for name in table[column].dropna()} - {"pixels"})
     return [path for path in (array_path(name, workspace) for name in names) if not path.exists()]
+
+
+def has_images(table: pd.DataFrame, workspace: Workspace) -> bool:
+    """Say whether the images of a sheet are here: its sets are known, and the workspace holds their arrays."""
+    columns = [name for name in ("set", "second_set") if name in table.columns]
+    names = {name for column in columns for name in table[column].dropna()} - {"pixels"}
+    return names <= set(_array_paths(workspace)) and not missing_arrays(table, workspace)
 
 
 def layout(table: pd.DataFrame, columns: int) -> tuple[list[Tile], list[tuple[int, str]], tuple[int, int], int]:
@@ -185,7 +196,7 @@ def _load(path: Path, is_train: bool, modified: int) -> np.ndarray:
     elif path.suffix == ".npz":
         images = np.asarray(arrays.read_npz(path).get("images"))
     else:
-        load = cifar.load_cifar10 if path.name == "cifar-10-batches-py" else cifar.load_cifar100
+        load = cifar.load_cifar10 if path.name == CIFAR10_FOLDER else cifar.load_cifar100
         images = load(path)["train" if is_train else "test"].images
     if images.dtype != np.uint8 or images.shape[1:] != (SIDE, SIDE, 3):
         raise ValueError(f"{path}: expected uint8 (n, 32, 32, 3), found {images.dtype} {images.shape}")

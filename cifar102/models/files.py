@@ -11,8 +11,13 @@ from pathlib import Path
 
 from tensorflow import keras
 
-KERAS_PARTS = ("activations", "constraints", "engine", "initializers", "layers", "losses", "metrics", "models")
-KERAS_PARTS += ("mixed_precision", "optimizers", "regularizers")
+VERSION = metadata.version("keras")
+OWN = int(VERSION.split(".")[0])
+STACK = {2: "main", 3: "next"}[OWN]
+KERAS_PARTS = (
+    "activations", "constraints", "engine", "initializers", "layers", "losses", "metrics", "mixed_precision", "models",
+    "optimizers", "regularizers",
+)  # fmt: skip
 OWN_MODULES = ("cifar102", "tensorflow_addons", "builtins")  # a registered name that is unknown is imported from here
 OWN_PACKAGES = ("cifar102>", "Addons>")  # layers that are registered by name and need no import from the file
 LARGEST_CONFIG = 1 << 26  # bytes; that of the largest published network has about a million
@@ -20,22 +25,17 @@ LARGEST_CONFIG = 1 << 26  # bytes; that of the largest published network has abo
 # them or fetch them too; so only arithmetic on arrays is let through.
 OPERATION_LAYERS = ("TFOpLambda", "SlicingOpLambda", "ClassMethod", "InstanceMethod", "InstanceProperty")
 OPERATIONS = ("math.", "nn.", "image.", "linalg.", "__operators__.", "signal.")
-PLAIN_OPERATIONS = {"cast", "clip_by_value", "concat", "expand_dims", "gather", "identity", "ones_like", "one_hot"}
-PLAIN_OPERATIONS |= {
-    "pad",
-    "range",
-    "repeat",
-    "reshape",
-    "reverse",
-    "roll",
-    "shape",
-    "slice",
-    "split",
-    "squeeze",
-    "stack",
-}
-PLAIN_OPERATIONS |= {"stop_gradient", "strided_slice", "tile", "transpose", "unstack", "where", "zeros_like"}
+PLAIN_OPERATIONS = {
+    "cast", "clip_by_value", "concat", "expand_dims", "gather", "identity", "ones_like", "one_hot", "pad", "range",
+    "repeat", "reshape", "reverse", "roll", "shape", "slice", "split", "squeeze", "stack", "stop_gradient",
+    "strided_slice", "tile", "transpose", "unstack", "where", "zeros_like",
+}  # fmt: skip
 INSTEAD = "give it as a Python function package.module:predict, or its predictions as files"
+FUNCTIONAL = {2: "keras.src.engine.functional", 3: "keras.src.models.functional"}
+RENAMED = {"InputLayer": ("batch_input_shape", "batch_shape"), "LeakyReLU": ("alpha", "negative_slope")}  # in 2, in 3
+SHAPE = {2: ("batch_input_shape",), 3: ()}[OWN]  # only Keras 2 tells every layer the shape of its input
+OF_EVERY_LAYER = {"name", "trainable", "dtype", "autocast", "activity_regularizer", *SHAPE}
+WITHOUT_EFFECT = {"renorm_momentum", "batch_input_shape"}  # renorm is off, and the InputLayer holds the shape as well
 
 
 def check_model_file(path: Path) -> dict:
@@ -59,6 +59,53 @@ def check_model_file(path: Path) -> dict:
 def layer_names(config: dict) -> list[str]:
     """Return the class names of all layers of an architecture, outermost first."""
     return [entry["class_name"] for entry in _entries(config) if isinstance(entry.get("class_name"), str)]
+
+
+def load_keras_file(path: Path) -> keras.Model:
+    """Load a `.keras` file, not compiled; its weights are the same, whichever Keras wrote it.
+
+    Keras 2.15 and 3 keep weights alike but describe the graph differently, and neither reads the other's; nor does
+    Keras 3.12, the last one for Python 3.10, read what 3.15 wrote. ValueError where the file is no `.keras` file, or
+    uses what this Keras does not have. Source: saving_lib.py of both.
+    """
+    parts = _read(Path(path), "metadata.json", "config.json")
+    try:
+        version = str(json.loads(parts["metadata.json"])["keras_version"])
+        config, written = json.loads(parts["config.json"]), _numbers(version)
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path}: metadata.json or config.json is not as Keras writes it: {error!r}") from error
+    if written[0] == OWN and written <= _numbers(VERSION):
+        return keras.models.load_model(path, compile=False)
+    try:
+        parts["config.json"] = json.dumps(translate_keras_file(config)).encode("utf-8")
+        return _load_parts({**parts, **_read(Path(path), "model.weights.h5")})
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
+        raise ValueError(f"{path}: Keras {version} wrote it, and Keras {VERSION} cannot read it: {error}") from error
+
+
+def load_h5_file(path: Path) -> keras.Model:
+    """Load an .h5 file of a whole model, not compiled."""
+    return keras.models.load_model(path, compile=False)
+
+
+def translate_keras_file(value: object) -> object:
+    """Say a model's config.json, or a part of it, in the words of this Keras; what it already says so is kept.
+
+    ValueError names a layer, or a setting that is switched on, which this Keras does not have.
+    """
+    if isinstance(value, list):
+        return [translate_keras_file(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if not isinstance(value.get("class_name"), str) or not isinstance(value.get("config"), dict):
+        return {key: translate_keras_file(item) for key, item in value.items()}
+    name, config = value["class_name"], {key: translate_keras_file(item) for key, item in value["config"].items()}
+    if name == "DTypePolicy":
+        return config["name"]  # both read the bare name
+    entry = {key: item for key, item in value.items() if key not in ("build_config", "compile_config", "inbound_nodes")}
+    if name in ("Functional", "Model"):
+        return {**entry, "class_name": "Functional", "module": FUNCTIONAL[OWN], "config": _graph(value["config"])}
+    return {**entry, "config": _settings(name, str(value.get("module")), config)}
 
 
 def _read_keras(path: Path) -> dict:
@@ -120,38 +167,6 @@ def _refusal(entry: dict) -> str:
     return "" if is_keras else f"needs {name} from the module {module!r}"
 
 
-VERSION = metadata.version("keras")
-OWN = int(VERSION.split(".")[0])
-STACK = {2: "main", 3: "next"}[OWN]
-FUNCTIONAL = {2: "keras.src.engine.functional", 3: "keras.src.models.functional"}
-RENAMED = {"InputLayer": ("batch_input_shape", "batch_shape"), "LeakyReLU": ("alpha", "negative_slope")}  # in 2, in 3
-OF_EVERY_LAYER = {"name", "trainable", "dtype", "autocast", "activity_regularizer"}
-OF_EVERY_LAYER |= {"batch_input_shape"} if OWN == 2 else set()
-WITHOUT_EFFECT = {"renorm_momentum", "batch_input_shape"}  # renorm is off, and the InputLayer holds the shape as well
-
-
-def load_keras_file(path: Path) -> keras.Model:
-    """Load a `.keras` file, not compiled; its weights are the same, whichever Keras wrote it.
-
-    Keras 2.15 and 3 keep weights alike but describe the graph differently, and neither reads the other's; nor does
-    Keras 3.12, the last one for Python 3.10, read what 3.15 wrote. ValueError where the file is no `.keras` file, or
-    uses what this Keras does not have. Source: saving_lib.py of both.
-    """
-    parts = _read(Path(path), "metadata.json", "config.json")
-    try:
-        version = str(json.loads(parts["metadata.json"])["keras_version"])
-        config, written = json.loads(parts["config.json"]), _numbers(version)
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path}: metadata.json or config.json is not as Keras writes it: {error!r}") from error
-    if written[0] == OWN and written <= _numbers(VERSION):
-        return keras.models.load_model(path, compile=False)
-    try:
-        parts["config.json"] = json.dumps(translate_keras_file(config)).encode("utf-8")
-        return _load_parts({**parts, **_read(Path(path), "model.weights.h5")})
-    except (ValueError, TypeError, LookupError, AttributeError) as error:
-        raise ValueError(f"{path}: Keras {version} wrote it, and Keras {VERSION} cannot read it: {error}") from error
-
-
 def _numbers(version: str) -> list[int]:
     return [int(part) for part in version.split(".")[:2]]
 
@@ -171,26 +186,6 @@ def _load_parts(parts: dict[str, bytes]) -> keras.Model:
             for name, content in parts.items():
                 archive.writestr(name, content)
         return keras.models.load_model(path, compile=False)
-
-
-def translate_keras_file(value: object) -> object:
-    """Say a model's config.json, or a part of it, in the words of this Keras; what it already says so is kept.
-
-    ValueError names a layer, or a setting that is switched on, which this Keras does not have.
-    """
-    if isinstance(value, list):
-        return [translate_keras_file(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    if not isinstance(value.get("class_name"), str) or not isinstance(value.get("config"), dict):
-        return {key: translate_keras_file(item) for key, item in value.items()}
-    name, config = value["class_name"], {key: translate_keras_file(item) for key, item in value["config"].items()}
-    if name == "DTypePolicy":
-        return config["name"]  # both read the bare name
-    entry = {key: item for key, item in value.items() if key not in ("build_config", "compile_config", "inbound_nodes")}
-    if name in ("Functional", "Model"):
-        return {**entry, "class_name": "Functional", "module": FUNCTIONAL[OWN], "config": _graph(value["config"])}
-    return {**entry, "config": _settings(name, str(value.get("module")), config)}
 
 
 def _graph(config: dict) -> dict:

@@ -1,4 +1,9 @@
-"""Review."""
+"""Review: the pages on which people label candidates, judge pairs and settle disagreements.
+
+Read in this order: server (Voila behind a token), widget (the page and its Python side), labelling_desk, pairs_desk
+and disagreements_desk (what each page asks and stores), sheets (the pictures it shows); pages/ holds the notebook and
+the front end.
+"""
 
 import lazy_loader
 

@@ -18,7 +18,6 @@ POLICY = (
     "style-src 'self' 'unsafe-inline'; frame-ancestors 'none'"
 )
 WORKSPACE = "CIFAR102_REVIEW_WORKSPACE"  # the server tells its kernels here which workspace they serve
-NEEDED = ("candidates.parquet", "candidate_images.npy")
 
 
 def serve(workspace: Workspace, port: int = 0, open_browser: bool = True) -> int:
@@ -42,9 +41,9 @@ def serve(workspace: Workspace, port: int = 0, open_browser: bool = True) -> int
 
 def check(workspace: Workspace) -> None:
     """Raise FileNotFoundError where a workspace has no candidates to show."""
-    for name in NEEDED:
-        if not (workspace.built / name).is_file():
-            raise FileNotFoundError(f"{workspace.built / name}: no such file; run notebook 01 in this workspace first")
+    for path in (workspace.candidates, workspace.candidate_images):
+        if not path.is_file():
+            raise FileNotFoundError(f"{path}: no such file; run notebook 01 in this workspace first")
 
 
 def door(workspace: Workspace, port: int = 0) -> dict[str, object]:

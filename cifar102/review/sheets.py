@@ -65,7 +65,7 @@ class OwnImages:
         return self._found.get((class_name, keyword), np.empty((0, 32, 32, 3), np.uint8))
 
     def _read(self) -> dict[tuple[str, str], np.ndarray]:
-        folder = self._workspace.raw / "cifar-10-batches-py"
+        folder = self._workspace.cifar10
         if not folder.is_dir():
             return {}
         own = cifar.join(list(cifar.load_cifar10(folder).values()))

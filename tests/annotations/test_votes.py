@@ -163,13 +163,13 @@ def test_accepted_needs_a_yes_from_everybody_and_two_raters():
     words = {"y": "yes", "n": "no", "u": "unsure"}
     given = [vote(i, f"r{k}", words[v]) for i, letters in verdicts.items() for k, v in enumerate(letters)]
     candidates = make_candidates(7)
-    found = votes.accepted(table_of(*given), candidates)
+    found = votes.accepted_images(table_of(*given), candidates)
     assert tuple(found) == votes.ACCEPTED_COLUMNS
     assert found[["candidate", "tiny_index", "num_raters"]].to_numpy().tolist() == [[0, 0, 2], [4, 40, 3]]
-    assert len(votes.accepted(table_of(*given), candidates, minimum_raters=1)) == 3
+    assert len(votes.accepted_images(table_of(*given), candidates, minimum_raters=1)) == 3
     tally = votes.tallies(table_of(*given)).set_index("tiny_index")
     assert tally["selection_frequency"].round(2).to_dict() == {0: 1, 10: 0.5, 20: 1, 30: 0.67, 40: 1, 50: 0.5, 60: 0}
-    yields = votes.yields(table_of(*given))
+    yields = votes.yield_table(table_of(*given))
     assert yields.to_numpy().tolist() == [["cat", "tabby", 6, 2, pytest.approx(1 / 3)]]
 
 
@@ -179,26 +179,26 @@ def test_a_settling_vote_decides_where_asked_for_and_is_no_agreement():
     blind += [vote(30, "ann"), vote(30, "bob"), vote(40, "ann")]
     settling = [vote(0, settler), vote(10, settler, "no"), vote(30, settler, "no"), vote(40, settler)]
     given, candidates = table_of(*blind, *settling), make_candidates(5)
-    assert votes.accepted(given, candidates)["tiny_index"].tolist() == [30]
-    found = votes.accepted(given, candidates, rule="settled")
+    assert votes.accepted_images(given, candidates)["tiny_index"].tolist() == [30]
+    found = votes.accepted_images(given, candidates, rule="settled")
     assert found[["tiny_index", "num_raters", "selection_frequency"]].to_numpy().tolist() == [[0, 2, 0.5], [30, 2, 1]]
-    assert votes.yields(given, rule="settled")["num_accepted"].tolist() == [2]
+    assert votes.yield_table(given, rule="settled")["num_accepted"].tolist() == [2]
     assert kappa.agreement(given) == kappa.agreement(table_of(*blind))
     assert votes.disagreements(given)["tiny_index"].tolist() == [0, 10, 20]
     with pytest.raises(ValueError, match="majority"):
-        votes.accepted(given, candidates, rule="majority")
+        votes.accepted_images(given, candidates, rule="majority")
     twice = table_of(*blind, *settling, vote(0, "dan" + votes.SETTLING, "no"))
-    assert votes.accepted(twice, candidates, rule="settled")["tiny_index"].tolist() == [30]
+    assert votes.accepted_images(twice, candidates, rule="settled")["tiny_index"].tolist() == [30]
 
 
 def test_votes_of_another_pool_are_an_error():
     with pytest.raises(ValueError, match="999"):
-        votes.accepted(table_of(vote(999)), make_candidates(3))
+        votes.accepted_images(table_of(vote(999)), make_candidates(3))
 
 
 def test_empty_log_accepts_nothing():
     empty = table_of()
-    assert votes.accepted(empty, make_candidates(3)).empty and votes.yields(empty).empty
+    assert votes.accepted_images(empty, make_candidates(3)).empty and votes.yield_table(empty).empty
     assert kappa.agreement(empty).kappa is None and votes.disagreements(empty).empty
 
 

@@ -327,11 +327,11 @@ def test_every_download_of_a_set_has_files_and_what_a_run_builds_has_none():
 def test_votes_are_counts_of_ten_classes(workspace):
     votes = np.random.default_rng(0).multinomial(50, [0.1] * 10, size=20)
     write_array(workspace.raw / "cifar-10h" / "cifar10h-counts.npy", votes)
-    np.testing.assert_array_equal(sets.load_votes(workspace), votes)
+    np.testing.assert_array_equal(sets.load_human_votes(workspace), votes)
     for wrong, message in [(votes[:, :9], r"\(20, 9\)"), (-votes, "not negative"), (votes + 0.5, "whole")]:
         write_array(workspace.raw / "cifar-10h" / "cifar10h-counts.npy", wrong)
         with pytest.raises(ValueError, match=message):
-            sets.load_votes(workspace)
+            sets.load_human_votes(workspace)
 
 
 def test_the_real_votes_are_about_fifty_an_image(real_data, workspace):
@@ -339,7 +339,7 @@ def test_the_real_votes_are_about_fifty_an_image(real_data, workspace):
     if not source.is_file():
         pytest.skip("cifar10h-counts.npy is not here")
     write_bytes(workspace.raw / "cifar-10h" / source.name, source.read_bytes())
-    votes = sets.load_votes(workspace)
+    votes = sets.load_human_votes(workspace)
     assert votes.shape == (10000, 10)
     assert 47 <= votes.sum(axis=1).min() <= votes.sum(axis=1).max() <= 70
 

@@ -684,7 +684,7 @@ PICTURES = [
         "votes of nine classes",
         "cifar-10h/cifar10h-counts.npy",
         npy(COUNTS[:, 1:]),
-        sets.load_votes,
+        sets.load_human_votes,
         r"\(20, 9\)",
         r"\(n, 10\)",
     ),
@@ -692,14 +692,16 @@ PICTURES = [
         "a vote below 0",
         "cifar-10h/cifar10h-counts.npy",
         npy(COUNTS - 6),
-        sets.load_votes,
+        sets.load_human_votes,
         "least is -1",
         "not negative",
     ),
     companion(
-        "half a vote", "cifar-10h/cifar10h-counts.npy", npy(COUNTS / 2), sets.load_votes, "least is 2.5", "whole"
+        "half a vote", "cifar-10h/cifar10h-counts.npy", npy(COUNTS / 2), sets.load_human_votes, "least is 2.5", "whole"
     ),
-    companion("NaN votes", "cifar-10h/cifar10h-counts.npy", npy(COUNTS * np.nan), sets.load_votes, "nan", "whole"),
+    companion(
+        "NaN votes", "cifar-10h/cifar10h-counts.npy", npy(COUNTS * np.nan), sets.load_human_votes, "nan", "whole"
+    ),
     companion("pairs without a column", PAIRS, b"TestID,Judgment\n1,2\n", screening.judged_pairs, "TrainID", "missing"),
     companion(
         "pairs in words",

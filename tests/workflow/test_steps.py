@@ -76,6 +76,15 @@ def test_each_step_waits_for_those_whose_files_it_takes(notebook_folder: Path) -
     assert len(waits["report"]) == len(plan.steps) - 1
 
 
+def test_the_files_that_a_workspace_names_are_those_that_steps_take_and_leave() -> None:
+    workspace = Workspace(Path("anywhere"))
+    named = [value for name in dir(Workspace) if isinstance(value := getattr(workspace, name), Path) and value.suffix]
+    known = [pattern for files in steps.TABLE.values() for pattern in (*files.takes, *files.may_take, *files.leaves)]
+    paths = [path.relative_to(workspace.root).as_posix() for path in named if path != workspace.cifar101]
+    assert [path for path in paths if path not in known] == []
+    assert len(paths) >= 9
+
+
 def test_only_takes_a_step_and_what_it_needs(notebook_folder: Path) -> None:
     plan = lay_out(notebook_folder, only=["08"])
     assert plan.chosen == {"08_generalization", "report"}
