@@ -229,7 +229,7 @@ MISTAKES = (
     Mistake(9, "a split of images, not of groups", split_of_images, (
         "sampling/test_draws.py::test_split_keeps_groups_whole_and_classes_exact_wherever_that_is_possible",)),
     Mistake(10, "verification on JPEG copies", jpeg_copies, (
-        "annotations/test_votes.py::test_exported_pictures_have_the_very_pixels",)),
+        "annotations/test_labelimg.py::test_exported_pictures_have_the_very_pixels",)),
     Mistake(11, "duplicates looked for only inside a class", duplicates_inside_a_class_only, (
         "dedup/test_exact_copies.py::test_the_table_holds_every_member_of_every_group_with_set_and_row",)),
     Mistake(12, "export turned by rot90", turned_export, (
@@ -244,7 +244,7 @@ MISTAKES = (
     Mistake(16, "a preview that overwrote the collected data", preview_over_the_data, (
         "tiny_images/test_candidates.py::test_notebook_01_ends_only_when_all_it_collected_is_still_there",)),
     Mistake(17, "a bare except that took malformed XML for the other slash", bare_except, (
-        "annotations/test_votes.py::test_labelimg_takes_either_slash_and_refuses_the_rest_by_name",)),
+        "annotations/test_labelimg.py::test_labelimg_takes_either_slash_and_refuses_the_rest_by_name",)),
     Mistake(18, "Clopper-Pearson limits NaN at 0 and n successes", limits_without_edges, (
         "analysis/test_intervals.py::test_interval_starts_at_zero_without_a_success_and_ends_at_one_without_a_failure",)),
 )  # fmt: skip

@@ -111,7 +111,7 @@ def write_release(
     uniform: pd.DataFrame | None = None,
     facts: Mapping[str, object] | None = None,
 ) -> Path:
-    """Write the release folder (README, "Release") and return it; the same input and seed give the same bytes.
+    """Write the release folder (docs/workspace.md) and return it; the same input and seed give the same bytes.
 
     target: a workspace (its built/release) or a folder. train, test: tables with candidate (row of `images`),
     tiny_index, keyword, class_name, label, filename, and whatever else the manifest holds; each is shuffled by `seed`,

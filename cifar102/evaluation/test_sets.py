@@ -13,8 +13,7 @@ from cifar102.datasets.lookup import places_of
 from cifar102.workspace import arrays
 from cifar102.workspace.folders import Workspace
 
-NAMES = ("cifar10", "cifar10.1-v4", "cifar10.1-v6", "cifar10.2", "cifar102", "cifar102-leftover", "cifar102-uniform")
-BUILT = ("cifar102", "cifar102-leftover", "cifar102-uniform")
+NAMES = tuple(name for name, known in sets.REGISTRY.items() if known.is_judged)
 
 
 def find(
@@ -48,11 +47,11 @@ def names(workspace: Workspace, data: Path | None = None) -> list[str]:
 
 def load(name: str, workspace: Workspace, data: Path | None = None) -> TestSet:
     """Load one test set from the first place that has it; FileNotFoundError says where it can be had."""
-    places = [workspace] if name in BUILT else places_of(workspace, data)
+    places = places_of(workspace, data) if name not in NAMES or sets.REGISTRY[name].downloads else [workspace]
     errors = []
     for place in places:
         try:
-            images = sets.LOADERS[name](place)["test"] if name in NAMES else _version(name, place)
+            images = sets.REGISTRY[name].read(place)["test"] if name in NAMES else _version(name, place)
             return TestSet(name, images.labels, images.images, _keywords(images, name, place), str(place.raw))
         except FileNotFoundError as error:
             errors.append(error)

@@ -10,6 +10,6 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "server": ["disagreements", "labelling", "pages", "pairs"],
+        "widget": ["disagreements", "labelling", "pages", "pairs"],
     },
 )

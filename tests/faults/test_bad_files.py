@@ -13,6 +13,7 @@ from PIL import Image
 
 from cifar102 import cifar
 from cifar102.datasets import lookup, release, sets
+from cifar102.dedup import screening
 from cifar102.tiny_images import pair
 from cifar102.workspace import arrays
 from cifar102.workspace.files import write_array, write_bytes, write_table
@@ -701,12 +702,12 @@ PICTURES = [
     companion(
         "NaN votes", "cifar-10h/cifar10h-counts.npy", npy(COUNTS * np.nan), sets.load_human_votes, "nan", "whole"
     ),
-    companion("pairs without a column", PAIRS, b"TestID,TrainID\n1,2\n", sets.load_pairs, "Judgment", "missing"),
+    companion("pairs without a column", PAIRS, b"TestID,Judgment\n1,2\n", screening.judged_pairs, "TrainID", "missing"),
     companion(
         "pairs in words",
         PAIRS,
         b"TestID,TrainID,Distance,Judgment\na,b,1,1\n",
-        sets.load_pairs,
+        screening.judged_pairs,
         "'a'",
         "expected",
     ),
@@ -714,7 +715,7 @@ PICTURES = [
         "a pair of nothing",
         PAIRS,
         b"TestID,TrainID,Distance,Judgment\n1,,1,1\n",
-        sets.load_pairs,
+        screening.judged_pairs,
         "NA|nan|NaN",
         "expected",
     ),

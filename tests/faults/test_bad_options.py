@@ -309,12 +309,6 @@ SAMPLING = [
         "another pool",
     ),
     option(
-        "a candidate that is none",
-        lambda: votes.candidate_at(candidates(), 99),
-        "tiny_index 99",
-        "there are 5",
-    ),
-    option(
         "a pool of another name",
         lambda: pools.ensure_pool("tiny", Workspace("nowhere")),
         "'tiny'",
