@@ -4,15 +4,13 @@ import os
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from cifar102 import cifar
-from cifar102.datasets import sets
+from cifar102.datasets import pictures, sets
 from cifar102.workspace import arrays
 from cifar102.workspace.files import read_table
 from cifar102.workspace.folders import Workspace
 
-PICTURES = {".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".jpg", ".jpeg", ".ppm"}
 ALIASES = {"cifar100": "cifar100-fine"}
 
 
@@ -106,23 +104,7 @@ def _folder(path: Path) -> cifar.ImageSet:
         return _join(list(cifar.load_cifar10(path).values()))
     if (path / "meta").is_file():
         return _join(list(cifar.load_cifar100(path).values()))
-    files = sorted(file for file in path.rglob("*") if file.suffix.lower() in PICTURES)
-    if not files:
-        raise ValueError(f"{path}: holds no pictures ({', '.join(sorted(PICTURES))}) and no CIFAR files")
-    images = np.stack([_picture(file) for file in files])
-    return cifar.ImageSet(images, np.full(len(files), -1), tuple(file.relative_to(path).as_posix() for file in files))
-
-
-def _picture(path: Path) -> np.ndarray:
-    try:
-        with Image.open(path) as picture:
-            width, height = picture.size  # known before a picture that unpacks to gigabytes is unpacked
-            pixels = np.asarray(picture.convert("RGB")) if (width, height) == (32, 32) else None
-    except Exception as error:  # Pillow's readers raise many kinds for a damaged file
-        raise ValueError(f"{path}: not readable as a picture: {error}") from error
-    if pixels is None:
-        raise ValueError(f"{path}: expected 32 x 32 pixels, found {width} x {height}")
-    return pixels
+    return pictures.read_folder(path)
 
 
 def _unlabelled(images: object, path: Path) -> cifar.ImageSet:
