@@ -1,8 +1,8 @@
 """Figures: tables drawn, each figure from its own .csv and .json, with the same bytes on a rerun.
 
 Read in this order: drawing (the one style; `draw` and `redraw`), charts and accuracy_charts (the plot functions),
-marks (axes and colours they share), sheets (contact sheets of images), dashboards (a data set and a run looked at),
-generalization (the figures of notebook 08).
+marks (axes and colours they share), sheets (contact sheets of images), tiles (small images laid out on a page),
+dashboards (a data set and a run looked at), generalization (the figures of notebook 08).
 """
 
 import lazy_loader

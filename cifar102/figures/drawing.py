@@ -13,7 +13,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from cifar102.figures import accuracy_charts, charts, sheets
+from cifar102.figures import accuracy_charts, charts, marks, sheets
 from cifar102.workspace.files import plain, read_json, replacing, write_json, write_text
 from cifar102.workspace.folders import Workspace
 
@@ -328,7 +328,7 @@ def _panel_size(panel: Panel) -> tuple[float, float]:
     if panel.plot == "scatter" and options.get("diagonal"):
         return 5.0, 5.3
     if panel.plot == "horizontal_bars":
-        slots = charts.slots_of(table, options["y"], None if options.get("stacked") else options.get("hue"))
+        slots = marks.slots_of(table, options["y"], None if options.get("stacked") else options.get("hue"))
         return 6.4, 1.3 + sum(0.23 * max(1, 0.6 * count) for count in slots.values())
     if panel.plot == "points_per_seed":
         hues = table[options["hue"]].nunique() if options.get("hue") else 1

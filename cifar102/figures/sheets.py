@@ -11,15 +11,16 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from cifar102 import cifar
-from cifar102.figures import marks
-from cifar102.figures.marks import require, text_of
+from cifar102.figures import marks, tiles
+from cifar102.figures.tiles import SIDE
 from cifar102.workspace import arrays
 from cifar102.workspace.folders import CIFAR10_FOLDER, Workspace
 
-SIDE = 32
 DOTS_PER_INCH = 150
 SHEET_DOTS = 1080  # width of a full line of tiles, 7.2 inches
 GAP = 4  # between tiles, in pixels of the images
+CAPTION_ROWS = 20  # below a picture of a panel, in pixels of the images
+SLOT = 1.0  # of a stage of a diagram, in units of its axis
 POINT = DOTS_PER_INCH / 72  # dots in one point of type
 CAPTION_POINTS, HEADING_POINTS = 6.5, 8.5
 MARGIN = 6  # dots left of the first tile
@@ -99,7 +100,7 @@ def fetch(table: pd.DataFrame, workspace: Workspace, prefix: str = "") -> np.nda
     for name in names.dropna().unique():
         chosen = (names == name).to_numpy()
         if name == "pixels":
-            require(table, "pixels")
+            marks.require(table, "pixels")
             images[chosen] = decode_pixels(list(table.loc[chosen, "pixels"]))
         else:
             images[chosen] = images_of(name, rows[chosen].to_numpy(), workspace)
@@ -127,12 +128,12 @@ def layout(table: pd.DataFrame, columns: int) -> tuple[list[Tile], list[tuple[in
     """
     width = 2 * SIDE + 1 if "second_set" in table.columns else SIDE
     dots = max(1, round(SHEET_DOTS / (columns * (width + GAP))))
-    captions = list(table["caption"].fillna("").map(text_of)) if "caption" in table.columns else [""] * len(table)
+    captions = list(table["caption"].fillna("").map(marks.text_of)) if "caption" in table.columns else [""] * len(table)
     lines = max((caption.count("\n") + 1 if caption else 0 for caption in captions), default=0)
     step = dots * (SIDE + GAP) + round(lines * CAPTION_POINTS * 1.3 * POINT)
     heading_step = round(HEADING_POINTS * 2.2 * POINT)
-    names = table["group"].fillna("").map(text_of) if "group" in table.columns else pd.Series([""] * len(table))
-    tiles, headings, top = [], [], 0
+    names = table["group"].fillna("").map(marks.text_of) if "group" in table.columns else pd.Series([""] * len(table))
+    placed, headings, top = [], [], 0
     positions = pd.Series(range(len(table)))
     for name, members in positions.groupby(names.to_numpy(), sort=False):
         if name:
@@ -140,9 +141,9 @@ def layout(table: pd.DataFrame, columns: int) -> tuple[list[Tile], list[tuple[in
             top += heading_step
         for place, row in enumerate(members):
             left = MARGIN + (place % columns) * dots * (width + GAP)
-            tiles.append(Tile(left, top + place // columns * step, row, captions[row]))
+            placed.append(Tile(left, top + place // columns * step, row, captions[row]))
         top += -(-len(members) // columns) * step
-    return tiles, headings, (MARGIN + columns * dots * (width + GAP), top), dots
+    return placed, headings, (MARGIN + columns * dots * (width + GAP), top), dots
 
 
 def sheet_size(table: pd.DataFrame, columns: int) -> tuple[float, float]:
@@ -156,18 +157,15 @@ def image_sheet(ax: Axes, table: pd.DataFrame, *, workspace: Workspace, columns:
 
     Columns: set, row; for pairs second_set, second_row; caption and group where there are any; pixels for set "pixels".
     """
-    require(table, "set", "row")
-    tiles, headings, (width, height), dots = layout(table, columns)
-    sets = [fetch(table, workspace, prefix) for prefix in ("", "second_") if f"{prefix}set" in table.columns]
-    canvas = np.full((height, width, 3), 255, np.uint8)
-    span = len(sets) * (SIDE + 1) - 1
-    for tile in tiles:
-        pair = np.full((SIDE, span, 3), 255, np.uint8)
-        for number, images in enumerate(sets):
-            pair[:, number * (SIDE + 1) : number * (SIDE + 1) + SIDE] = images[tile.row]
-        large = pair.repeat(dots, axis=0).repeat(dots, axis=1)
-        canvas[tile.top : tile.top + large.shape[0], tile.left : tile.left + large.shape[1]] = large
-        _write_caption(ax, tile, dots * span, tile.top + dots * SIDE + POINT)
+    marks.require(table, "set", "row")
+    placed, headings, (width, height), dots = layout(table, columns)
+    images = fetch(table, workspace)
+    if "second_set" in table.columns:
+        images = tiles.side_by_side(images, fetch(table, workspace, "second_"), gap=1)
+    shown, spots = images[[tile.row for tile in placed]], [(tile.top, tile.left) for tile in placed]
+    canvas = tiles.draw(shown, spots, (height, width), dots)
+    for tile in placed:
+        _write_caption(ax, tile, dots * images.shape[2], tile.top + dots * SIDE + POINT)
     for top, heading in headings:
         ax.text(
             MARGIN, top + HEADING_POINTS * 1.8 * POINT, heading, va="bottom", fontsize=HEADING_POINTS, weight="bold"
@@ -203,10 +201,6 @@ def _load(path: Path, is_train: bool, modified: int) -> np.ndarray:
     return images
 
 
-PANEL_GAP, CAPTION_ROWS = 4, 20  # in pixels of the images
-SLOT = 1.0  # of a stage of a diagram, in units of its axis
-
-
 def pictures(ax: Axes, table: pd.DataFrame, *, columns: int = 8) -> None:
     """Draw small images line by line with their captions below, in a panel beside charts.
 
@@ -214,14 +208,11 @@ def pictures(ax: Axes, table: pd.DataFrame, *, columns: int = 8) -> None:
     """
     marks.require(table, "pixels", "caption")
     images = decode_pixels(list(table["pixels"]))
-    lines, step = -(-len(images) // columns), SIDE + CAPTION_ROWS
-    canvas = np.full((lines * step, columns * (SIDE + PANEL_GAP), 3), 255, np.uint8)
-    for number, (image, caption) in enumerate(zip(images, table["caption"], strict=True)):
-        top, left = number // columns * step, number % columns * (SIDE + PANEL_GAP)
-        canvas[top : top + SIDE, left : left + SIDE] = image
-        look = {"ha": "center", "va": "top", "fontsize": 5.5, "linespacing": 1.05}
+    grid = tiles.Grid(len(images), columns, (SIDE + CAPTION_ROWS, SIDE + GAP))
+    look = {"ha": "center", "va": "top", "fontsize": 5.5, "linespacing": 1.05}
+    for (top, left), caption in zip(grid.spots, table["caption"], strict=True):
         ax.text(left + SIDE / 2, top + SIDE + 1, marks.text_of(caption), **look)
-    ax.imshow(canvas, interpolation="nearest")
+    ax.imshow(tiles.draw(images, grid.spots, grid.size), interpolation="nearest")
     ax.set_axis_off()
 
 

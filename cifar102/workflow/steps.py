@@ -14,6 +14,23 @@ from cifar102.workspace.folders import CIFAR10_FOLDER, CIFAR100_FOLDER, CIFAR101
 from cifar102.workspace.wording import near_names
 
 PROFILES = Path(__file__).resolve().parent / "profiles"
+FOLDER = REPOSITORY / "notebooks"
+REPORT = "report"
+STUDIES = (
+    "augmentation",
+    "pooling",
+    "padding",
+    "batch_norm",
+    "l2",
+    "activation_optimizer",
+    "optimizers",
+    "dataset_size",
+    "cifar100",
+    "leak",
+    "set_and_size",
+)
+# These say where a run stands, not what it computes: another value of one does not make a step stale.
+PLACES = ("workspace", "data", "scheduler")
 
 
 @dataclass(frozen=True)
@@ -71,6 +88,7 @@ def parse_override(text: str) -> Override:
 
 
 def profile_names() -> list[str]:
+    """Name the profiles there are, sorted."""
     return sorted(path.stem for path in PROFILES.glob("*.json"))
 
 
@@ -97,25 +115,6 @@ def load_profile(name: str, folder: Path = PROFILES) -> Profile:
         if not is_right:
             raise ValueError(f"{path}: {key}: expected {kind}, found {content[key]!r}")
     return Profile(**{**content, "studies": tuple(studies)})
-
-
-FOLDER = REPOSITORY / "notebooks"
-REPORT = "report"
-STUDIES = (
-    "augmentation",
-    "pooling",
-    "padding",
-    "batch_norm",
-    "l2",
-    "activation_optimizer",
-    "optimizers",
-    "dataset_size",
-    "cifar100",
-    "leak",
-    "set_and_size",
-)
-# These say where a run stands, not what it computes: another value of one does not make a step stale.
-PLACES = ("workspace", "data", "scheduler")
 
 
 @dataclass(frozen=True)

@@ -297,6 +297,24 @@ def test_the_rooms_behind_every_form_of_import_are_found(step: Step, code: str, 
     assert notebooks.imported_rooms(ast.parse(code), step.notebook.parent / "numberbox") == rooms
 
 
+def test_the_report_is_made_again_where_its_code_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package, step, workspace = tmp_path / "numberbox", steps.report_step(), Workspace(tmp_path / "workspace")
+    write_text(package / "workflow" / "__init__.py", "")
+    write_text(package / "workflow" / "report.py", "WIDTH = 1\n")
+    monkeypatch.setattr(stamps, "PACKAGE", package)
+    stamp = stamps.begin(step, workspace)
+    write_text(workspace.root / "report.html", "<p>1</p>")
+    stamps.end(step, workspace, stamp, 1.0)
+    assert stamps.stale_reasons(step, workspace) == []
+    write_text(package / "workflow" / "report.py", "WIDTH = 22\n")
+    assert stamps.stale_reasons(step, workspace) == ["module workflow.report changed"]
+
+
+def test_the_report_stands_on_the_room_that_builds_it(tmp_path: Path) -> None:
+    stamp = stamps.begin(steps.report_step(), Workspace(tmp_path))
+    assert "workflow.report" in stamp["modules"]
+
+
 def test_every_room_that_a_stored_notebook_names_is_a_room_it_stands_on() -> None:
     for path in sorted((REPOSITORY / "notebooks").glob("*.ipynb")):
         assert len(notebooks.hash_modules(notebooks.code_of(path))) > 10, path.name
