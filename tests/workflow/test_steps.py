@@ -290,6 +290,11 @@ def test_changed_code_behind_an_import_is_named_and_a_comment_is_no_change(finis
         ("from numberbox import numbers as n\nn.double(n.ONE)", {"numbers.doubled", "numbers.unused"}),
         ("from numberbox import numbers\nvars(numbers)", {"numbers.doubled", "numbers.unused"}),
         ("from numberbox.numbers import double", {"numbers.doubled"}),
+        ("import numberbox.numbers", {"numbers.doubled", "numbers.unused"}),
+        ("import numberbox.numbers as n\nn.double(1)", {"numbers.doubled", "numbers.unused"}),
+        ("from numberbox.numbers import *", {"numbers.doubled", "numbers.unused"}),
+        ("import numberbox\nnumberbox.numbers.ONE", {"numbers.doubled", "numbers.unused", "numbers.factors"}),
+        ("from numberbox import *", {"numbers.doubled", "numbers.unused", "numbers.factors"}),
         ("import numpy\nfrom numpy import numbers", set()),
     ],
 )
