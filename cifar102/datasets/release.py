@@ -127,7 +127,7 @@ def write_release(
     check_manifest(manifest, len(images))
     (folder / "SHA256SUMS").unlink(missing_ok=True)
     if folder.is_dir():
-        remove_leftovers(folder, older_than_seconds=-1)  # of a killed writer: nobody else writes here
+        remove_leftovers(folder, [BATCHES], older_than_seconds=-1)  # of a killed writer: nobody else writes here
     for name in ("train", "test"):
         write_bytes(folder / f"cifar102_{name}.npz", npz_bytes(_npz_arrays(splits[name], images)))
     _write_batches(folder / BATCHES, splits["train"], splits["test"], images)
