@@ -44,6 +44,7 @@ def parser() -> argparse.ArgumentParser:
         _add_plan_options(command)
     run.add_argument("--dry-run", action="store_true", help="say what would run and why, and run nothing")
     run.add_argument("--jobs", type=int, metavar="N", help="notebooks side by side (default: the profile's)")
+    listing.add_argument("--verify", action="store_true", help="read every file, also those of the same size and time")
     _command(words, "lab", dispatch.lab, "JupyterLab on the notebooks; further arguments go to it", passes_on=True)
     review = _command(words, "review", dispatch.review, "the labelling and duplicate-review pages in the browser")
     review.add_argument("profile", nargs="?", default="", metavar="PROFILE", help="default: that of the last run")

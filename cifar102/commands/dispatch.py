@@ -70,17 +70,17 @@ def _check_stack(wanted: str) -> None:
 
 def listing(options: argparse.Namespace) -> int:
     """Print each step of a plan: up to date or why not, changed parameters, inputs and outputs."""
-    print(describe(plan_of(options)))
+    print(describe(plan_of(options), options.verify))
     return 0
 
 
-def describe(plan: "Plan") -> str:
-    """Describe each step of a plan as `list` prints it."""
+def describe(plan: "Plan", verify: bool = False) -> str:
+    """Describe each step of a plan as `list` prints it; verify: also read files of the same size and time."""
     from cifar102.workflow import stamps
 
     lines = [f"{plan.profile.title}, workspace {plan.workspace.root}", plan.profile.description]
     for step in plan.steps:
-        reasons = stamps.stale_reasons(step, plan.workspace)
+        reasons = stamps.stale_reasons(step, plan.workspace, verify)
         lines += ["", f"{step.name}: {'; '.join(reasons) if reasons else 'up to date'}"]
         changed = ", ".join(f"{name}={value!r}" for name, value in _changed_parameters(step).items())
         lines += [f"  with    {changed}"] if changed else []

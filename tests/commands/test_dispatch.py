@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from cifar102.__main__ import main
+from cifar102.workflow import stamps
 from cifar102.workspace.folders import REPOSITORY
 
 
@@ -27,6 +28,14 @@ def test_help_of_review_names_its_options(capsys):
 def test_review_of_a_workspace_without_candidates_says_what_to_run(tmp_path, capsys):
     assert main(["review", "--workspace", str(tmp_path), "--no-browser"]) == 2
     assert "run notebook 01" in capsys.readouterr().err
+
+
+def test_list_reads_every_file_where_it_is_asked_to(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(stamps, "stale_reasons", lambda step, workspace, verify: asked.append(verify) or [])
+    assert main(["list", "demo", "--workspace", str(tmp_path)]) == 0
+    assert main(["list", "demo", "--workspace", str(tmp_path), "--verify"]) == 0
+    assert set(asked[: len(asked) // 2]) == {False} and set(asked[len(asked) // 2 :]) == {True}
 
 
 @pytest.mark.parametrize("words", ["--help", "--version", "review --help", "duplicates --help", "run --help"])
