@@ -7,6 +7,8 @@ import sys
 
 from cifar102.commands import dispatch
 
+PROFILE = "default: that of the --workspace, else demo"
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns its exit code: 0, 1 where a step failed, 2 where the command line or a file is wrong."""
@@ -114,7 +116,7 @@ def _command(words, name: str, function, text: str, passes_on: bool = False) -> 
 
 
 def _add_plan_options(command: argparse.ArgumentParser, chooses_steps: bool = True) -> None:
-    command.add_argument("profile", nargs="?", default="demo", metavar="demo|cifar10|full")
+    command.add_argument("profile", nargs="?", default="", metavar="demo|cifar10|full", help=PROFILE)
     command.add_argument("--set", action="append", default=[], metavar="[STEP.]NAME=VALUE", dest="overrides", nargs="+")
     if chooses_steps:
         command.add_argument("--only", action="append", default=[], metavar="STEP", help="this step and what it needs")

@@ -143,7 +143,7 @@ def write_release(
 
 
 def _release_folder(target: Workspace | Path) -> Path:
-    """The folder to write to; of a workspace only where the files that a release is made from are as steps left them."""
+    """The folder to write to; of a workspace only where what its release is made from is as steps left it."""
     if not isinstance(target, Workspace):
         return Path(target)
     sources = steps.TABLE["04_sample"]

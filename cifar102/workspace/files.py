@@ -6,6 +6,7 @@ import json
 import math
 import os
 import re
+import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
@@ -40,10 +41,21 @@ MARK = "cifar102-"  # in each temporary name of `replacing`, so that nobody else
 LEFTOVER = re.compile(rf"\..+\.{MARK}[a-z0-9_]{{8}}\.tmp(\.\w+)?")
 
 
+def refuse_link(path: Path) -> None:
+    """ValueError where `path` is a link: what is written through one lands where nobody asked for it."""
+    path = Path(path)
+    if path.is_symlink() or (sys.platform == "win32" and getattr(path, "is_junction", bool)()):
+        raise ValueError(f"{path}: is a link to {path.readlink()}; nothing is written through links, name its target")
+
+
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`; on success fsync it and rename it over `path`, else remove it."""
+    """Give a temporary path beside `path`; on success fsync it and rename it over `path`, else remove it.
+
+    ValueError where `path` is a link.
+    """
     path = Path(path)
+    refuse_link(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.{MARK}", suffix=f".tmp{path.suffix}", dir=path.parent)
     os.close(handle)

@@ -99,3 +99,13 @@ def test_what_a_killed_writer_leaves_is_what_the_next_run_removes(tmp_path: Path
         assert files.LEFTOVER.fullmatch(temporary.name)
     with files.replacing(tmp_path / "Makefile") as temporary:
         assert files.LEFTOVER.fullmatch(temporary.name)
+
+
+def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
+    target, link = tmp_path / "shared.jsonl", tmp_path / "log.jsonl"
+    target.write_text("shared\n")
+    link.symlink_to(target)
+    for write in (lambda: files.write_text(link, "ours"), lambda: append_log.append(link, [{"number": 1}])):
+        with pytest.raises(ValueError, match=r"log\.jsonl: is a link to .*shared\.jsonl"):
+            write()
+    assert target.read_text() == "shared\n" and link.is_symlink()
