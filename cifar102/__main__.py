@@ -116,7 +116,7 @@ def _command(words, name: str, function, text: str, passes_on: bool = False) -> 
 
 
 def _add_plan_options(command: argparse.ArgumentParser, chooses_steps: bool = True) -> None:
-    command.add_argument("profile", nargs="?", default="", metavar="demo|cifar10|full", help=PROFILE)
+    command.add_argument("profile", nargs="?", default=None, metavar="demo|cifar10|full", help=PROFILE)
     command.add_argument("--set", action="append", default=[], metavar="[STEP.]NAME=VALUE", dest="overrides", nargs="+")
     if chooses_steps:
         command.add_argument("--only", action="append", default=[], metavar="STEP", help="this step and what it needs")

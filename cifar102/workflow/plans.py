@@ -160,13 +160,13 @@ def last_workspace() -> Workspace:
     return Workspace(newest.parents[1])
 
 
-def profile_of(name: str, folder: str | None) -> Profile:
+def profile_of(name: str | None, folder: str | None) -> Profile:
     """The profile a command line asks for, else that of the workspace it names, else the demo.
 
     ValueError where the workspace is of no profile, or could be of several.
     """
-    if name or not folder:
-        return load_profile(name or "demo")
+    if name is not None or not folder:
+        return load_profile("demo" if name is None else name)
     workspace = Workspace(Path(folder).absolute())
     recorded, pool = ownership.profile_of(workspace), ownership.pool_of(workspace)
     if recorded in profile_names():
