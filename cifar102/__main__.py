@@ -7,6 +7,8 @@ import sys
 
 from cifar102.commands import dispatch
 
+PROFILE = "default: that of the --workspace, else demo"
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns its exit code: 0, 1 where a step failed, 2 where the command line or a file is wrong."""
@@ -44,6 +46,7 @@ def parser() -> argparse.ArgumentParser:
         _add_plan_options(command)
     run.add_argument("--dry-run", action="store_true", help="say what would run and why, and run nothing")
     run.add_argument("--jobs", type=int, metavar="N", help="notebooks side by side (default: the profile's)")
+    listing.add_argument("--verify", action="store_true", help="read every file, also those of the same size and time")
     _command(words, "lab", dispatch.lab, "JupyterLab on the notebooks; further arguments go to it", passes_on=True)
     review = _command(words, "review", dispatch.review, "the labelling and duplicate-review pages in the browser")
     review.add_argument("profile", nargs="?", default="", metavar="PROFILE", help="default: that of the last run")
@@ -113,7 +116,7 @@ def _command(words, name: str, function, text: str, passes_on: bool = False) -> 
 
 
 def _add_plan_options(command: argparse.ArgumentParser, chooses_steps: bool = True) -> None:
-    command.add_argument("profile", nargs="?", default="demo", metavar="demo|cifar10|full")
+    command.add_argument("profile", nargs="?", default=None, metavar="demo|cifar10|full", help=PROFILE)
     command.add_argument("--set", action="append", default=[], metavar="[STEP.]NAME=VALUE", dest="overrides", nargs="+")
     if chooses_steps:
         command.add_argument("--only", action="append", default=[], metavar="STEP", help="this step and what it needs")

@@ -13,7 +13,7 @@ from PIL import Image
 
 from cifar102.annotations.votes import VERDICTS
 from cifar102.cifar import CLASS_NAMES, check_images
-from cifar102.workspace.files import replacing, write_bytes
+from cifar102.workspace.files import refuse_link, replacing, write_bytes
 
 COLUMNS = ("file", "class_name", "keyword", "filename", "verdict")
 LARGEST_BYTES = 1 << 20  # LabelImg writes about 500 bytes; more than this is no annotation of a 32x32 image
@@ -108,7 +108,17 @@ def write_labelimg(folder: Path, rows: pd.DataFrame) -> list[Path]:
         if path in texts:
             raise ValueError(f"{path}: two rows would be written to this file")
         texts[path] = _xml(class_name, keyword, filename, verdict)
+    for path in texts:
+        _refuse_links(path, folder)
     return [write_bytes(path, text) for path, text in texts.items()]
+
+
+def _refuse_links(path: Path, folder: Path) -> None:
+    """ValueError where `path` or a folder of it below `folder` is a link."""
+    for place in (path, *path.parents):
+        if place == Path(folder):
+            return
+        refuse_link(place)
 
 
 def _xml(class_name: str, keyword: str, filename: str, verdict: str) -> bytes:
@@ -174,7 +184,9 @@ def export_images(folder: Path, candidates: pd.DataFrame, images: np.ndarray) ->
     for row, (class_name, keyword, filename) in enumerate(names.itertuples(index=False, name=None)):
         if split_path(f"{class_name}/{keyword}/{filename}") != (class_name, keyword, filename):
             raise ValueError(f"row {row}: {keyword!r} or {filename!r} is not a name that a file can have everywhere")
-        _write_png(Path(folder) / class_name / keyword / filename, images[row])
+        path = Path(folder) / class_name / keyword / filename
+        _refuse_links(path, folder)
+        _write_png(path, images[row])
     return len(names)
 
 

@@ -12,6 +12,7 @@ import matplotlib as mpl
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
+from matplotlib.style.core import STYLE_BLACKLIST
 
 from cifar102.figures import accuracy_charts, charts, marks, sheets
 from cifar102.workspace.files import plain, read_json, replacing, write_json, write_text
@@ -125,6 +126,8 @@ DOTS_PER_INCH = sheets.DOTS_PER_INCH
 TITLE_CHARACTERS_PER_INCH = 12
 PALE = ("#fbafe4", "#949494")  # of the palette: last, for the ninth and tenth class only
 PALETTE = [colour for colour in sns.color_palette("colorblind").as_hex() if colour not in PALE] + list(PALE)
+# Matplotlib's own settings stand below ours, so that those of a user's matplotlibrc change no figure.
+BUILT_IN = {name: value for name, value in mpl.rcParamsDefault.items() if name not in STYLE_BLACKLIST}
 STYLE = {
     **sns.axes_style("whitegrid"),
     "axes.edgecolor": "0.35",
@@ -244,7 +247,7 @@ def save_figure(figure: Figure, name: str, workspace: Workspace | Path) -> Path:
     Returns the path of the .png. Raises ValueError for a bad name.
     """
     target = _figure_folder(workspace) / f"{check_name(name)}.png"
-    with mpl.rc_context(SAVING):
+    with mpl.rc_context(BUILT_IN | SAVING):
         with replacing(target) as file:
             figure.savefig(file, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})
         with replacing(target.with_suffix(".svg")) as file:
@@ -272,7 +275,7 @@ def _make(name: str, record: Record, workspace: Workspace) -> SavedFigure:
 
 
 def _render(record: Record, workspace: Workspace, style: dict) -> SavedFigure:
-    with mpl.rc_context(STYLE | style):
+    with mpl.rc_context(BUILT_IN | STYLE | style):
         if record.panels[0].plot == "image_sheet" and not record.panels[0].table.empty:
             return _render_sheet(record, workspace)
         columns = record.columns or min(len(record.panels), 3)

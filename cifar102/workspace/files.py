@@ -6,9 +6,10 @@ import json
 import math
 import os
 import re
+import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import filelock
@@ -36,15 +37,27 @@ def locked(path: Path, seconds: float, refusal: str = "") -> Iterator[None]:
         yield
 
 
-LEFTOVER = re.compile(r"\..+\.[a-z0-9_]{8}\.tmp(\.\w+)?")  # the temporary names of `replacing`
+MARK = "cifar102-"  # in each temporary name of `replacing`, so that nobody else's file is taken for one of ours
+LEFTOVER = re.compile(rf"\..+\.{MARK}[a-z0-9_]{{8}}\.tmp(\.\w+)?")
+
+
+def refuse_link(path: Path) -> None:
+    """ValueError where `path` is a link: what is written through one lands where nobody asked for it."""
+    path = Path(path)
+    if path.is_symlink() or (sys.platform == "win32" and getattr(path, "is_junction", bool)()):
+        raise ValueError(f"{path}: is a link to {path.readlink()}; nothing is written through links, name its target")
 
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`; on success fsync it and rename it over `path`, else remove it."""
+    """Give a temporary path beside `path`; on success fsync it and rename it over `path`, else remove it.
+
+    ValueError where `path` is a link.
+    """
     path = Path(path)
+    refuse_link(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=f".tmp{path.suffix}", dir=path.parent)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.{MARK}", suffix=f".tmp{path.suffix}", dir=path.parent)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -63,14 +76,19 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def remove_leftovers(folder: Path, older_than_seconds: float = 600) -> list[Path]:
-    """Remove the temporary files of writers that were killed below `folder`; returns their paths.
+def remove_leftovers(folder: Path, below: Iterable[str], older_than_seconds: float = 600) -> list[Path]:
+    """Remove the temporary files of writers of ours that were killed; returns their paths.
 
-    Younger ones are left, for their writer may live: a large file is written for minutes, and its time moves on.
+    Looked at are the files of `folder` itself and whatever is in those of its folders that `below` names; a link is not
+    followed. Younger files are left, for their writer may live: a large one is written for minutes, and its time moves
+    on.
     """
     oldest = time.time() - older_than_seconds
-    found = [path for path in Path(folder).rglob(".*.tmp*") if LEFTOVER.fullmatch(path.name) and path.is_file()]
-    removed = [path for path in found if path.stat().st_mtime < oldest]
+    found = list(Path(folder).glob(".*.tmp*"))
+    for place in (Path(folder) / name for name in below):
+        found += [] if place.is_symlink() else place.rglob(".*.tmp*")
+    ours = [path for path in found if LEFTOVER.fullmatch(path.name) and path.is_file() and not path.is_symlink()]
+    removed = [path for path in ours if path.stat().st_mtime < oldest]
     for path in removed:
         path.unlink(missing_ok=True)
     return removed

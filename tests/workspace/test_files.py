@@ -1,5 +1,6 @@
-"""One holder at a time, and none that outlives its process."""
+"""One holder at a time, none that outlives its process; temporary files go, and nobody else's go with them."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from cifar102.workspace import append_log, files
+from cifar102.workspace.folders import LAYOUT
 
 HOLD = """
 import sys
@@ -62,3 +64,48 @@ def test_a_log_that_another_process_holds_is_not_written_to(tmp_path: Path, monk
         append_log.append(path, [{"number": 2}])
     append_log.append(path, [{"number": 3}])
     assert path.read_text() == '{"number": 1}\n{"number": 3}\n'
+
+
+THEIRS = (".thesis.autosave.tmp", ".a.npy.abcd1234.tmp.npy", ".draft.12345678.tmp", "cifar102-abcd1234.tmp")
+OURS = ".pairs.parquet.cifar102-abcd1234.tmp.parquet"
+
+
+@pytest.mark.parametrize("place", ["", "built", "runs/baseline/cnn", "results", "notes", "notes/built"])
+def test_hidden_files_of_the_user_are_never_taken_for_leftovers(tmp_path: Path, place: str) -> None:
+    folder = tmp_path / place
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in (*THEIRS, OURS):
+        (folder / name).write_text("text")
+        os.utime(folder / name, (0, 0))
+    removed = files.remove_leftovers(tmp_path, LAYOUT)
+    assert removed == ([] if place.startswith("notes") else [folder / OURS])
+    assert sorted(path.name for path in folder.iterdir() if path.is_file()) == sorted(
+        [*THEIRS, *([OURS] if place.startswith("notes") else [])]
+    )
+
+
+def test_leftovers_behind_a_link_are_not_ours_to_remove(tmp_path: Path) -> None:
+    shared, place = tmp_path / "shared", tmp_path / "workspace"
+    shared.mkdir()
+    place.mkdir()
+    (shared / OURS).write_text("text")
+    os.utime(shared / OURS, (0, 0))
+    (place / "raw").symlink_to(shared)
+    assert files.remove_leftovers(place, LAYOUT) == [] and (shared / OURS).is_file()
+
+
+def test_what_a_killed_writer_leaves_is_what_the_next_run_removes(tmp_path: Path) -> None:
+    with files.replacing(tmp_path / "pairs.parquet") as temporary:
+        assert files.LEFTOVER.fullmatch(temporary.name)
+    with files.replacing(tmp_path / "Makefile") as temporary:
+        assert files.LEFTOVER.fullmatch(temporary.name)
+
+
+def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
+    target, link = tmp_path / "shared.jsonl", tmp_path / "log.jsonl"
+    target.write_text("shared\n")
+    link.symlink_to(target)
+    for write in (lambda: files.write_text(link, "ours"), lambda: append_log.append(link, [{"number": 1}])):
+        with pytest.raises(ValueError, match=r"log\.jsonl: is a link to .*shared\.jsonl"):
+            write()
+    assert target.read_text() == "shared\n" and link.is_symlink()
