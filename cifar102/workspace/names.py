@@ -7,6 +7,7 @@ one system drops, a character that turns the rest of the line around, an escape 
 import functools
 import re
 import unicodedata
+from typing import TextIO
 
 UNSAFE = re.compile(r'[/\\<>:"|?*]')
 # Windows takes these for devices whatever the case, and with any ending: `NUL.txt` too.
@@ -60,10 +61,26 @@ def identity(name: str) -> str:
 
 def visible(text: object) -> str:
     r"""Write a text so that a terminal only shows it: what is not seen but for line feeds and tabs becomes `\x1b`."""
-    return "".join(_shown(character) for character in str(text))
+    text = str(text)
+    return text if text.isprintable() else "".join(_shown(character) for character in text)
 
 
 def _shown(character: str) -> str:
     if character in "\n\t" or unicodedata.category(character) not in HIDDEN:
         return character
     return character.encode("unicode_escape").decode("ascii")
+
+
+class Shown:
+    """A stream that is given text from outside and writes it `visible`; in all else the stream behind it."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write a text; returns how many characters were given."""
+        self._stream.write(visible(text))
+        return len(text)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._stream, name)

@@ -1,5 +1,7 @@
 """Names from outside: plain ones, one person's spellings, and what a terminal is given."""
 
+import sys
+
 import pytest
 
 from cifar102.workspace import names
@@ -37,7 +39,9 @@ def test_a_name_that_some_system_cannot_have_is_refused(name):
         names.check_plain(name, "keyword")
 
 
-@pytest.mark.parametrize("typed", ["Zoë Ann", "zoë ann", "  Zoë  Ann ", "Zoe\u0308 Ann", "ZOË\u00a0ANN", "Ｚoë ann"])
+@pytest.mark.parametrize(
+    "typed", ["Zoë Ann", "zoë ann", "  Zoë  Ann ", "Zoe\u0308 Ann", "ZOË\u00a0ANN", "\uff3aoë ann"]
+)
 def test_one_person_is_one_rater_however_the_name_was_typed(typed):
     assert names.identity(typed) == names.identity("Zoë Ann") != names.identity("Zoe Ann")
 
@@ -47,3 +51,8 @@ def test_a_terminal_is_shown_what_would_steer_it():
     assert names.visible(steering) == "a\\x1b[2Jb\\rc\\x07d\\u202ee\\x9bf\\ud800"
     assert names.visible("two\nlines\tand ä 猫 👍") == "two\nlines\tand ä 猫 👍"
     assert names.visible(ValueError("\x1b]0;title\x07")) == "\\x1b]0;title\\x07"
+
+
+def test_what_is_printed_is_shown_as_it_is(capsys):
+    print("a\x1b[2J", file=names.Shown(sys.stdout))
+    assert capsys.readouterr().out == "a\\x1b[2J\n"
