@@ -40,6 +40,7 @@ def serve(workspace: Workspace, port: int = 0, open_browser: bool = True) -> int
     from traitlets.config import Config
 
     check(workspace)
+    application = _server()
     port = free_port(workspace, port)
     token = secrets.token_urlsafe(24)
     os.environ[WORKSPACE] = str(workspace.root)
@@ -48,7 +49,7 @@ def serve(workspace: Workspace, port: int = 0, open_browser: bool = True) -> int
     with opening_file(address) as file:
         if open_browser:
             webbrowser.open(file.as_uri())
-        _server().launch_instance([str(NOTEBOOK), "--no-browser"], config=Config(settings(port, token)))
+        application.launch_instance([str(NOTEBOOK), "--no-browser"], config=Config(settings(port, token)))
     return 0
 
 
