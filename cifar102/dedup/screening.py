@@ -102,7 +102,7 @@ def judged_pairs(workspace: Workspace) -> pd.DataFrame | None:
         return None
     rows = read_table(path, JUDGED_COLUMNS)[list(JUDGED_COLUMNS)]
     try:
-        pairs = np.sort(rows.to_numpy(np.int64), axis=1)
+        pairs = np.sort(rows.astype(np.int64), axis=1)
     except ValueError as error:  # words, or an empty cell
         raise ValueError(f"{path}: expected whole numbers in {list(JUDGED_COLUMNS)}: {error}") from error
     return pd.DataFrame(pairs, columns=["first", "second"])

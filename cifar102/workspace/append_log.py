@@ -35,7 +35,7 @@ def read(path: Path, check: Check) -> Iterator[tuple[int, object, str]]:
 def moment(text: object) -> datetime.datetime:
     """Read an ISO 8601 time in UTC; ValueError for anything else."""
     try:
-        found = datetime.datetime.fromisoformat(str(text).replace("Z", "+00:00"))  # Python 3.10 does not know Z
+        found = datetime.datetime.fromisoformat(str(text))
     except ValueError:
         found = None
     if found is None or found.utcoffset() != datetime.timedelta(0):
