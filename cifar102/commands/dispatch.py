@@ -101,20 +101,15 @@ def _changed_parameters(step: "Step") -> dict[str, object]:
 
 
 def lab(options: argparse.Namespace) -> int:
-    """Register this interpreter as the kernel `python3` and open JupyterLab on the notebooks."""
-    from ipykernel.kernelspec import install
-
+    """Open JupyterLab on the notebooks, with this interpreter as its only kernel; no kernel spec is written."""
     from cifar102.workspace.folders import REPOSITORY
 
-    try:
-        install(prefix=sys.prefix, kernel_name="python3", display_name="Python 3 (cifar102)")
-    except PermissionError:
-        install(user=True, kernel_name="python3", display_name="Python 3 (cifar102)")
+    own = ["--ServerApp.kernel_spec_manager_class=cifar102.workflow.kernel.OwnKernelSpecs"]
     # Nothing is asked of the network: no look for updates, no news, no extension index.
     quiet = ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate", "--LabApp.news_url="]
     quiet += ["--LabApp.extension_manager=readonly"]
     root = [f"--ServerApp.root_dir={REPOSITORY}", "--LabApp.default_url=/lab/tree/notebooks"]
-    return subprocess.call([sys.executable, "-m", "jupyterlab", *root, *quiet, *options.extra])
+    return subprocess.call([sys.executable, "-m", "jupyterlab", *root, *own, *quiet, *options.extra])
 
 
 def review(options: argparse.Namespace) -> int:

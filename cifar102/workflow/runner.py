@@ -20,7 +20,7 @@ from doit.reporter import ZeroReporter
 from cifar102.workflow import stamps
 from cifar102.workflow.plans import Plan
 from cifar102.workflow.steps import Step
-from cifar102.workspace import files, ownership
+from cifar102.workspace import files, names, ownership
 from cifar102.workspace.files import read_json, remove_leftovers
 from cifar102.workspace.folders import LAYOUT, Workspace
 
@@ -159,7 +159,7 @@ def run(plan: Plan, jobs: int) -> int:
         code = DoitMain(ModuleTaskLoader(namespace), config_filenames=()).run(["run", *words])
     if code or progress.failures:
         for failure in progress.failures or ["the run stopped before its steps were done"]:
-            print(failure, file=sys.stderr, flush=True)
+            print(names.visible(failure), file=sys.stderr, flush=True)
         return 1
     print(closing_lines(plan, progress))
     return 0

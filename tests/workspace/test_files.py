@@ -1,13 +1,17 @@
 """One holder at a time, none that outlives its process; temporary files go, and nobody else's go with them."""
 
+import csv
 import os
 import subprocess
 import sys
 import threading
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
+from cifar102.analysis import predictions
 from cifar102.workspace import append_log, files
 from cifar102.workspace.folders import LAYOUT
 
@@ -109,3 +113,36 @@ def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
         with pytest.raises(ValueError, match=r"log\.jsonl: is a link to .*shared\.jsonl"):
             write()
     assert target.read_text() == "shared\n" and link.is_symlink()
+
+
+FORMULAS = ("=1+1", "+A1", "-A1", "@SUM(A1)", "\tx", "\rx", "'=1", "''@x", "=cmd|' /C calc'!A0", '=HYPERLINK("x")')
+
+
+def test_a_cell_that_a_spreadsheet_would_run_is_written_as_text_and_read_back_as_it_was(tmp_path: Path) -> None:
+    texts = [*FORMULAS, "tabby", "a=b", "'tis", "-0.5", "+1e-3", "a,b\nc"]
+    table = pd.DataFrame({"=keyword": pd.Categorical(texts), "rater": texts, "value": np.linspace(-1, 1, len(texts))})
+    path = files.write_table(tmp_path / "t.csv", table)
+    with path.open(newline="") as file:
+        rows = list(csv.reader(file))
+    assert [row[0][0] for row in rows[: len(FORMULAS) + 1]] == ["'"] * (len(FORMULAS) + 1)
+    assert [row[1] for row in rows[-6:]] == texts[-6:]
+    pd.testing.assert_frame_equal(files.read_table(path), table.astype({"=keyword": object}))
+
+
+def test_tables_without_such_cells_have_the_bytes_that_pandas_writes(tmp_path: Path) -> None:
+    mixed = pd.DataFrame({"a": [1, None, "x"], "b": [-0.5, np.nan, 2.0], "c": [True, False, True], "d": [-3, 2, 1]})
+    mixed = mixed.assign(e=pd.Series([1, 2, None], dtype=object))
+    assert files.write_table(tmp_path / "t.csv", mixed).read_text() == mixed.to_csv(index=False, lineterminator="\n")
+
+
+@pytest.mark.parametrize("end", [b"", b"\n"])
+def test_a_line_of_200_megabytes_is_refused_before_it_is_parsed(tmp_path: Path, end: bytes) -> None:
+    path = tmp_path / "long.csv"
+    with path.open("wb") as file:
+        file.write(b"a,b\n1,")
+        for _ in range(200):
+            file.write(b"2" * (1 << 20))
+        file.write(end)
+    for read in (files.read_table, predictions.read_file):
+        with pytest.raises(ValueError, match=r"long\.csv: a line from line 2 on is longer than 1048576 bytes"):
+            read(path)
