@@ -162,12 +162,10 @@ def load_keras(path: Path, pixels: str = "auto") -> tuple[Predict, str]:
     """
     if pixels not in PIXELS:
         raise ValueError(f"pixels: expected one of {PIXELS}, found {pixels!r}")
-    config = files.check_model_file(path)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # its start-up notes would stand above the tables
-    from cifar102.models import registry
     from cifar102.training import pipeline
 
-    model = registry.load_model(path)
+    model, config = files.open_model(path)
     if tuple(model.output_shape[1:]) != (10,) or tuple(model.input_shape[1:]) != (32, 32, 3):
         shapes = f"{model.input_shape} to {model.output_shape}"
         raise ValueError(f"{path}: expected images (None, 32, 32, 3) to 10 classes, found {shapes}")
