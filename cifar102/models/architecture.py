@@ -96,7 +96,8 @@ def _is_operation(entry: dict, config: dict) -> bool:
         return module.startswith("keras.src.ops.")
     nodes = entry.get("inbound_nodes")
     in_keras_3 = isinstance(nodes, list) and bool(nodes) and isinstance(nodes[0], dict)
-    return in_keras_3 and not {"trainable", "dtype"} & config.keys()
+    is_layer_only = entry["class_name"] in layer_table.KERAS_LAYERS.keys() - graph_operations.IN_KERAS_3.keys()
+    return in_keras_3 and not is_layer_only and "trainable" not in config
 
 
 def _kind(entry: dict) -> tuple[str, bool]:

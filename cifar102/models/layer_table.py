@@ -1,7 +1,7 @@
 """What a model file may name: the layers of Keras and of this project, and of what kind each of their options is.
 
-A file is never given to Keras's own readers, which find classes and functions by the names that a file holds. It is
-read against these tables, and what is not in them is refused. Sources: the constructors of Keras 2.15 and of Keras 3.15.
+A file is never given to Keras's own readers, which find classes and functions by the names that a file holds: it is
+read against these tables, and what is not in them is refused. Sources: the constructors of Keras 2.15 and of 3.15.
 """
 
 import math

@@ -85,6 +85,8 @@ class Builder:
                 raise ValueError(f"{item.kind} {item.name!r} is called with what nothing gives, or with its own output")
             for item, number in ready:
                 args, keywords = graph.arguments(item.calls[number])
+                if self.written_by == 3 and keywords.get("training"):
+                    del keywords["training"]  # Keras 3 writes it for augmentations, and predicts without it
                 if item.name not in graph.layers:
                     graph.layers[item.name] = self._layer(item, args[0] if args else next(iter(keywords.values())))
                 output = self._call(item, graph.layers[item.name], args, keywords)
@@ -104,6 +106,7 @@ class Builder:
         kind = _class(plan)
         known = set(inspect.signature(kind.__init__).parameters)
         known |= EVERY if "kwargs" in known else set()
+        known |= {"zero_output_for_mask"} if plan.kind in ("LSTM", "GRU", "SimpleRNN") else set()
         options = dict(plan.options)
         if plan.kind in layer_table.RENAMED:
             old, new = layer_table.RENAMED[plan.kind] if KERAS == 3 else layer_table.RENAMED[plan.kind][::-1]
