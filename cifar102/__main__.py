@@ -1,19 +1,11 @@
 """The commands: python -m cifar102 run | list | resample | fetch | export | show | duplicates | evaluate ..."""
 
 import argparse
-import dataclasses
+import importlib.metadata
 import os
-import re
 import sys
-from pathlib import Path
 
 from cifar102.commands import dispatch
-from cifar102.workflow import steps
-from cifar102.workflow.plans import Plan, plan
-from cifar102.workflow.steps import REPORT
-from cifar102.workspace.folders import Workspace
-
-SCHEDULER = re.compile(r"(tcp|tls)://[^\s/]+:\d{1,5}")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -44,15 +36,20 @@ def _complain(message: object, code: int = 2) -> int:
 def parser() -> argparse.ArgumentParser:
     """Describe every command; --help prints it."""
     top = argparse.ArgumentParser(prog="cifar102", description=__doc__, allow_abbrev=False)
+    top.add_argument("--version", action=_Version, nargs=0, help="print the version of the package and stop")
     words = top.add_subparsers(dest="command", required=True)
-    run = _command(words, "run", _run, "run the notebooks of a profile that are not up to date")
-    listing = _command(words, "list", _list, "the steps, their inputs and outputs, what is up to date")
+    run = _command(words, "run", dispatch.run, "run the notebooks of a profile that are not up to date")
+    listing = _command(words, "list", dispatch.listing, "the steps, their inputs and outputs, what is up to date")
     for command in (run, listing):
         _add_plan_options(command)
     run.add_argument("--dry-run", action="store_true", help="say what would run and why, and run nothing")
     run.add_argument("--jobs", type=int, metavar="N", help="notebooks side by side (default: the profile's)")
     _command(words, "lab", dispatch.lab, "JupyterLab on the notebooks; further arguments go to it", passes_on=True)
-    _command(words, "review", dispatch.review, "the labelling and duplicate-review pages", passes_on=True)
+    review = _command(words, "review", dispatch.review, "the labelling and duplicate-review pages in the browser")
+    review.add_argument("profile", nargs="?", default="", metavar="PROFILE", help="default: that of the last run")
+    review.add_argument("--workspace", metavar="DIR", help="the folder of a run")
+    review.add_argument("--port", type=int, default=0, help="default: the one used last, else from 8866 on")
+    review.add_argument("--no-browser", action="store_true", help="print the address and open nothing")
     figures = _command(words, "figures", dispatch.figures, "redraw the figures from their tables, without training")
     figures.add_argument("profile", nargs="?", default="", metavar="PROFILE")
     figures.add_argument("--workspace", metavar="DIR")
@@ -75,6 +72,14 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+class _Version(argparse.Action):
+    """Look the version up when it is asked for, not at every command."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        print(f"cifar102 {importlib.metadata.version('cifar102')}")
+        parser.exit()
+
+
 def _add_data_commands(words) -> None:
     fetched = _command(words, "fetch", dispatch.fetch, "download published data sets, checked and resumed")
     fetched.add_argument("sets", nargs="+", metavar="SET", help="names of datasets.load, such as cifar10.1-v6")
@@ -89,7 +94,9 @@ def _add_data_commands(words) -> None:
     shown.add_argument("--output", metavar="FILE.png", help="default: results/records.png of the workspace")
     for command in (exported, shown):
         command.add_argument("--workspace", metavar="DIR", help="default: that of the last run")
-    resampled = _command(words, "resample", _resample, "sample, look for near-duplicates, blacklist, sample again")
+    resampled = _command(
+        words, "resample", dispatch.resample, "sample, look for near-duplicates, blacklist, sample again"
+    )
     _add_plan_options(resampled, chooses_steps=False)
     resampled.set_defaults(only=["04_sample"], start="")
     resampled.add_argument("--threshold", type=float, metavar="SSIM", help="default: the duplicate_threshold of 03")
@@ -117,61 +124,6 @@ def _add_plan_options(command: argparse.ArgumentParser, chooses_steps: bool = Tr
         "--scheduler", default="", metavar="tcp://HOST:PORT", help="a Dask scheduler for the long parts"
     )
     command.add_argument("--stack", choices=["main", "next"], help="of reproduce.py, which makes both environments")
-
-
-def _check_stack(wanted: str) -> None:
-    from cifar102.models.files import STACK
-
-    if wanted != STACK:
-        again = f"python3 reproduce.py --stack {wanted} uses the other one"
-        raise ValueError(f"--stack {wanted}: the packages installed here are the {STACK} stack; {again}")
-
-
-def _plan(options: argparse.Namespace) -> Plan:
-    if options.stack:
-        _check_stack(options.stack)
-    profile = steps.load_profile(options.profile)
-    workspace = Workspace(Path(options.workspace).absolute() if options.workspace else profile.workspace)
-    if blocking := next((path for path in (workspace.root, *workspace.root.parents) if path.is_file()), None):
-        raise ValueError(f"--workspace {workspace.root}: {blocking} is a file, expected a folder")
-    if options.scheduler and not SCHEDULER.fullmatch(options.scheduler):
-        raise ValueError(f"--scheduler {options.scheduler}: expected tcp://HOST:PORT")
-    if options.data and not Path(options.data).is_dir():
-        raise FileNotFoundError(f"--data {options.data}: no such folder")
-    data = options.data or os.environ.get("CIFAR102_DATA", "")
-    places = {"data": str(Path(data).absolute()) if data else "", "scheduler": options.scheduler}
-    overrides = [steps.parse_override(text) for texts in options.overrides for text in texts]
-    only = [word for text in options.only for word in text.split(",")]
-    places = {name: place for name, place in places.items() if place}
-    return plan(profile, workspace, overrides, only, options.start, places)
-
-
-def _run(options: argparse.Namespace) -> int:
-    from cifar102.workflow import runner
-
-    wanted = _plan(options)
-    if options.dry_run:
-        print("\n".join(runner.preview(wanted)))
-        return 0
-    jobs = wanted.profile.jobs if options.jobs is None else options.jobs
-    if jobs < 1:
-        raise ValueError(f"--jobs {jobs}: expected at least 1")
-    # A demo notebook mostly waits for its kernel to start, so two share two cores well; a real training fills all cores
-    # alone, which is why the other profiles run one notebook at a time unless asked.
-    return runner.run(wanted, jobs if options.jobs is not None else min(jobs, os.cpu_count() or 1))
-
-
-def _resample(options: argparse.Namespace) -> int:
-    from cifar102.workflow import runner
-
-    wanted = _plan(options)
-    code = runner.run(dataclasses.replace(wanted, needed=wanted.needed - {"04_sample", REPORT}), 1)
-    return code or dispatch.resample(wanted, options) or runner.run(wanted, 1)
-
-
-def _list(options: argparse.Namespace) -> int:
-    print(dispatch.listing(_plan(options)))
-    return 0
 
 
 if __name__ == "__main__":

@@ -220,7 +220,7 @@ def join(sets: list[ImageSet]) -> ImageSet:
 
 def _file(folder: Path, name: str, what: str) -> Path:
     if not (folder / name).is_file():
-        raise FileNotFoundError(f"{folder / name}: not found; {what} needs it (README, section Data)")
+        raise FileNotFoundError(f"{folder / name}: not found; {what} needs it (docs/running.md says where to get it)")
     return folder / name
 
 

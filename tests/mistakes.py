@@ -62,7 +62,7 @@ def farthest_for_nearest(patch: pytest.MonkeyPatch) -> None:
     def farthest(queries, references, k=10):
         return tuple(part[:, ::-1][:, :k] for part in nearest(queries, references, len(references)))
 
-    patch.setattr(pair_table, "nearest", farthest)
+    patch.setattr(neighbours, "nearest", farthest)
 
 
 def verified_references_only(patch: pytest.MonkeyPatch) -> None:
@@ -85,7 +85,7 @@ def flattened_ssim(patch: pytest.MonkeyPatch) -> None:
         return similarity.ssim_flat(left, right), none, none
 
     patch.setattr(pair_table, "pair_scores", scores)
-    patch.setattr(pair_table, "ssim", lambda a, b, max_shift=2: similarity.ssim_flat(a, b))
+    patch.setattr(similarity, "ssim", lambda a, b, max_shift=2: similarity.ssim_flat(a, b))
 
 
 def threshold_never_applied(patch: pytest.MonkeyPatch) -> None:
@@ -132,7 +132,7 @@ def duplicates_inside_a_class_only(patch: pytest.MonkeyPatch) -> None:
             tables.append(table.assign(row=[int(rows[s][r]) for s, r in zip(table["set"], table["row"], strict=True)]))
         return pd.concat(tables, ignore_index=True)
 
-    patch.setattr(pair_table, "exact_table", per_class)
+    patch.setattr(exact_copies, "exact_table", per_class)
 
 
 def turned_export(patch: pytest.MonkeyPatch) -> None:
@@ -152,7 +152,7 @@ def distances_by_expansion(patch: pytest.MonkeyPatch) -> None:
         order = np.argsort(found, axis=1, kind="stable")[:, :k]
         return np.take_along_axis(found, order, axis=1), order
 
-    patch.setattr(pair_table, "nearest", expanded)
+    patch.setattr(neighbours, "nearest", expanded)
 
 
 def wrapping_differences(patch: pytest.MonkeyPatch) -> None:
@@ -161,7 +161,7 @@ def wrapping_differences(patch: pytest.MonkeyPatch) -> None:
         order = np.argsort(squares, axis=1, kind="stable")[:, :k]
         return np.sqrt(np.take_along_axis(squares, order, axis=1)), order
 
-    patch.setattr(pair_table, "nearest", wrapped)
+    patch.setattr(neighbours, "nearest", wrapped)
 
 
 def unsorted_sampling(patch: pytest.MonkeyPatch) -> None:
@@ -229,7 +229,7 @@ MISTAKES = (
     Mistake(9, "a split of images, not of groups", split_of_images, (
         "sampling/test_draws.py::test_split_keeps_groups_whole_and_classes_exact_wherever_that_is_possible",)),
     Mistake(10, "verification on JPEG copies", jpeg_copies, (
-        "annotations/test_votes.py::test_exported_pictures_have_the_very_pixels",)),
+        "annotations/test_labelimg.py::test_exported_pictures_have_the_very_pixels",)),
     Mistake(11, "duplicates looked for only inside a class", duplicates_inside_a_class_only, (
         "dedup/test_exact_copies.py::test_the_table_holds_every_member_of_every_group_with_set_and_row",)),
     Mistake(12, "export turned by rot90", turned_export, (
@@ -244,7 +244,7 @@ MISTAKES = (
     Mistake(16, "a preview that overwrote the collected data", preview_over_the_data, (
         "tiny_images/test_candidates.py::test_notebook_01_ends_only_when_all_it_collected_is_still_there",)),
     Mistake(17, "a bare except that took malformed XML for the other slash", bare_except, (
-        "annotations/test_votes.py::test_labelimg_takes_either_slash_and_refuses_the_rest_by_name",)),
+        "annotations/test_labelimg.py::test_labelimg_takes_either_slash_and_refuses_the_rest_by_name",)),
     Mistake(18, "Clopper-Pearson limits NaN at 0 and n successes", limits_without_edges, (
         "analysis/test_intervals.py::test_interval_starts_at_zero_without_a_success_and_ends_at_one_without_a_failure",)),
 )  # fmt: skip

@@ -2,8 +2,11 @@
 
 import importlib
 import inspect
+import re
 
 import pytest
+
+from cifar102.workspace.folders import REPOSITORY
 
 PROMISED = {
     "cifar": (
@@ -42,3 +45,20 @@ def test_the_methods_of_the_two_promised_classes_are_there() -> None:
     assert {"__len__", "keyword_range", "metadata", "images"} <= set(dir(tiny_images.TinyImages))
     line = importlib.import_module("cifar102.analysis").fit_line([0.8, 0.9, 0.95], [0.7, 0.82, 0.9], axis="linear")
     assert {"slope", "intercept", "r2", "p_value"} <= set(dir(line))
+
+
+FACES = sorted(path.parent.name for path in (REPOSITORY / "cifar102").glob("*/__init__.py"))
+
+
+@pytest.mark.parametrize("wing", FACES)
+def test_every_name_of_a_face_is_there_and_its_docstring_names_every_room(wing: str) -> None:
+    face = importlib.import_module(f"cifar102.{wing}")
+    for name in getattr(face, "__all__", ()):
+        assert getattr(face, name) is not None, name
+    rooms = {path.stem for path in (REPOSITORY / "cifar102" / wing).glob("*.py")} - {"__init__"}
+    assert {room for room in rooms if not re.search(rf"\b{room}\b", face.__doc__)} == set()
+
+
+def test_the_package_names_every_wing() -> None:
+    lines = importlib.import_module("cifar102").__doc__.splitlines()
+    assert sorted(line.split()[0] for line in lines if re.match(r"\w+  +\w", line)) == FACES

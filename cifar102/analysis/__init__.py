@@ -1,16 +1,75 @@
-"""Analysis."""
+"""Analysis (notebook 08): from predictions to statements about generalization, each with its interval.
+
+It reads tables and arrays and never trains; no room reaches TensorFlow. Read in this order: predictions (what a model
+says, and in which files), intervals (of shares and differences, and what a test set can show), accuracies (per model,
+class and subset), gaps (between two test sets), lines (new on original accuracy, effective robustness), model_pairs
+(McNemar, certain ranks, agreement), set_matrix (harder or different), keyword_mixture, single_images, calibration,
+published (the models of CIFAR-10.1), scorecard (one model on every set), methods (a text to quote), chart_tables and
+run_tables (statements and trainings as charts draw them).
+"""
 
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "accuracies": ["accuracy_table"],
-        "lines": ["fit_line", "effective_robustness"],
-        "intervals": ["clopper_pearson"],
+        "predictions": ["SetPredictions", "read_named_runs"],
+        "intervals": ["clopper_pearson", "newcombe", "power_curve", "power_sentence", "power_table"],
+        "accuracies": ["accuracy_table", "gap_table", "leave_one_out_table"],
+        "gaps": [
+            "arm_scores",
+            "class_gaps",
+            "crossed_scores",
+            "decompose",
+            "own_slope",
+            "placebo_gap",
+            "placebo_gaps",
+            "placebo_keywords",
+            "placebo_slope",
+            "pooled_keyword_pairs",
+        ],
+        "lines": ["effective_robustness", "fit_line"],
         "model_pairs": ["agreement_on_the_line", "mcnemar"],
-        "gaps": ["decompose"],
-        "keyword_mixture": ["keyword_reweighted"],
         "set_matrix": ["harder_or_different"],
+        "keyword_mixture": ["keyword_reweighted"],
+        "single_images": [
+            "accuracy_by_entropy",
+            "candidates_of_images",
+            "copies_in_train",
+            "difficulty_table",
+            "entropy_curves",
+            "gap_without_copies_table",
+            "hard_images",
+            "has_copy",
+        ],
+        "calibration": ["calibration_table", "expected_calibration_error", "reliability_curves", "reliability_table"],
+        "published": [
+            "PUBLISHED_HOME",
+            "published_accuracies",
+            "published_gap_without_copies",
+            "published_scores",
+            "published_slopes",
+            "published_tables",
+            "read_published_versions",
+        ],
+        "scorecard": ["judge"],
+        "methods": ["MethodsFacts", "headline", "methods_text", "published_facts"],
+        "run_tables": [
+            "augmentation_bars",
+            "continued_curves",
+            "cost_rows",
+            "curves_by_training_set",
+            "difference_rows",
+            "learning_curves",
+            "mean_accuracies",
+            "mean_curves",
+            "mean_learning_curves",
+            "rate_curves",
+            "seed_points",
+            "seed_points_by_test",
+            "size_curve_rows",
+            "with_intervals",
+        ],
+        "chart_tables": ["beside_published", "line_chart", "own_gap_rows", "published_gap_rows", "stack_tables"],
     },
 )

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
+from sklearn import metrics
 
 from cifar102.analysis import intervals
 from cifar102.analysis.predictions import check_truth, class_ids
@@ -191,7 +192,7 @@ def _confusion(predictions: Predictions, labels: np.ndarray) -> np.ndarray:
     counts = np.zeros((10, 10))
     for model, values in predictions.items():
         ids = class_ids(values, len(labels), num_classes=10, where=model)
-        counts += np.bincount(labels * 10 + ids, minlength=100).reshape(10, 10)
+        counts += metrics.confusion_matrix(labels, ids, labels=range(10))
     return counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
 
 

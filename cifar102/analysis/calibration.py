@@ -1,4 +1,4 @@
-"""Calibration: reliability per confidence bin, expected calibration error and Brier score."""
+"""Calibration: reliability per confidence bin, and the table of calibration errors and scores."""
 
 from collections.abc import Mapping
 
@@ -44,14 +44,14 @@ def expected_calibration_error(probabilities: np.ndarray, labels: np.ndarray, *,
     return float(((table["accuracy"] - table["confidence"]).abs() * table["count"]).sum() / table["count"].sum())
 
 
-def brier_score(probabilities: np.ndarray, labels: np.ndarray) -> float:
-    """Return the Brier score: squared distance of the probabilities from the truth, mean over images, 0 to 2.
-
-    Source: Brier 1950, Monthly Weather Review 78 (the sum over classes).
-    """
-    probabilities = check_probabilities(probabilities)
-    labels = check_class_ids(labels, len(probabilities), probabilities.shape[1], "labels")
-    return float(((probabilities - np.eye(probabilities.shape[1])[labels]) ** 2).sum(axis=1).mean())
+def reliability_curves(
+    probabilities: Mapping[str, np.ndarray], labels: np.ndarray, *, level: float = 0.95
+) -> pd.DataFrame:
+    """Return reliability_table of several models on one set below each other, with the column model."""
+    tables = [
+        reliability_table(values, labels, level=level).assign(model=name) for name, values in probabilities.items()
+    ]
+    return pd.concat(tables, ignore_index=True)
 
 
 def calibration_table(

@@ -1,11 +1,14 @@
-"""The tables behind the charts of notebook 08: models with intervals, the fit and its band, ranks, estimates."""
+"""Tables as charts draw them: rows with labels, in percent or points; the fit and its band, ranks, estimates."""
 
 from collections.abc import Collection, Mapping
 
 import pandas as pd
 
 from cifar102.analysis import lines
+from cifar102.analysis.gaps import POOLED
 
+GAP_ROW = ["label", "gap", "low", "high", "source"]
+OF_REFERENCE = "-cifar10-10k"  # ends the arm of a network that was trained on the reference
 FAMILIES = (
     ("random_features", "random features"),
     ("alexnet", "early networks"),
@@ -21,9 +24,14 @@ FAMILIES = (
 )
 
 
-def published_family(model: str) -> str:
-    """Return the family of one of CIFAR-10.1's published models, by the start of its name ("others" for the rest)."""
-    return next((family for start, family in FAMILIES if model.startswith(start)), "others")
+def stack_tables(parts: Mapping[str, pd.DataFrame], column: str) -> pd.DataFrame:
+    """Return tables of one form below each other, with the name of each in `column`, which comes last."""
+    return pd.concat([part.assign(**{column: name}) for name, part in parts.items()], ignore_index=True)
+
+
+def in_points(table: pd.DataFrame, columns: Collection[str] = ("gap", "low", "high")) -> pd.DataFrame:
+    """Return the table with these columns, differences of accuracies (0-1), in percentage points."""
+    return table.assign(**{name: 100 * table[name] for name in columns})
 
 
 def line_chart(
@@ -68,7 +76,7 @@ def line_chart(
     return pd.concat([models, band.assign(kind="line", family=name)], ignore_index=True)
 
 
-def beside(
+def beside_published(
     published: pd.DataFrame, own: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]], name: str = "published models"
 ) -> pd.DataFrame:
     """Return line_chart's rows of the published models in one family called `name`, with other models beside them.
@@ -81,6 +89,11 @@ def beside(
         parts.append(line_chart(original, new, families=dict.fromkeys(original["model"], family), fitted=False))
     table = pd.concat(parts, ignore_index=True)
     return table.sort_values("kind", key=lambda kind: kind == "line", kind="stable", ignore_index=True)
+
+
+def published_family(model: str) -> str:
+    """Return the family of one of CIFAR-10.1's published models, by the start of its name ("others" for the rest)."""
+    return next((family for start, family in FAMILIES if model.startswith(start)), "others")
 
 
 def rank_rows(certain: pd.DataFrame, accuracy: pd.DataFrame) -> pd.DataFrame:
@@ -113,3 +126,83 @@ def slope_rows(slopes: pd.DataFrame) -> pd.DataFrame:
     names = {"models": "interval over models", "images": "interval over images"}
     labels = slopes["axis"] + " axes, " + slopes["over"].map(names)
     return slopes.assign(label=labels)[["label", "slope", "low", "high", "source"]]
+
+
+def own_gap_rows(gaps: pd.DataFrame, source: str) -> pd.DataFrame:
+    """Return a row a gap of a run's own models for interval_rows: label, gap, low, high (points), source.
+
+    gaps: of placebo_gap to several new sets. Shown are the mean over the models on every new set, and each model on
+    the images left over.
+    """
+    drawn = gaps[(gaps["model"] == POOLED) | (gaps["new_set"] == "cifar102-leftover")]
+    label = drawn["model"].str.removesuffix(OF_REFERENCE) + ": CIFAR-10 to " + drawn["new_set"]
+    return in_points(drawn.assign(label=label, source=source))[GAP_ROW].reset_index(drop=True)
+
+
+def published_gap_rows(models: pd.DataFrame, mean: pd.DataFrame, version: str, source: str) -> pd.DataFrame:
+    """Return the smallest, the middle and the largest gap of the published models and their mean, as own_gap_rows.
+
+    models: of accuracies.gap_table; mean: of placebo_gap over the same models, its last row is drawn.
+    """
+    some = models.sort_values("gap", ignore_index=True).iloc[[0, len(models) // 2, -1]]
+    rows = pd.concat([some, mean.iloc[[-1]].assign(model=f"mean of {len(models)} models")], ignore_index=True)
+    return in_points(rows.assign(label=rows["model"] + f": to {version}", source=source))[GAP_ROW]
+
+
+def class_gap_rows(gaps: pd.DataFrame) -> pd.DataFrame:
+    """Return gaps.class_gaps as gap_bars takes them: label (the class), gap, low, high in points."""
+    return in_points(gaps.rename(columns={"class_name": "label"}))[["label", "gap", "low", "high"]]
+
+
+def keyword_points(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Return keyword_mixture.keyword_pairs with the area of each point, by the keyword's images in the new set."""
+    return pairs.assign(area=4 + 0.6 * pairs["n_new"].clip(upper=200))
+
+
+def copy_gap_rows(parts: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Return a row a gap with or without copies for interval_rows: label, gap, low, high (points), source.
+
+    parts: source -> rows of single_images.gap_without_copies_table.
+    """
+    rows = stack_tables(parts, "source")
+    return in_points(rows.assign(label=rows["model"] + ", " + rows["subset"]))[GAP_ROW]
+
+
+def set_matrix_cells(matrix: pd.DataFrame) -> pd.DataFrame:
+    """Return a set matrix with what stands in its cells: text (accuracy and interval, in percent), percent."""
+    limits = matrix[["accuracy", "low", "high"]].to_numpy()
+    text = [f"{100 * accuracy:.1f}\n[{100 * low:.1f}, {100 * high:.1f}]" for accuracy, low, high in limits]
+    return matrix.assign(text=text, percent=100 * matrix["accuracy"])
+
+
+def split_rows(terms: pd.DataFrame) -> pd.DataFrame:
+    """Return the terms of a HarderOrDifferent for interval_rows: label, value, low, high in points."""
+    rows = terms.assign(label=terms["term"].str.replace("_", " "))
+    return in_points(rows, ("value", "low", "high"))[["label", "value", "low", "high"]]
+
+
+def robustness_rows(robustness: pd.DataFrame) -> pd.DataFrame:
+    """Return lines.effective_robustness for interval_rows, best first: label, value, low, high in points."""
+    rows = robustness.sort_values("effective_robustness", ascending=False).rename(columns={"model": "label"})
+    rows = in_points(rows.assign(value=rows["effective_robustness"]), ("value", "low", "high"))
+    return rows[["label", "value", "low", "high"]]
+
+
+def drop_rows(terms: pd.DataFrame) -> pd.DataFrame:
+    """Return the terms of gaps.decompose for interval_rows: label, value, low, high (points), whose.
+
+    terms: with a column whose. Of the models of a run ("<model>, seed <k>") those of seed 0 are shown.
+    """
+    first = [not name.rpartition("seed ")[1] or name.endswith("seed 0") for name in terms["model"]]
+    rows = terms[first].assign(label=terms["model"] + ": " + terms["term"])
+    return in_points(rows, ("value", "low", "high"))[["label", "value", "low", "high", "whose"]]
+
+
+def confusion_cells(confusion: pd.DataFrame) -> pd.DataFrame:
+    """Return accuracies.confusion_difference with the difference in percentage points as column points."""
+    return confusion.assign(points=100 * confusion["difference"])
+
+
+def power_curves(curve: pd.DataFrame) -> pd.DataFrame:
+    """Return intervals.power_curve as it is drawn: the gap in points, a label for the accuracy of each curve."""
+    return curve.assign(gap=100 * curve["gap"], label="accuracy " + curve["accuracy"].map("{:.0%}".format))

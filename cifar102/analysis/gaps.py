@@ -1,6 +1,6 @@
 """The gap between two test sets: per seed and model, its three terms, and the one that the protocol makes by itself."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -9,80 +9,40 @@ from cifar102.analysis import accuracies, intervals, keyword_mixture, lines
 from cifar102.analysis.predictions import SetPredictions, read_run, read_runs_table
 from cifar102.workspace.folders import Workspace
 
-TERMS = ("drop", "adaptivity", "distribution", "generalization")
+POOLED = "all models"
+LEAST_MODELS = 3  # for a line
+FEW_MODELS = 10  # below this a bootstrap over models is too narrow to be read
+Scores = Mapping[str, Mapping[str, np.ndarray]]  # model -> set -> which images are right
 
 
-def decompose(
-    original: pd.DataFrame,
-    new: pd.DataFrame,
-    fresh: pd.DataFrame | None = None,
-    *,
-    models_tested: int = 1,
-    level: float = 0.95,
-) -> pd.DataFrame:
-    """Split each model's drop acc(S) - acc(S') into adaptivity, distribution and generalization terms.
+def run_scores(
+    workspace: Workspace, labels: Mapping[str, np.ndarray], runs: pd.DataFrame | None = None
+) -> dict[str, dict[str, np.ndarray]]:
+    """Return which images each seed of each model gets right: model -> set -> bool (seeds, n), from the run folders.
 
-    original (S), new (S'), fresh: accuracy tables of the same models; fresh is a further sample of the original
-    distribution D that no one selected models on (the placebo). With D' the new distribution, in accuracy: adaptivity
-    = acc(S) - acc(D), distribution = acc(D) - acc(D'), generalization = acc(D') - acc(S'); they sum to the drop.
-
-    Nobody knows acc(D) and acc(D'); each term has an estimate and bounds at `level` (95 %), singly: generalization
-    from the exact interval of S', which is fresh by design (estimate 0). Adaptivity from the exact interval of the
-    fresh sample; without one from that of S at 1 - (1 - level) / models_tested, which holds where the best of that
-    many models fixed beforehand was chosen on S (estimate 0: it is assumed, not measured). Distribution: the drop
-    less adaptivity, with Newcombe's interval of fresh (else S) against S'. For all three at once pass level = 1 - (1
-    - level) / 3. Returns rows model, term, value, low, high, source, level. Source: Recht et al. 2019 (arXiv
-    1902.10811), section 2.
+    labels: set name (as in predictions.npz, e.g. "cifar10", "cifar102-leftover") -> integers (n,); sets that a run
+    has not been evaluated on are left out for that model. runs: rows of runs.parquet to take (the whole table without
+    it); a model's name is "<study>/<arm>", its rows are its seeds. Raises ValueError naming the run where a length
+    differs or the seeds of one model are evaluated on different sets.
     """
-    if models_tested < 1:
-        raise ValueError(f"models_tested: expected at least 1, found {models_tested}")
-    tables = {"original": original, "new": new} | ({} if fresh is None else {"fresh": fresh})
-    missing = {name: sorted(set(original["model"]) ^ set(table["model"])) for name, table in tables.items()}
-    if any(missing.values()) or not len(original):
-        raise ValueError(f"expected the same models in all tables, found these in some only: {missing}")
-    counts = {name: table.set_index("model")[["correct", "n"]] for name, table in tables.items()}
-    rows = []
-    for model in original["model"]:
-        chosen = {name: tuple(int(value) for value in table.loc[model]) for name, table in counts.items()}
-        rows += [(model, *row, level) for row in _terms(chosen, models_tested, level)]
-    return pd.DataFrame(rows, columns=["model", "term", "value", "low", "high", "source", "level"])
+    runs = read_runs_table(workspace) if runs is None else runs
+    scores: dict[str, dict[str, np.ndarray]] = {}
+    for (study, arm), rows in runs.sort_values("seed").groupby(["study", "arm"], sort=False):
+        seeds = [_right(read_run(workspace.root / run), labels, run) for run in rows["run"]]
+        if len({tuple(sorted(seed)) for seed in seeds}) > 1:
+            raise ValueError(f"{study}/{arm}: its seeds are evaluated on different sets: {[sorted(s) for s in seeds]}")
+        scores[f"{study}/{arm}"] = {name: np.stack([seed[name] for seed in seeds]) for name in seeds[0]}
+    return scores
 
 
-def _terms(counts: dict[str, tuple[int, int]], models_tested: int, level: float) -> list[tuple]:
-    share = {name: correct / n for name, (correct, n) in counts.items()}
-    drop = share["original"] - share["new"]
-    rows = [("drop", drop, *intervals.newcombe(*counts["original"], *counts["new"], level), "Newcombe")]
-    reference = "fresh" if "fresh" in counts else "original"
-    adaptivity = share["original"] - share[reference]
-    single = level if reference == "fresh" else 1 - (1 - level) / models_tested
-    low, high = intervals.clopper_pearson(*counts[reference], single)
-    source = "fresh sample" if reference == "fresh" else f"interval of the original set, {models_tested} models"
-    rows.append(("adaptivity", adaptivity, share["original"] - high, share["original"] - low, source))
-    limits = intervals.newcombe(*counts[reference], *counts["new"], level)
-    rows.append(("distribution", share[reference] - share["new"], *limits, f"Newcombe, {reference} against new"))
-    low, high = intervals.clopper_pearson(*counts["new"], level)
-    rows.append(("generalization", 0.0, low - share["new"], high - share["new"], "interval of the new set"))
-    return rows
+def arm_scores(
+    workspace: Workspace, labels: Mapping[str, np.ndarray], runs: pd.DataFrame
+) -> dict[str, dict[str, np.ndarray]]:
+    """Return run_scores of runs of one study with the arms alone as the models' names."""
+    return {model.partition("/")[2]: sets for model, sets in run_scores(workspace, labels, runs).items()}
 
 
-SeedScores = Mapping[str, Mapping[str, np.ndarray]]
-
-
-def seed_accuracy_table(scores: SeedScores, level: float = 0.95) -> pd.DataFrame:
-    """Return one row a model, test set and seed: model, test, seed, accuracy, low, high (Clopper-Pearson), n, level.
-
-    scores: model -> set -> correctness bool (seeds, n), as gaps.run_scores gives it.
-    """
-    tables = []
-    for model, sets in scores.items():
-        for name, right in sets.items():
-            low, high = intervals.clopper_pearson(right.sum(axis=1), right.shape[1], level)
-            columns = {"seed": range(len(right)), "accuracy": right.mean(axis=1), "low": low, "high": high}
-            tables.append(pd.DataFrame({"model": model, "test": name, **columns, "n": right.shape[1], "level": level}))
-    return pd.concat(tables, ignore_index=True)
-
-
-def seeds_as_models(scores: SeedScores) -> dict[str, dict[str, np.ndarray]]:
+def seeds_as_models(scores: Scores) -> dict[str, dict[str, np.ndarray]]:
     """Take every seed for a model of its own: "<model> seed <k>" -> set -> correctness (1, n)."""
     found = {}
     for model, sets in scores.items():
@@ -92,8 +52,8 @@ def seeds_as_models(scores: SeedScores) -> dict[str, dict[str, np.ndarray]]:
 
 
 def crossed_scores(
-    of_original: SeedScores,
-    of_new: SeedScores,
+    of_original: Scores,
+    of_new: Scores,
     partner: Mapping[str, str],
     original: str = "cifar10",
     new: str = "cifar102",
@@ -121,31 +81,6 @@ def crossed_scores(
     return tables
 
 
-POOLED = "all models"
-FEW_MODELS = 10  # below this a bootstrap over models is too narrow to be read
-Scores = Mapping[str, Mapping[str, np.ndarray]]
-
-
-def run_scores(
-    workspace: Workspace, labels: Mapping[str, np.ndarray], runs: pd.DataFrame | None = None
-) -> dict[str, dict[str, np.ndarray]]:
-    """Return which images each seed of each model gets right: model -> set -> bool (seeds, n), from the run folders.
-
-    labels: set name (as in predictions.npz, e.g. "cifar10", "cifar102-leftover") -> integers (n,); sets that a run
-    has not been evaluated on are left out for that model. runs: rows of runs.parquet to take (the whole table without
-    it); a model's name is "<study>/<arm>", its rows are its seeds. Raises ValueError naming the run where a length
-    differs or the seeds of one model are evaluated on different sets.
-    """
-    runs = read_runs_table(workspace) if runs is None else runs
-    scores: dict[str, dict[str, np.ndarray]] = {}
-    for (study, arm), rows in runs.sort_values("seed").groupby(["study", "arm"], sort=False):
-        seeds = [_right(read_run(workspace.root / run), labels, run) for run in rows["run"]]
-        if len({tuple(sorted(seed)) for seed in seeds}) > 1:
-            raise ValueError(f"{study}/{arm}: its seeds are evaluated on different sets: {[sorted(s) for s in seeds]}")
-        scores[f"{study}/{arm}"] = {name: np.stack([seed[name] for seed in seeds]) for name in seeds[0]}
-    return scores
-
-
 def placebo_gap(
     scores: Scores, original: str = "cifar10", new: str = "cifar102", *, level: float = 0.95
 ) -> pd.DataFrame:
@@ -167,6 +102,11 @@ def placebo_gap(
         rows.append((model, original, new, *shares, len(first), len(second), seeds.get(model, sum(seeds.values()))))
     columns = ["model", "original_set", "new_set", "original", "new", "gap", "low", "high", "holds_zero"]
     return pd.DataFrame(rows, columns=[*columns, "n_original", "n_new", "seeds"]).assign(level=level)
+
+
+def placebo_gaps(scores: Scores, new_sets: Sequence[str], *, level: float = 0.95) -> pd.DataFrame:
+    """Return placebo_gap from CIFAR-10's test set to each of several new sets, one table."""
+    return pd.concat([placebo_gap(scores, "cifar10", name, level=level) for name in new_sets], ignore_index=True)
 
 
 def class_gaps(
@@ -242,6 +182,31 @@ def placebo_slope(
     return pd.DataFrame(rows, columns=columns).assign(level=level)
 
 
+def own_slope(scores: Scores, original: str, new: str, **options: float) -> pd.DataFrame:
+    """Return placebo_slope of a run's own models; where there are too few of them, with every seed as a model.
+
+    options: of placebo_slope. No rows where not even the seeds make three models.
+    """
+    scores = scores if len(scores) >= LEAST_MODELS else seeds_as_models(scores)
+    return placebo_slope(scores, original, new, **options) if len(scores) >= LEAST_MODELS else pd.DataFrame()
+
+
+def pooled_keyword_pairs(
+    scores: Scores,
+    labels: Mapping[str, np.ndarray],
+    keywords: Mapping[str, np.ndarray],
+    original: str,
+    new: str,
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """Return keyword_mixture.keyword_pairs of two sets, for the mean over the models. Arguments as placebo_keywords."""
+    images = [
+        keyword_mixture.image_table(pooled_images(scores, name), labels[name], keywords[name])
+        for name in (original, new)
+    ]
+    return keyword_mixture.keyword_pairs(*images, level=level)
+
+
 def placebo_keywords(
     scores: Scores,
     labels: Mapping[str, np.ndarray],
@@ -266,6 +231,59 @@ def placebo_keywords(
         mixture = keyword_mixture.keyword_reweighted(*tables, **options)
         rows.append({"model": model, "original_set": original, "new_set": new} | vars(mixture))
     return pd.DataFrame(rows)
+
+
+def decompose(
+    original: pd.DataFrame,
+    new: pd.DataFrame,
+    fresh: pd.DataFrame | None = None,
+    *,
+    models_tested: int = 1,
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """Split each model's drop acc(S) - acc(S') into adaptivity, distribution and generalization terms.
+
+    original (S), new (S'), fresh: accuracy tables of the same models; fresh is a further sample of the original
+    distribution D that no one selected models on (the placebo). With D' the new distribution, in accuracy: adaptivity
+    = acc(S) - acc(D), distribution = acc(D) - acc(D'), generalization = acc(D') - acc(S'); they sum to the drop.
+
+    Nobody knows acc(D) and acc(D'); each term has an estimate and bounds at `level` (95 %), singly: generalization
+    from the exact interval of S', which is fresh by design (estimate 0). Adaptivity from the exact interval of the
+    fresh sample; without one from that of S at 1 - (1 - level) / models_tested, which holds where the best of that
+    many models fixed beforehand was chosen on S (estimate 0: it is assumed, not measured). Distribution: the drop
+    less adaptivity, with Newcombe's interval of fresh (else S) against S'. For all three at once pass level = 1 - (1
+    - level) / 3. Returns rows model, term, value, low, high, source, level. Source: Recht et al. 2019 (arXiv
+    1902.10811), section 2.
+    """
+    if models_tested < 1:
+        raise ValueError(f"models_tested: expected at least 1, found {models_tested}")
+    tables = {"original": original, "new": new} | ({} if fresh is None else {"fresh": fresh})
+    missing = {name: sorted(set(original["model"]) ^ set(table["model"])) for name, table in tables.items()}
+    if any(missing.values()) or not len(original):
+        raise ValueError(f"expected the same models in all tables, found these in some only: {missing}")
+    counts = {name: table.set_index("model")[["correct", "n"]] for name, table in tables.items()}
+    rows = []
+    for model in original["model"]:
+        chosen = {name: tuple(int(value) for value in table.loc[model]) for name, table in counts.items()}
+        rows += [(model, *row, level) for row in _terms(chosen, models_tested, level)]
+    return pd.DataFrame(rows, columns=["model", "term", "value", "low", "high", "source", "level"])
+
+
+def _terms(counts: dict[str, tuple[int, int]], models_tested: int, level: float) -> list[tuple]:
+    share = {name: correct / n for name, (correct, n) in counts.items()}
+    drop = share["original"] - share["new"]
+    rows = [("drop", drop, *intervals.newcombe(*counts["original"], *counts["new"], level), "Newcombe")]
+    reference = "fresh" if "fresh" in counts else "original"
+    adaptivity = share["original"] - share[reference]
+    single = level if reference == "fresh" else 1 - (1 - level) / models_tested
+    low, high = intervals.clopper_pearson(*counts[reference], single)
+    source = "fresh sample" if reference == "fresh" else f"interval of the original set, {models_tested} models"
+    rows.append(("adaptivity", adaptivity, share["original"] - high, share["original"] - low, source))
+    limits = intervals.newcombe(*counts[reference], *counts["new"], level)
+    rows.append(("distribution", share[reference] - share["new"], *limits, f"Newcombe, {reference} against new"))
+    low, high = intervals.clopper_pearson(*counts["new"], level)
+    rows.append(("generalization", 0.0, low - share["new"], high - share["new"], "interval of the new set"))
+    return rows
 
 
 def _models(scores: Scores) -> list[str]:

@@ -7,6 +7,9 @@ import pandas as pd
 from scipy import optimize, stats
 from statsmodels.stats import proportion
 
+POWER_SIZES = (500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000)
+LARGEST_SET = 1e9  # beyond this the original set is what limits
+
 
 def clopper_pearson(
     successes: int | np.ndarray, n: int | np.ndarray, level: float = 0.95
@@ -18,10 +21,8 @@ def clopper_pearson(
     one is then one-sided at (1 - level) / 2. Raises ValueError. Source: Clopper & Pearson 1934, Biometrika 26.
     """
     successes, n = _counts(successes, n)
-    tail = (1 - check_level(level)) / 2
-    low = np.where(successes == 0, 0.0, stats.beta.ppf(tail, np.maximum(successes, 1), n - successes + 1))
-    high = np.where(successes == n, 1.0, stats.beta.isf(tail, successes + 1, np.maximum(n - successes, 1)))
-    return (float(low), float(high)) if low.ndim == 0 else (low, high)
+    low, high = proportion.proportion_confint(successes, n, alpha=1 - check_level(level), method="beta")
+    return (float(low), float(high)) if np.ndim(low) == 0 else (low, high)
 
 
 def newcombe(
@@ -36,18 +37,12 @@ def newcombe(
     Counts as in clopper_pearson, 95 % unless asked otherwise. Returns (low, high) in -1..1.
     Source: Newcombe 1998, Statistics in Medicine 17, method 10 (from Wilson limits), as statsmodels computes it.
     """
-    return _difference(first, n_first, second, n_second, level, "newcomb")
-
-
-def wald(
-    first: int | np.ndarray,
-    n_first: int | np.ndarray,
-    second: int | np.ndarray,
-    n_second: int | np.ndarray,
-    level: float = 0.95,
-) -> tuple[float, float] | tuple[np.ndarray, np.ndarray]:
-    """Return the Wald interval of first/n_first - second/n_second, shown beside Newcombe's because papers print it."""
-    return _difference(first, n_first, second, n_second, level, "wald")
+    first, n_first = _counts(first, n_first)
+    second, n_second = _counts(second, n_second)
+    low, high = proportion.confint_proportions_2indep(
+        first, n_first, second, n_second, method="newcomb", compare="diff", alpha=1 - check_level(level)
+    )
+    return (float(low), float(high)) if np.ndim(low) == 0 else (low, high)
 
 
 def mean_difference(first: np.ndarray, second: np.ndarray, level: float = 0.95) -> tuple[float, float, float]:
@@ -76,43 +71,6 @@ def percentile_interval(draws: np.ndarray, level: float = 0.95) -> tuple[float, 
     tail = (1 - check_level(level)) / 2
     low, high = np.quantile(kept, [tail, 1 - tail])
     return float(low), float(high)
-
-
-def normal_quantile(level: float = 0.95) -> float:
-    """Return the two-sided normal quantile of a level: 1.96 at .95."""
-    return float(stats.norm.isf((1 - check_level(level)) / 2))
-
-
-def check_level(level: float) -> float:
-    """Return a confidence level if it lies strictly between 0 and 1 (.95, not 95); else ValueError."""
-    if not isinstance(level, int | float | np.number) or not 0 < level < 1:
-        raise ValueError(f"level: expected a share between 0 and 1 such as 0.95, found {level!r}")
-    return level
-
-
-def _difference(
-    first: object, n_first: object, second: object, n_second: object, level: float, method: str
-) -> tuple[float, float] | tuple[np.ndarray, np.ndarray]:
-    first, n_first = _counts(first, n_first)
-    second, n_second = _counts(second, n_second)
-    low, high = proportion.confint_proportions_2indep(
-        first, n_first, second, n_second, method=method, compare="diff", alpha=1 - check_level(level)
-    )
-    return (float(low), float(high)) if np.ndim(low) == 0 else (low, high)
-
-
-def _counts(successes: object, n: object) -> tuple[np.ndarray, np.ndarray]:
-    successes, n = np.broadcast_arrays(np.asarray(successes), np.asarray(n))
-    for name, values in (("successes", successes), ("n", n)):
-        if values.dtype.kind not in "iuf" or not np.array_equal(values, np.floor(values)):
-            raise ValueError(f"{name}: expected whole numbers, found {values.dtype} {values.ravel()[:5].tolist()}")
-    if (n < 1).any() or (successes < 0).any() or (successes > n).any():
-        raise ValueError(f"expected 0 <= successes <= n and n >= 1, found successes {successes} of n {n}")
-    return successes.astype(np.float64), n.astype(np.float64)
-
-
-POWER_SIZES = (500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000)
-LARGEST_SET = 1e9  # beyond this the original set is what limits
 
 
 def gap_power(gap: float, n_new: int, accuracy: float, n_original: int = 10_000, level: float = 0.95) -> float:
@@ -212,6 +170,28 @@ def power_sentence(
         f"accuracy of {accuracy:.0%} with {power:.0%} power (two-sided, {level:.0%}); a smaller one they can miss, and "
         f"no number of new images shows one below {100 * limit:.1f} points while the original set stays as it is."
     )
+
+
+def normal_quantile(level: float = 0.95) -> float:
+    """Return the two-sided normal quantile of a level: 1.96 at .95."""
+    return float(stats.norm.isf((1 - check_level(level)) / 2))
+
+
+def check_level(level: float) -> float:
+    """Return a confidence level if it lies strictly between 0 and 1 (.95, not 95); else ValueError."""
+    if not isinstance(level, int | float | np.number) or not 0 < level < 1:
+        raise ValueError(f"level: expected a share between 0 and 1 such as 0.95, found {level!r}")
+    return level
+
+
+def _counts(successes: object, n: object) -> tuple[np.ndarray, np.ndarray]:
+    successes, n = np.broadcast_arrays(np.asarray(successes), np.asarray(n))
+    for name, values in (("successes", successes), ("n", n)):
+        if values.dtype.kind not in "iuf" or not np.array_equal(values, np.floor(values)):
+            raise ValueError(f"{name}: expected whole numbers, found {values.dtype} {values.ravel()[:5].tolist()}")
+    if (n < 1).any() or (successes < 0).any() or (successes > n).any():
+        raise ValueError(f"expected 0 <= successes <= n and n >= 1, found successes {successes} of n {n}")
+    return successes.astype(np.float64), n.astype(np.float64)
 
 
 def _check(gap: float, accuracy: float) -> None:

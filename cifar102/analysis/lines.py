@@ -152,6 +152,71 @@ def influence(original: np.ndarray, new: np.ndarray, axis: str = "probit") -> pd
     return table.sort_values("slope_change", key=np.abs, ascending=False, kind="stable", ignore_index=True)
 
 
+def effective_robustness(
+    original: np.ndarray,
+    new: np.ndarray,
+    line: LineFit | None = None,
+    *,
+    axis: str = "logit",
+    n_original: int | None = None,
+    n_new: int | None = None,
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """Return each model's new accuracy less what the line of the standard models gives for its original accuracy.
+
+    original, new: accuracies 0-1, (models,), a Series' index names them. line: fit_line of the standard models;
+    without it the models themselves are the standard, on `axis` (Taori et al. fit on logit axes; Miller et al. 2021
+    on probit). Columns: model, original, new, predicted, effective_robustness, low, high, level, axis. low and high
+    take the line as known and both accuracies as binomial (Clopper-Pearson limits put together as MOVER does); NaN
+    without n_original, n_new. Source: Taori et al. 2020 (arXiv 2007.00644), section 2: rho(f) = acc2(f) -
+    beta(acc1(f)).
+    """
+    names = model_names(original)
+    line = line or fit_line(original, new, axis, level=level, resamples=0)
+    original, new = check_accuracies(original, new, least=1)
+    predicted = line.predict(original)
+    low, high = np.full((2, len(new)), np.nan)
+    if n_original and n_new:
+        low, high = _interval(line, _limits(original, n_original, level), predicted, new, _limits(new, n_new, level))
+    return pd.DataFrame(
+        {
+            "model": names,
+            "original": original,
+            "new": new,
+            "predicted": predicted,
+            "effective_robustness": new - predicted,
+            "low": low,
+            "high": high,
+            "level": level,
+            "axis": line.axis,
+        }
+    )
+
+
+def rank_table(original: pd.Series, new: pd.Series) -> pd.DataFrame:
+    """Return the models' ranks on both sets: model, original_rank, new_rank, change (places won); best original first.
+
+    original, new: accuracies by model. Equal accuracies share the better rank.
+    """
+    check_accuracies(original, new, least=1)
+    table = pd.DataFrame({"model": model_names(original), "original": np.asarray(original)})
+    table["new"] = np.asarray(new.loc[original.index] if isinstance(new, pd.Series) else new)
+    for name in ("original", "new"):
+        table[f"{name}_rank"] = table[name].rank(ascending=False, method="min").astype(int)
+    table["change"] = table["original_rank"] - table["new_rank"]
+    columns = ["model", "original_rank", "new_rank", "change"]
+    return table.sort_values("original_rank", kind="stable", ignore_index=True)[columns]
+
+
+def rank_correlations(original: np.ndarray, new: np.ndarray) -> dict[str, float]:
+    """Return {"spearman", "kendall"} (tau-b) of the models' accuracies on the two sets."""
+    original, new = check_accuracies(original, new)
+    return {
+        "spearman": float(stats.spearmanr(original, new).statistic),
+        "kendall": float(stats.kendalltau(original, new).statistic),
+    }
+
+
 def to_axis(share: np.ndarray, axis: str) -> np.ndarray:
     """Put accuracies (0-1) on an axis: percent, log odds, or normal quantiles; 0 and 1 are clipped on the last two."""
     if axis not in AXES:
@@ -245,71 +310,6 @@ def _leverage_warning(original: np.ndarray, x: np.ndarray, y: np.ndarray) -> str
 
 def _at_edge(share: np.ndarray) -> np.ndarray:
     return (share < CLIP) | (share > 1 - CLIP)
-
-
-def effective_robustness(
-    original: np.ndarray,
-    new: np.ndarray,
-    line: LineFit | None = None,
-    *,
-    axis: str = "logit",
-    n_original: int | None = None,
-    n_new: int | None = None,
-    level: float = 0.95,
-) -> pd.DataFrame:
-    """Return each model's new accuracy less what the line of the standard models gives for its original accuracy.
-
-    original, new: accuracies 0-1, (models,), a Series' index names them. line: fit_line of the standard models;
-    without it the models themselves are the standard, on `axis` (Taori et al. fit on logit axes; Miller et al. 2021
-    on probit). Columns: model, original, new, predicted, effective_robustness, low, high, level, axis. low and high
-    take the line as known and both accuracies as binomial (Clopper-Pearson limits put together as MOVER does); NaN
-    without n_original, n_new. Source: Taori et al. 2020 (arXiv 2007.00644), section 2: rho(f) = acc2(f) -
-    beta(acc1(f)).
-    """
-    names = model_names(original)
-    line = line or fit_line(original, new, axis, level=level, resamples=0)
-    original, new = check_accuracies(original, new, least=1)
-    predicted = line.predict(original)
-    low, high = np.full((2, len(new)), np.nan)
-    if n_original and n_new:
-        low, high = _interval(line, _limits(original, n_original, level), predicted, new, _limits(new, n_new, level))
-    return pd.DataFrame(
-        {
-            "model": names,
-            "original": original,
-            "new": new,
-            "predicted": predicted,
-            "effective_robustness": new - predicted,
-            "low": low,
-            "high": high,
-            "level": level,
-            "axis": line.axis,
-        }
-    )
-
-
-def rank_table(original: pd.Series, new: pd.Series) -> pd.DataFrame:
-    """Return the models' ranks on both sets: model, original_rank, new_rank, change (places won); best original first.
-
-    original, new: accuracies by model. Equal accuracies share the better rank.
-    """
-    check_accuracies(original, new, least=1)
-    table = pd.DataFrame({"model": model_names(original), "original": np.asarray(original)})
-    table["new"] = np.asarray(new.loc[original.index] if isinstance(new, pd.Series) else new)
-    for name in ("original", "new"):
-        table[f"{name}_rank"] = table[name].rank(ascending=False, method="min").astype(int)
-    table["change"] = table["original_rank"] - table["new_rank"]
-    columns = ["model", "original_rank", "new_rank", "change"]
-    return table.sort_values("original_rank", kind="stable", ignore_index=True)[columns]
-
-
-def rank_correlations(original: np.ndarray, new: np.ndarray) -> dict[str, float]:
-    """Return {"spearman", "kendall"} (tau-b) of the models' accuracies on the two sets."""
-    original, new = check_accuracies(original, new)
-    return {
-        "spearman": float(stats.spearmanr(original, new).statistic),
-        "kendall": float(stats.kendalltau(original, new).statistic),
-    }
 
 
 def _interval(

@@ -1,9 +1,19 @@
-"""A short methods text that a paper could quote, made of the numbers of the run it describes."""
+"""What a paper could quote of a run: a short methods text and the headline numbers, made of the run's own numbers."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
+import pandas as pd
+
+from cifar102.analysis.gaps import POOLED
+from cifar102.analysis.published import PublishedModels
+
 Interval = tuple[float, float, float]
+SET_WORDS = {
+    "cifar102": "the new test set",
+    "cifar102-uniform": "the uniform arm",
+    "cifar102-leftover": "all images left over",
+}
 
 
 @dataclass(frozen=True)
@@ -42,6 +52,49 @@ class MethodsFacts:
     def to_json(self) -> dict:
         """Return the facts as plain values; MethodsFacts(**facts) takes them back."""
         return asdict(self)
+
+
+def published_facts(
+    models: PublishedModels, tables: Mapping[str, pd.DataFrame], gap: pd.DataFrame, whose: str
+) -> dict[str, object]:
+    """Return what MethodsFacts says about the published models, as its fields; set_sizes holds their new set alone.
+
+    tables: of published.published_tables; gap: of placebo_gap over the models; whose: "published" or "simulated".
+    """
+    version = models.version
+    fits = tables["fits"][tables["fits"]["version"] == version]
+    return {
+        "set_sizes": {version: len(models.labels[version])},
+        "published": whose,
+        "num_published": len(tables["gap"]),
+        "published_set": version,
+        "published_gap": tuple(gap.iloc[-1][["gap", "low", "high"]].astype(float)),
+        "fit": {
+            row["axis"]: (row["slope"], row["slope_low"], row["slope_high"], row["r2"]) for _, row in fits.iterrows()
+        },
+        "fit_resamples": int(fits["resamples"].iloc[0]),
+        "num_pairs": len(tables["pairs"]),
+        "num_certain": int(tables["pairs"]["is_certain"].sum()),
+    }
+
+
+def headline(gaps: pd.DataFrame, accuracies: pd.DataFrame, facts: MethodsFacts) -> dict[str, str]:
+    """Return the numbers that a run is known by: what is measured -> the number with its interval, as text.
+
+    gaps: of placebo_gaps; accuracies: of accuracy_table on CIFAR-10's test set, models called "<model>, seed <k>".
+    """
+    found = {}
+    for row in gaps[gaps["model"] == POOLED].to_dict("records"):
+        gap, low, high = (f"{100 * row[name]:+.2f}" for name in ("gap", "low", "high"))
+        images = f"{row['n_original']:,} and {row['n_new']:,} images"
+        found[f"gap, CIFAR-10 test to {SET_WORDS[row['new_set']]}"] = f"{gap} points [{low}, {high}], n = {images}"
+    if facts.published_gap is not None:
+        mean, low, high = (f"{100 * value:.2f}" for value in facts.published_gap)
+        text = f"{mean} points [{low}, {high}], mean of {facts.num_published} models"
+        found[f"gap, CIFAR-10 test to {facts.published_set} ({facts.published} models)"] = text
+    models = accuracies.assign(model=accuracies["model"].str.rsplit(",", n=1).str[0])
+    means = models.groupby("model")["accuracy"].mean()
+    return found | {f"CIFAR-10 test accuracy of {model}": f"{accuracy:.1%}" for model, accuracy in means.items()}
 
 
 def methods_text(facts: MethodsFacts) -> str:

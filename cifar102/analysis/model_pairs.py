@@ -80,19 +80,6 @@ def certain_ranks(pairs: pd.DataFrame) -> pd.DataFrame:
     return table.sort_values(["best_rank", "worst_rank"], kind="stable", ignore_index=True)
 
 
-def _test(first: np.ndarray, second: np.ndarray, level: float) -> PairTest:
-    only_first, only_second = int((first & ~second).sum()), int((second & ~first).sum())
-    both, neither = int((first & second).sum()), int((~first & ~second).sum())
-    result = contingency_tables.mcnemar([[both, only_first], [only_second, neither]], exact=True)
-    difference = first.astype(np.float64) - second
-    low = high = float(difference.mean())
-    if np.ptp(difference) > 0:
-        low, high = stats.ttest_1samp(difference, 0).confidence_interval(intervals.check_level(level))
-    p_value = min(1.0, float(result.pvalue))
-    mean = float(difference.mean())
-    return PairTest(only_first, only_second, len(first), mean, float(low), float(high), level, p_value)
-
-
 @dataclass(frozen=True)
 class AgreementLine:
     """The line of new on original agreement over all pairs of models (probit axes) and the estimates it gives.
@@ -109,16 +96,6 @@ class AgreementLine:
     num_pairs: int
     pairs: pd.DataFrame
     models: pd.DataFrame
-
-    @property
-    def mean_error_s(self) -> float:
-        """Mean absolute error of ALine-S over the models; NaN without labels."""
-        return float(self.models["error_s"].abs().mean()) if "error_s" in self.models else float("nan")
-
-    @property
-    def mean_error_d(self) -> float:
-        """Mean absolute error of ALine-D over the models; NaN without labels."""
-        return float(self.models["error_d"].abs().mean()) if "error_d" in self.models else float("nan")
 
 
 def agreement_on_the_line(
@@ -160,6 +137,19 @@ def agreements(predictions: Predictions) -> np.ndarray:
         says = (ids == label).astype(np.float32)  # sums of up to 2^24 ones are exact
         same += says @ says.T
     return same / ids.shape[1]
+
+
+def _test(first: np.ndarray, second: np.ndarray, level: float) -> PairTest:
+    only_first, only_second = int((first & ~second).sum()), int((second & ~first).sum())
+    both, neither = int((first & second).sum()), int((~first & ~second).sum())
+    result = contingency_tables.mcnemar([[both, only_first], [only_second, neither]], exact=True)
+    difference = first.astype(np.float64) - second
+    low = high = float(difference.mean())
+    if np.ptp(difference) > 0:
+        low, high = stats.ttest_1samp(difference, 0).confidence_interval(intervals.check_level(level))
+    p_value = min(1.0, float(result.pvalue))
+    mean = float(difference.mean())
+    return PairTest(only_first, only_second, len(first), mean, float(low), float(high), level, p_value)
 
 
 def _aline_d(accuracy: np.ndarray, pairs: pd.DataFrame, upper: tuple[np.ndarray, ...], slope: float) -> np.ndarray:

@@ -10,9 +10,13 @@ import pandas as pd
 from scipy import optimize
 
 from cifar102.cifar import CLASS_NAMES
-from cifar102.workspace import arrays as array_files
+from cifar102.workspace.arrays import read_npy, read_npz
 from cifar102.workspace.files import read_json, read_table
 from cifar102.workspace.folders import Workspace
+
+SUFFIXES = (".json", ".npy", ".npz", ".csv")
+PUBLISHED_FOLDER = re.compile(r"(original|v\d+)_predictions")
+VERSION = re.compile(r"cifar10\.1-v\d+")  # v4, v6 and whatever comes later
 
 
 @dataclass(frozen=True)
@@ -21,6 +25,101 @@ class SetPredictions:
 
     class_ids: np.ndarray
     probabilities: np.ndarray | None = None
+
+
+def read_file(path: Path, count: int | None = None, num_classes: int = 10) -> SetPredictions:
+    """Read one file of predictions of one set: .npy, .npz (class_ids, probabilities), .json or .csv.
+
+    Class ids (n,) or probabilities (n, num_classes); a .csv has one row an image, one column (ids) or one a class
+    (with a header: CIFAR-10's names in their order). Raises FileNotFoundError, ValueError naming the file and what
+    was expected.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file; expected predictions as {', '.join(SUFFIXES)}")
+    if path.suffix not in SUFFIXES:
+        raise ValueError(f"{path}: expected a file of predictions as {', '.join(SUFFIXES)}, found {path.suffix!r}")
+    if path.suffix == ".npz":
+        return _from_archive(_arrays(path), "", path, count, num_classes)
+    reader = {".npy": _npy, ".json": _json, ".csv": _csv}[path.suffix]
+    return from_array(reader(path), count, num_classes, str(path))
+
+
+def read_folder(folder: Path, counts: Mapping[str, int], num_classes: int = 10) -> dict[str, SetPredictions]:
+    """Read a folder of per-set files `<set>.npy|npz|json|csv` or a run folder's predictions.npz.
+
+    counts: set name -> images expected; files of other sets are an error that lists the names known. Two files of one
+    set are an error as well.
+    """
+    folder = Path(folder)
+    if (folder / "predictions.npz").is_file():
+        return read_run(folder)
+    found: dict[str, SetPredictions] = {}
+    for path in sorted(path for path in folder.iterdir() if path.suffix in SUFFIXES):
+        name = path.name[: -len(path.suffix)]
+        if name not in counts:
+            raise ValueError(f"{path}: {name!r} is no set with labels here; expected one of {sorted(counts)}")
+        if name in found:
+            raise ValueError(f"{path}: a second file of {name}; expected one file a set")
+        found[name] = read_file(path, counts[name], num_classes)
+    if not found:
+        raise FileNotFoundError(f"{folder}: holds no predictions; expected <set>.npy, .npz, .json or .csv")
+    return found
+
+
+def read_single(path: Path, counts: Mapping[str, int]) -> dict[str, SetPredictions]:
+    """Read one prediction file and find its set: by its name, by its length, or as a published model's file.
+
+    A file in CIFAR-10.1's model_predictions/<version>_predictions/ is read for every version that is there. Raises
+    ValueError where the set cannot be told.
+    """
+    path = Path(path)
+    if PUBLISHED_FOLDER.fullmatch(path.parent.name):
+        names = [name for name in counts if name == "cifar10" or VERSION.fullmatch(name)]
+        files = {name: path.parent.parent / f"{published_word(name)}_predictions" / path.name for name in names}
+        return {name: read_file(file, counts[name]) for name, file in files.items() if file.is_file()}
+    if path.name == "predictions.npz":
+        return read_run(path.parent)
+    if path.stem in counts:
+        return {path.stem: read_file(path, counts[path.stem])}
+    found = read_file(path)
+    matches = [name for name, count in counts.items() if count == len(found.class_ids)]
+    if len(matches) != 1:
+        expected = ", ".join(f"{count} ({name})" for name, count in counts.items())
+        raise ValueError(f"{path}: holds {len(found.class_ids)} predictions; expected {expected}, or a set's name")
+    return {matches[0]: found}
+
+
+def read_run(folder: Path) -> dict[str, SetPredictions]:
+    """Read a run's predictions.npz: arrays `<set>.class_ids` and `<set>.probabilities`, file order."""
+    path = Path(folder) / "predictions.npz"
+    arrays = _arrays(path)
+    names = sorted({name.rpartition(".")[0] for name in arrays})
+    if not names or "" in names:
+        raise ValueError(f"{path}: expected arrays <set>.class_ids and <set>.probabilities, found {sorted(arrays)}")
+    return {name: _from_archive(arrays, f"{name}.", path, None, None) for name in names}
+
+
+def read_named_runs(
+    workspace: Workspace, runs: pd.DataFrame, without: str = ""
+) -> dict[str, dict[str, SetPredictions]]:
+    """Read the predictions of runs by arm and seed: "<arm>, seed <k>" -> set -> SetPredictions, sorted by both.
+
+    runs: rows of runs.parquet, of one study; without: an end that the arms' names lose.
+    """
+    runs = runs.sort_values(["arm", "seed"])
+    names = runs["arm"].str.removesuffix(without) + ", seed " + runs["seed"].astype(str)
+    return {name: read_run(workspace.root / run) for name, run in zip(names, runs["run"], strict=True)}
+
+
+def read_runs_table(workspace: Workspace) -> pd.DataFrame:
+    """Read the table of all runs, with the columns the analysis needs checked."""
+    return read_table(workspace.root / "runs.parquet", ("study", "arm", "seed", "model", "dataset", "num_train", "run"))
+
+
+def published_word(name: str) -> str:
+    """Return how CIFAR-10.1's folder of predictions calls a set: "original" for cifar10, "v4" for cifar10.1-v4."""
+    return "original" if name == "cifar10" else name.rpartition("-")[2]
 
 
 def class_ids(
@@ -121,103 +220,6 @@ def check_class_order(ids: np.ndarray, labels: np.ndarray, where: str) -> None:
     )
 
 
-SUFFIXES = (".json", ".npy", ".npz", ".csv")
-PUBLISHED_FOLDER = re.compile(r"(original|v\d+)_predictions")
-VERSION = re.compile(r"cifar10\.1-v\d+")  # v4, v6 and whatever comes later
-
-
-def read_file(path: Path, count: int | None = None, num_classes: int = 10) -> SetPredictions:
-    """Read one file of predictions of one set: .npy, .npz (class_ids, probabilities), .json or .csv.
-
-    Class ids (n,) or probabilities (n, num_classes); a .csv has one row an image, one column (ids) or one a class
-    (with a header: CIFAR-10's names in their order). Raises FileNotFoundError, ValueError naming the file and what
-    was expected.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file; expected predictions as {', '.join(SUFFIXES)}")
-    if path.suffix not in SUFFIXES:
-        raise ValueError(f"{path}: expected a file of predictions as {', '.join(SUFFIXES)}, found {path.suffix!r}")
-    if path.suffix == ".npz":
-        return _from_archive(_arrays(path), "", path, count, num_classes)
-    reader = {".npy": _npy, ".json": _json, ".csv": _csv}[path.suffix]
-    return from_array(reader(path), count, num_classes, str(path))
-
-
-def read_folder(folder: Path, counts: Mapping[str, int], num_classes: int = 10) -> dict[str, SetPredictions]:
-    """Read a folder of per-set files `<set>.npy|npz|json|csv` or a run folder's predictions.npz.
-
-    counts: set name -> images expected; files of other sets are an error that lists the names known. Two files of one
-    set are an error as well.
-    """
-    folder = Path(folder)
-    if (folder / "predictions.npz").is_file():
-        return read_run(folder)
-    found: dict[str, SetPredictions] = {}
-    for path in sorted(path for path in folder.iterdir() if path.suffix in SUFFIXES):
-        name = path.name[: -len(path.suffix)]
-        if name not in counts:
-            raise ValueError(f"{path}: {name!r} is no set with labels here; expected one of {sorted(counts)}")
-        if name in found:
-            raise ValueError(f"{path}: a second file of {name}; expected one file a set")
-        found[name] = read_file(path, counts[name], num_classes)
-    if not found:
-        raise FileNotFoundError(f"{folder}: holds no predictions; expected <set>.npy, .npz, .json or .csv")
-    return found
-
-
-def read_single(path: Path, counts: Mapping[str, int]) -> dict[str, SetPredictions]:
-    """Read one prediction file and find its set: by its name, by its length, or as a published model's file.
-
-    A file in CIFAR-10.1's model_predictions/<version>_predictions/ is read for every version that is there. Raises
-    ValueError where the set cannot be told.
-    """
-    path = Path(path)
-    if PUBLISHED_FOLDER.fullmatch(path.parent.name):
-        names = [name for name in counts if name == "cifar10" or VERSION.fullmatch(name)]
-        files = {name: path.parent.parent / f"{published_word(name)}_predictions" / path.name for name in names}
-        return {name: read_file(file, counts[name]) for name, file in files.items() if file.is_file()}
-    if path.name == "predictions.npz":
-        return read_run(path.parent)
-    if path.stem in counts:
-        return {path.stem: read_file(path, counts[path.stem])}
-    found = read_file(path)
-    matches = [name for name, count in counts.items() if count == len(found.class_ids)]
-    if len(matches) != 1:
-        expected = ", ".join(f"{count} ({name})" for name, count in counts.items())
-        raise ValueError(f"{path}: holds {len(found.class_ids)} predictions; expected {expected}, or a set's name")
-    return {matches[0]: found}
-
-
-def read_run(folder: Path) -> dict[str, SetPredictions]:
-    """Read a run's predictions.npz: arrays `<set>.class_ids` and `<set>.probabilities`, file order."""
-    path = Path(folder) / "predictions.npz"
-    arrays = _arrays(path)
-    names = sorted({name.rpartition(".")[0] for name in arrays})
-    if not names or "" in names:
-        raise ValueError(f"{path}: expected arrays <set>.class_ids and <set>.probabilities, found {sorted(arrays)}")
-    return {name: _from_archive(arrays, f"{name}.", path, None, None) for name in names}
-
-
-def read_runs(workspace: Workspace, runs: pd.DataFrame | None = None) -> dict[str, dict[str, SetPredictions]]:
-    """Read the predictions of runs: run folder -> set -> SetPredictions.
-
-    runs: rows of <root>/runs.parquet (all of them without it); its column `run` is the folder, relative to the root.
-    """
-    runs = read_runs_table(workspace) if runs is None else runs
-    return {run: read_run(workspace.root / run) for run in runs["run"]}
-
-
-def read_runs_table(workspace: Workspace) -> pd.DataFrame:
-    """Read the table of all runs, with the columns the analysis needs checked."""
-    return read_table(workspace.root / "runs.parquet", ("study", "arm", "seed", "model", "dataset", "num_train", "run"))
-
-
-def published_word(name: str) -> str:
-    """Return how CIFAR-10.1's folder of predictions calls a set: "original" for cifar10, "v4" for cifar10.1-v4."""
-    return "original" if name == "cifar10" else name.rpartition("-")[2]
-
-
 def _from_archive(
     arrays: dict[str, np.ndarray], prefix: str, path: Path, count: int | None, num_classes: int | None
 ) -> SetPredictions:
@@ -239,14 +241,14 @@ def _from_archive(
 def _arrays(path: Path) -> dict[str, np.ndarray]:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file; expected the predictions of a run")
-    arrays = array_files.read_npz(path)
+    arrays = read_npz(path)
     for name, array in arrays.items():
         _check_plain(array, f"{path}: {name}")
     return arrays
 
 
 def _npy(path: Path) -> np.ndarray:
-    return _check_plain(array_files.read_npy(path), str(path))
+    return _check_plain(read_npy(path), str(path))
 
 
 def _check_plain(values: object, where: str) -> np.ndarray:

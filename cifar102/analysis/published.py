@@ -1,5 +1,6 @@
 """The published models of CIFAR-10.1: their files, and every table that is made of them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,6 +13,65 @@ from cifar102.workspace import arrays
 from cifar102.workspace.files import read_json
 
 PUBLISHED_HOME = "https://github.com/modestyachts/CIFAR-10.1 (commit d9982ab)"
+ORIGINAL = "cifar10"
+
+
+@dataclass(frozen=True)
+class PublishedModels:
+    """What the same models say on the original and on one new test set.
+
+    version: the new set, "cifar10.1-v4". labels, predictions and keywords by set name, "cifar10" and the version:
+    integers (n,); model -> class ids int64 (n,), models in one order; text (n,), left out where nobody published them.
+    """
+
+    version: str
+    labels: dict[str, np.ndarray]
+    predictions: dict[str, dict[str, np.ndarray]]
+    keywords: dict[str, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def sets(self) -> tuple[str, str]:
+        """The names of the two sets, the original one first."""
+        return ORIGINAL, self.version
+
+
+def published_versions(folder: Path) -> tuple[str, ...]:
+    """Return the versions of CIFAR-10.1 of which a folder has labels and predictions: ("cifar10.1-v4", ...)."""
+    homes = sorted((Path(folder) / "model_predictions").glob("v*_predictions"))
+    names = [f"cifar10.1-{home.name.removesuffix('_predictions')}" for home in homes if any(home.glob("*.json"))]
+    labelled = [name for name in names if published_file(folder, name, "labels").is_file()]
+    return tuple(sorted(labelled, key=lambda name: (len(name), name)))
+
+
+def read_published_versions(
+    folder: Path, original_labels: np.ndarray, original_keywords: np.ndarray | None = None
+) -> list[PublishedModels]:
+    """Read every version of CIFAR-10.1 that a folder has labels and predictions of, as read_published_models does."""
+    return [
+        read_published_models(folder, name, original_labels, original_keywords) for name in published_versions(folder)
+    ]
+
+
+def read_published_models(
+    folder: Path, version: str, original_labels: np.ndarray, original_keywords: np.ndarray | None = None
+) -> PublishedModels:
+    """Read the models that have predictions on CIFAR-10's test set and on a version of CIFAR-10.1.
+
+    folder: CIFAR-10.1 (datasets/, model_predictions/, other_data/); original_labels, original_keywords: of the test
+    set, (n,). Raises FileNotFoundError with the files' home, ValueError where a length or a class number is wrong.
+    """
+    labels = {ORIGINAL: original_labels, version: read_published_labels(folder, version)}
+    found = {name: read_published(folder, name, len(labels[name])) for name in labels}
+    shared = [model for model in found[ORIGINAL] if model in found[version]]
+    if not shared:
+        raise ValueError(f"{folder}: no model has predictions on both {ORIGINAL} and {version}")
+    predictions = {name: {model: ids[model] for model in shared} for name, ids in found.items()}
+    try:
+        keywords = {version: read_published_keywords(folder, version)}
+    except FileNotFoundError:
+        keywords = {}
+    keywords |= {} if original_keywords is None else {ORIGINAL: np.asarray(original_keywords)}
+    return PublishedModels(version, labels, predictions, keywords)
 
 
 def read_published(folder: Path, name: str, count: int | None = None) -> dict[str, np.ndarray]:
@@ -72,65 +132,19 @@ def read_published_keywords(folder: Path, name: str) -> np.ndarray:
     return np.array([keyword_of[index] for index in indices])
 
 
-ORIGINAL = "cifar10"
-LEAST_MODELS = 3  # for a line
+def published_tables(
+    versions: Sequence[PublishedModels], version: str, *, level: float = 0.95, seed: int = 0
+) -> tuple[PublishedModels | None, dict[str, pd.DataFrame]]:
+    """Return the models of one version and all tables about them, by name; fits holds the lines of every version.
 
-
-@dataclass(frozen=True)
-class PublishedModels:
-    """What the same models say on the original and on one new test set.
-
-    version: the new set, "cifar10.1-v4". labels, predictions and keywords by set name, "cifar10" and the version:
-    integers (n,); model -> class ids int64 (n,), models in one order; text (n,), left out where nobody published them.
+    version: the one that is chosen, else the first there is. None and no tables where there is none. The tables are
+    those of model_tables and image_tables.
     """
-
-    version: str
-    labels: dict[str, np.ndarray]
-    predictions: dict[str, dict[str, np.ndarray]]
-    keywords: dict[str, np.ndarray] = field(default_factory=dict)
-
-    @property
-    def sets(self) -> tuple[str, str]:
-        """The names of the two sets, the original one first."""
-        return ORIGINAL, self.version
-
-
-def published_versions(folder: Path) -> tuple[str, ...]:
-    """Return the versions of CIFAR-10.1 of which a folder has labels and predictions: ("cifar10.1-v4", ...)."""
-    homes = sorted((Path(folder) / "model_predictions").glob("v*_predictions"))
-    names = [f"cifar10.1-{home.name.removesuffix('_predictions')}" for home in homes if any(home.glob("*.json"))]
-    labelled = [name for name in names if published_file(folder, name, "labels").is_file()]
-    return tuple(sorted(labelled, key=lambda name: (len(name), name)))
-
-
-def read_published_models(
-    folder: Path, version: str, original_labels: np.ndarray, original_keywords: np.ndarray | None = None
-) -> PublishedModels:
-    """Read the models that have predictions on CIFAR-10's test set and on a version of CIFAR-10.1.
-
-    folder: CIFAR-10.1 (datasets/, model_predictions/, other_data/); original_labels, original_keywords: of the test
-    set, (n,). Raises FileNotFoundError with the files' home, ValueError where a length or a class number is wrong.
-    """
-    labels = {ORIGINAL: original_labels, version: read_published_labels(folder, version)}
-    found = {name: read_published(folder, name, len(labels[name])) for name in labels}
-    shared = [model for model in found[ORIGINAL] if model in found[version]]
-    if not shared:
-        raise ValueError(f"{folder}: no model has predictions on both {ORIGINAL} and {version}")
-    predictions = {name: {model: ids[model] for model in shared} for name, ids in found.items()}
-    try:
-        keywords = {version: read_published_keywords(folder, version)}
-    except FileNotFoundError:
-        keywords = {}
-    keywords |= {} if original_keywords is None else {ORIGINAL: np.asarray(original_keywords)}
-    return PublishedModels(version, labels, predictions, keywords)
-
-
-def published_scores(models: PublishedModels) -> dict[str, dict[str, np.ndarray]]:
-    """Return which images each model gets right, as placebo_gap takes it: model -> set -> bool (1, n)."""
-    right = {name: accuracies.correctness(models.predictions[name], models.labels[name]) for name in models.sets}
-    return {
-        model: {name: right[name][model].to_numpy()[None] for name in models.sets} for model in right[models.version]
-    }
+    if not versions:
+        return None, {}
+    chosen = next((models for models in versions if models.version == version), versions[0])
+    fits = pd.concat([version_table(models, level=level, seed=seed) for models in versions], ignore_index=True)
+    return chosen, model_tables(chosen, level) | image_tables(chosen, level, seed) | {"fits": fits}
 
 
 def version_table(models: PublishedModels, *, level: float = 0.95, seed: int = 0) -> pd.DataFrame:
@@ -143,7 +157,7 @@ def version_table(models: PublishedModels, *, level: float = 0.95, seed: int = 0
     sides = [_accuracy(models, name) for name in models.sets]
     first = {"version": models.version, "num_models": len(sides[0]), "n_original": gap["n_original"]}
     first |= {"n_new": gap["n_new"], "gap": gap["gap"], "gap_low": gap["low"], "gap_high": gap["high"]}
-    if len(sides[0]) < LEAST_MODELS:
+    if len(sides[0]) < gaps.LEAST_MODELS:
         return pd.DataFrame()
     first |= lines.rank_correlations(*sides)
     fits = [vars(lines.fit_line(*sides, axis, level=level, seed=seed)) for axis in lines.AXES]
@@ -167,12 +181,12 @@ def model_tables(models: PublishedModels, level: float = 0.95) -> dict[str, pd.D
     if len(sides[0]) > 1:
         found["pairs"] = model_pairs.mcnemar_table(said[1], models.labels[models.version], level)
         found["certain_ranks"] = model_pairs.certain_ranks(found["pairs"])
-    if len(sides[0]) >= LEAST_MODELS and np.ptp(sides[0]) > 0:
+    if len(sides[0]) >= gaps.LEAST_MODELS and np.ptp(sides[0]) > 0:
         sizes = dict(zip(("n_original", "n_new"), (int(table["n"].iloc[0]) for table in tables), strict=True))
         found["robustness"] = lines.effective_robustness(*sides, level=level, **sizes)
         labels = [models.labels[name] for name in models.sets]
         found["agreement"] = model_pairs.agreement_on_the_line(*said, *labels).models
-    if len(sides[0]) > LEAST_MODELS:
+    if len(sides[0]) > gaps.LEAST_MODELS:
         found["influence"] = pd.concat(
             [lines.influence(*sides, axis).assign(axis=axis) for axis in lines.AXES], ignore_index=True
         )
@@ -203,6 +217,40 @@ def image_tables(models: PublishedModels, level: float = 0.95, seed: int = 0) ->
             [vars(keyword_mixture.keyword_reweighted(*images, level=level, seed=seed))]
         )
     return found
+
+
+def published_accuracies(models: PublishedModels, level: float = 0.95) -> list[pd.DataFrame]:
+    """Return accuracy_table of the models on the original and on the new set."""
+    return [_table(models, name, level) for name in models.sets]
+
+
+def published_scores(models: PublishedModels) -> dict[str, dict[str, np.ndarray]]:
+    """Return which images each model gets right, as placebo_gap takes it: model -> set -> bool (1, n)."""
+    right = {name: accuracies.correctness(models.predictions[name], models.labels[name]) for name in models.sets}
+    return {
+        model: {name: right[name][model].to_numpy()[None] for name in models.sets} for model in right[models.version]
+    }
+
+
+def published_slopes(models: PublishedModels, **options: float) -> list[pd.DataFrame]:
+    """Return placebo_slope of the models on linear and on probit axes; nothing where they have no line.
+
+    options: level, resamples, seed of placebo_slope.
+    """
+    if len(models.predictions[ORIGINAL]) < gaps.LEAST_MODELS or _accuracy(models, ORIGINAL).nunique() < 2:
+        return []
+    scores = published_scores(models)
+    return [gaps.placebo_slope(scores, *models.sets, axis, **options) for axis in ("linear", "probit")]
+
+
+def published_gap_without_copies(models: PublishedModels, has_copy: np.ndarray, level: float = 0.95) -> pd.DataFrame:
+    """Return gap_without_copies_table of the models. has_copy: bool (n,), of the original set's images.
+
+    CIFAR-10.1 dropped its near-duplicates of CIFAR-10, so none of the new images has one.
+    """
+    original, new = ((models.predictions[name], models.labels[name]) for name in models.sets)
+    no_copy = np.zeros(len(new[1]), dtype=bool)
+    return single_images.gap_without_copies_table((*original, has_copy), (*new, no_copy), level)
 
 
 def _table(models: PublishedModels, name: str, level: float) -> pd.DataFrame:

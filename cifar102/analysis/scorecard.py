@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from cifar102.analysis import accuracies, calibration, chart_tables, keyword_mixture, lines, predictions
-from cifar102.analysis import published as published_files
 from cifar102.analysis.predictions import SetPredictions, check_class_order
+from cifar102.analysis.published import PUBLISHED_HOME, read_published
 
 ORIGINAL = "cifar10"
 LINE_AXIS = "logit"  # Taori et al. 2020 fit on logit axes
@@ -154,10 +154,10 @@ def _beside_line(
 ) -> tuple[str, pd.DataFrame | None, pd.DataFrame | None]:
     """A sentence, the effective robustness and the chart's table; the last two None without a published line."""
     if published is None or not predictions.VERSION.fullmatch(new):
-        return f"{new}: no published predictions to draw a line through ({published_files.PUBLISHED_HOME})", None, None
+        return f"{new}: no published predictions to draw a line through ({PUBLISHED_HOME})", None, None
     tests = [sets[ORIGINAL], sets[new]]
     try:
-        others = [published_files.read_published(published, test.name) for test in tests]
+        others = [read_published(published, test.name) for test in tests]
     except FileNotFoundError as error:
         return f"{new}: no published line: {error}", None, None
     if any(len(next(iter(ids.values()))) != len(test.labels) for ids, test in zip(others, tests, strict=True)):

@@ -8,7 +8,7 @@ import pandas as pd
 
 from cifar102.analysis import intervals
 
-Scores = Mapping[tuple[str, str], np.ndarray]
+CrossedScores = Mapping[tuple[str, str], np.ndarray]  # (training set, test set) -> which images are right
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,14 @@ class HarderOrDifferent:
     shares: pd.DataFrame
     verdict: str
 
+    @property
+    def split(self) -> pd.DataFrame:
+        """Terms and shares in one table, with a column unit: "accuracy" or "share of the gap"."""
+        return pd.concat([self.terms.assign(unit="accuracy"), self.shares.assign(unit="share of the gap")])
+
 
 def harder_or_different(
-    scores: Scores,
+    scores: CrossedScores,
     original: str = "cifar10",
     new: str = "cifar102",
     *,
@@ -62,7 +67,7 @@ def harder_or_different(
     )
 
 
-def set_matrix(scores: Scores, *, level: float = 0.95, resamples: int = 1_000, seed: int = 0) -> pd.DataFrame:
+def set_matrix(scores: CrossedScores, *, level: float = 0.95, resamples: int = 1_000, seed: int = 0) -> pd.DataFrame:
     """Return accuracy per training and test set: train, test, accuracy, low, high, n, seeds, level (bootstrap over
     images and seeds, as harder_or_different)."""
     tables = {pair: _checked(values, pair) for pair, values in scores.items()}

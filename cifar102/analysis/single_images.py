@@ -1,11 +1,16 @@
 """Single images: the hard ones, how sure people are of them, and those that have a copy among training images."""
 
+from collections.abc import Collection
+
 import numpy as np
 import pandas as pd
 from scipy import stats
 
 from cifar102.analysis import intervals
 from cifar102.analysis.accuracies import Predictions, class_name, correctness, subset_table
+
+TRAIN_SET = "cifar10-train"
+PEOPLE = "people, share who say the label"
 
 
 def difficulty_table(predictions: Predictions, labels: np.ndarray) -> pd.DataFrame:
@@ -81,21 +86,14 @@ def accuracy_by_entropy(
     return pd.concat(tables, ignore_index=True).sort_values(["model", "bin"], kind="stable", ignore_index=True)
 
 
-def _check_counts(counts: np.ndarray, where: str) -> None:
-    counts = np.asarray(counts)
-    if counts.ndim != 2 or counts.dtype.kind not in "iu" or counts.min() < 0 or (counts.sum(axis=1) < 1).any():
-        raise ValueError(f"{where}: expected counts of answers (n, classes), at least one a row, found {counts.dtype}")
+def entropy_curves(entropy: pd.DataFrame, models: Collection[str], people: str = PEOPLE) -> pd.DataFrame:
+    """Return accuracy_by_entropy's rows of some models, and people as one more model, called `people`.
 
-
-def people_as_model(entropy: pd.DataFrame) -> pd.DataFrame:
-    """Return accuracy_by_entropy's bins as one more model: the share of people who say the label."""
+    The accuracy of people is the share of them who say the label; it has no interval.
+    """
     bins = entropy.drop_duplicates("bin")
-    return bins.assign(
-        model="people, share who say the label", accuracy=bins["human_accuracy"], low=np.nan, high=np.nan
-    )
-
-
-TRAIN_SET = "cifar10-train"
+    said = bins.assign(model=people, accuracy=bins["human_accuracy"], low=np.nan, high=np.nan)
+    return pd.concat([entropy[entropy["model"].isin(models)], said], ignore_index=True)
 
 
 def candidates_of_images(exact_groups: pd.DataFrame, set_name: str, num_images: int) -> np.ndarray:
@@ -141,6 +139,24 @@ def has_copy(
     return np.isin(candidates, np.concatenate(found)) & (candidates >= 0)
 
 
+def copies_in_train(
+    candidates: np.ndarray,
+    manifest: pd.DataFrame,
+    pairs: pd.DataFrame,
+    exact_groups: pd.DataFrame,
+    train_rows: np.ndarray,
+) -> dict[str, np.ndarray]:
+    """Return has_copy of CIFAR-10's test set, of the new test set and of the images left over: set -> bool (n,).
+
+    candidates: of candidates_of_images, for CIFAR-10's test set; manifest: of the release. Else as has_copy.
+    """
+    of_set = {"cifar10": candidates}
+    for name, split in (("cifar102", "test"), ("cifar102-leftover", "leftover")):
+        rows = manifest[manifest["split"] == split]
+        of_set[name] = rows.sort_values("row")["candidate"].to_numpy()
+    return {name: has_copy(numbers, pairs, exact_groups, train_rows=train_rows) for name, numbers in of_set.items()}
+
+
 def gap_without_copies_table(
     original: tuple[Predictions, np.ndarray, np.ndarray],
     new: tuple[Predictions, np.ndarray, np.ndarray],
@@ -159,6 +175,12 @@ def gap_without_copies_table(
     table = both[["model", "subset"]].assign(original=both["accuracy_original"], new=both["accuracy_new"])
     table = table.assign(gap=table["original"] - table["new"], low=low, high=high)
     return table.assign(n_original=both["n_original"], n_new=both["n_new"], level=level)
+
+
+def _check_counts(counts: np.ndarray, where: str) -> None:
+    counts = np.asarray(counts)
+    if counts.ndim != 2 or counts.dtype.kind not in "iu" or counts.min() < 0 or (counts.sum(axis=1) < 1).any():
+        raise ValueError(f"{where}: expected counts of answers (n, classes), at least one a row, found {counts.dtype}")
 
 
 def _counts(rows: pd.Series, chosen: np.ndarray | None) -> pd.Series | bool:

@@ -197,13 +197,3 @@ def _pixels(path: Path) -> np.ndarray:
             return np.asarray(picture)
     except Exception as error:  # Pillow's readers raise many kinds for a damaged file
         raise ValueError(f"{path}: not readable as a picture: {error}") from error
-
-
-def read_images(folder: Path, candidates: pd.DataFrame) -> np.ndarray:
-    """Read back what export_images wrote, in the row order of `candidates`: uint8 (n, 32, 32, 3)."""
-    images = np.empty((len(candidates), 32, 32, 3), dtype=np.uint8)
-    names = candidates[["class_name", "keyword", "filename"]]
-    for row, parts in enumerate(names.itertuples(index=False, name=None)):
-        path = Path(folder).joinpath(*parts)
-        images[row] = check_images(_pixels(path)[None], str(path))[0]
-    return images

@@ -1,6 +1,5 @@
 """The vote log of the raters, and who was accepted: tallies, yields and disagreements."""
 
-import csv
 from collections.abc import Container, Hashable, Iterable, Mapping
 from pathlib import Path
 
@@ -18,7 +17,7 @@ FIELDS = ("tiny_index", "keyword", "class", "rater", "verdict", "time")
 
 
 class VoteLog:
-    """The verdicts in one .jsonl file (README, "Votes"), an open-ended log several processes may append to.
+    """The verdicts in one .jsonl file (docs/raters.md), an open-ended log several processes may append to.
 
     The current state is the last verdict per rater and image. Nothing is ever rewritten: a line that was torn by a
     kill stays in the file, is listed by `refused`, and the next vote begins on a line of its own.
@@ -125,20 +124,6 @@ def write_votes_csv(path: Path, votes: pd.DataFrame) -> Path:
     return write_table(Path(path), votes[list(FIELDS)])
 
 
-def read_csv(path: Path) -> pd.DataFrame:
-    """Read votes from CSV; ValueError names the file and the line of a vote that is wrong."""
-    votes = []
-    with Path(path).open(encoding="utf-8", newline="") as file:
-        rows = csv.DictReader(file)  # not pandas, which takes the keyword "nan" (a grandmother) for a missing value
-        try:
-            for row in rows:
-                index = row.get("tiny_index") or ""
-                votes.append(check_vote(row | {"tiny_index": int(index) if index.isdecimal() else index}))
-        except (ValueError, csv.Error) as error:
-            raise ValueError(f"{path}: line {rows.line_num}: {error}") from error
-    return vote_table(votes)
-
-
 MINIMUM_RATERS = 2
 RULES = ("unanimous", "settled")
 ACCEPTED_COLUMNS = (
@@ -167,7 +152,7 @@ def tallies(votes: pd.DataFrame) -> pd.DataFrame:
     return counts.assign(settled=settled.reindex(counts.index).fillna("").astype(object)).reset_index()
 
 
-def accepted(
+def accepted_images(
     votes: pd.DataFrame, candidates: pd.DataFrame, minimum_raters: int = MINIMUM_RATERS, rule: str = "unanimous"
 ) -> pd.DataFrame:
     """Return the candidates that every rater who judged them takes for their class, if at least `minimum_raters` did.
@@ -196,7 +181,7 @@ def _is_accepted(tally: pd.DataFrame, minimum_raters: int, rule: str) -> pd.Seri
     return (has_all | is_settled) & (tally["num_raters"] >= minimum_raters)
 
 
-def yields(
+def yield_table(
     votes: pd.DataFrame,
     minimum_raters: int = MINIMUM_RATERS,
     by: tuple[str, ...] = ("class", "keyword"),
@@ -224,12 +209,3 @@ def disagreements(votes: pd.DataFrame) -> pd.DataFrame:
     differ = votes[votes.groupby(keys)["verdict"].transform("nunique") > 1]
     table = differ.pivot_table(index=keys, columns="rater", values="verdict", aggfunc="first")
     return table.rename_axis(columns=None).reset_index()
-
-
-def candidate_at(candidates: pd.DataFrame, tiny_index: int) -> pd.Series:
-    """Return the candidate with a tiny_index, for browsing; its name is its row. ValueError if there is none."""
-    rows = candidates.reset_index(drop=True)
-    found = rows[rows["tiny_index"] == tiny_index]
-    if found.empty:
-        raise ValueError(f"no candidate has tiny_index {tiny_index}; there are {len(rows)}")
-    return found.iloc[0].rename_axis(None)

@@ -72,7 +72,7 @@ def run(folder: Path, path: Path, long: bool = False) -> list[dict]:
     """Call `benchmarks()` of each module in `folder`, and `long_benchmarks()` where asked, printing rows as they come.
 
     Returns rows of name, ours, peer, unit, ratio (above 1 where ours is better), peer_name, measured (the date), and
-    what the machine did at best before them (machine_speed). They are in `path` as JSON after each module, with those
+    what the machine did at best before them (measure_machine). They are in `path` as JSON after each module, with those
     that an earlier run left there under other names. ValueError names a module whose row lacks one of them, or the
     folder where it holds no benchmark.
     """
@@ -146,11 +146,11 @@ def bench_python() -> Path | None:
 
 
 def environment() -> dict[str, str]:
-    """The environment of a benchmark's process: this package to be found, oneDNN on, no messages of TensorFlow's.
+    """The environment of a benchmark's process: this package to be found, no messages of TensorFlow's.
 
     PyTorch has a thread on each core, as TensorFlow has whatever the environment says.
     """
-    settings = {"TF_ENABLE_ONEDNN_OPTS": "1", "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": str(REPOSITORY)}
+    settings = {"TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": str(REPOSITORY)}
     threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(kernels.num_threads()))
     return {**os.environ, **settings, **threads}
 

@@ -1,19 +1,81 @@
-"""The commands beside `run`: list, lab, review, figures, bench, test, fetch, export, show, duplicates, evaluate ..."""
+"""One function a word of the command line; each takes the parsed options and returns the exit code.
+
+What a command needs is imported when it runs: `--help` loads none of it, and only a command that draws or trains
+waits for the packages that do.
+"""
 
 import argparse
+import dataclasses
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from cifar102.workflow import notebooks
-from cifar102.workflow.plans import Plan, workspace_of, workspace_or_demo
-from cifar102.workflow.steps import PLACES, Step
-from cifar102.workspace.folders import REPOSITORY
+if TYPE_CHECKING:
+    from cifar102.workflow.plans import Plan
+    from cifar102.workflow.steps import Step
+
+SCHEDULER = re.compile(r"(tcp|tls)://[^\s/]+:\d{1,5}")
 
 
-def listing(plan: Plan) -> str:
-    """Describe each step of a plan: up to date or why not, changed parameters, inputs and outputs."""
+def run(options: argparse.Namespace) -> int:
+    """Run the steps of a profile that are not up to date, or with --dry-run say which they are."""
+    from cifar102.workflow import runner
+
+    wanted = plan_of(options)
+    if options.dry_run:
+        print("\n".join(runner.preview(wanted)))
+        return 0
+    jobs = wanted.profile.jobs if options.jobs is None else options.jobs
+    if jobs < 1:
+        raise ValueError(f"--jobs {jobs}: expected at least 1")
+    # A demo notebook mostly waits for its kernel to start, so two share two cores well; a real training fills all cores
+    # alone, which is why the other profiles run one notebook at a time unless asked.
+    return runner.run(wanted, jobs if options.jobs is not None else min(jobs, os.cpu_count() or 1))
+
+
+def plan_of(options: argparse.Namespace) -> "Plan":
+    """Make the plan that a command line asks for; ValueError or FileNotFoundError names the option that is wrong."""
+    from cifar102.workflow import steps
+    from cifar102.workflow.plans import plan
+    from cifar102.workspace.folders import Workspace
+
+    if options.stack:
+        _check_stack(options.stack)
+    profile = steps.load_profile(options.profile)
+    workspace = Workspace(Path(options.workspace).absolute() if options.workspace else profile.workspace)
+    if blocking := next((path for path in (workspace.root, *workspace.root.parents) if path.is_file()), None):
+        raise ValueError(f"--workspace {workspace.root}: {blocking} is a file, expected a folder")
+    if options.scheduler and not SCHEDULER.fullmatch(options.scheduler):
+        raise ValueError(f"--scheduler {options.scheduler}: expected tcp://HOST:PORT")
+    if options.data and not Path(options.data).is_dir():
+        raise FileNotFoundError(f"--data {options.data}: no such folder")
+    data = options.data or os.environ.get("CIFAR102_DATA", "")
+    places = {"data": str(Path(data).absolute()) if data else "", "scheduler": options.scheduler}
+    overrides = [steps.parse_override(text) for texts in options.overrides for text in texts]
+    only = [word for text in options.only for word in text.split(",")]
+    places = {name: place for name, place in places.items() if place}
+    return plan(profile, workspace, overrides, only, options.start, places)
+
+
+def _check_stack(wanted: str) -> None:
+    from cifar102.models.files import STACK
+
+    if wanted != STACK:
+        again = f"python3 reproduce.py --stack {wanted} uses the other one"
+        raise ValueError(f"--stack {wanted}: the packages installed here are the {STACK} stack; {again}")
+
+
+def listing(options: argparse.Namespace) -> int:
+    """Print each step of a plan: up to date or why not, changed parameters, inputs and outputs."""
+    print(describe(plan_of(options)))
+    return 0
+
+
+def describe(plan: "Plan") -> str:
+    """Describe each step of a plan as `list` prints it."""
     from cifar102.workflow import stamps
 
     lines = [f"{plan.profile.title}, workspace {plan.workspace.root}", plan.profile.description]
@@ -27,7 +89,10 @@ def listing(plan: Plan) -> str:
     return "\n".join(lines)
 
 
-def _changed_parameters(step: Step) -> dict[str, object]:
+def _changed_parameters(step: "Step") -> dict[str, object]:
+    from cifar102.workflow import notebooks
+    from cifar102.workflow.steps import PLACES
+
     declared = notebooks.declared_parameters(step.notebook) if step.notebook else {}
     given = {name: value for name, value in step.parameters.items() if name not in PLACES}
     return {name: value for name, value in given.items() if value != declared[name].default}
@@ -36,6 +101,8 @@ def _changed_parameters(step: Step) -> dict[str, object]:
 def lab(options: argparse.Namespace) -> int:
     """Register this interpreter as the kernel `python3` and open JupyterLab on the notebooks."""
     from ipykernel.kernelspec import install
+
+    from cifar102.workspace.folders import REPOSITORY
 
     try:
         install(prefix=sys.prefix, kernel_name="python3", display_name="Python 3 (cifar102)")
@@ -49,19 +116,22 @@ def lab(options: argparse.Namespace) -> int:
 
 
 def review(options: argparse.Namespace) -> int:
-    """Open the labelling and review pages in the browser."""
+    """Serve the labelling and review pages of a workspace to this machine's browser until interrupted."""
     from cifar102.review import server
+    from cifar102.workflow import plans
 
-    return server.main(options.extra)
+    return server.serve(plans.workspace_of(options), options.port, not options.no_browser)
 
 
 def figures(options: argparse.Namespace) -> int:
     """Redraw the figures of a workspace, and those of the README where their tables are in the repository."""
-    folders = [workspace_of(options).figures]
+    from cifar102.figures import drawing
+    from cifar102.workflow import plans
+    from cifar102.workspace.folders import REPOSITORY
+
+    folders = [plans.workspace_of(options).figures]
     if not options.workspace and not options.profile:
         folders.append(REPOSITORY / "figures")
-    from cifar102.figures import drawing
-
     for folder in folders:
         if any(folder.glob("*.json")):
             drawing.redraw(folder)
@@ -72,6 +142,7 @@ def figures(options: argparse.Namespace) -> int:
 def bench(options: argparse.Namespace) -> int:
     """Run tests/benchmarks and print the table that goes to data/bench.json."""
     from cifar102.commands import benchmarks
+    from cifar102.workspace.folders import REPOSITORY
 
     path = REPOSITORY / "data" / "bench.json"
     rows = benchmarks.run(REPOSITORY / "tests" / "benchmarks", path, options.long)
@@ -81,12 +152,29 @@ def bench(options: argparse.Namespace) -> int:
 
 def test(options: argparse.Namespace) -> int:
     """Run pytest in this interpreter, without the long faults unless asked for them, which leaves data/faults.json."""
+    from cifar102.workspace.folders import REPOSITORY
+
     words = ["tests/faults", "--count-faults"] if options.faults else ["-m", "not faults"]
     return subprocess.call([sys.executable, "-m", "pytest", *words, *options.extra], cwd=REPOSITORY)
 
 
-def resample(plan: Plan, options: argparse.Namespace) -> int:
-    """Run the loop sample, check, blacklist, sample again with the parameters that notebook 04 has in this plan."""
+def resample(options: argparse.Namespace) -> int:
+    """Run the loop sample, check, blacklist, sample again with the parameters that notebook 04 has in this plan.
+
+    What 04 needs is run before it, and 04 itself after it.
+    """
+    from cifar102.workflow import runner
+    from cifar102.workflow.steps import REPORT
+
+    wanted = plan_of(options)
+    code = runner.run(dataclasses.replace(wanted, needed=wanted.needed - {"04_sample", REPORT}), 1)
+    if code:
+        return code
+    _resample_until_clean(wanted, options)
+    return runner.run(wanted, 1)
+
+
+def _resample_until_clean(plan: "Plan", options: argparse.Namespace) -> None:
     from cifar102.sampling import cifar101, resampling
     from cifar102.workflow import runner
 
@@ -97,11 +185,12 @@ def resample(plan: Plan, options: argparse.Namespace) -> int:
     given = cifar101.read_blacklist(Path(options.blacklist)) if options.blacklist else []
     with runner.hold_workspace(plan.workspace):
         print(resampling.run_resampling(plan.workspace, wanted, check, given), flush=True)
-    return 0
 
 
-def _parameters(step: Step) -> dict[str, object]:
+def _parameters(step: "Step") -> dict[str, object]:
     """The parameters that a step runs with: what its notebook declares, changed by the profile and --set."""
+    from cifar102.workflow import notebooks
+
     declared = {name: parameter.default for name, parameter in notebooks.declared_parameters(step.notebook).items()}
     return declared | step.parameters
 
@@ -109,6 +198,7 @@ def _parameters(step: Step) -> dict[str, object]:
 def fetch(options: argparse.Namespace) -> int:
     """Download published data sets into one folder, unless they are there, and say what each holds."""
     from cifar102.datasets import lookup, sets
+    from cifar102.workspace.folders import REPOSITORY
 
     place = options.data or os.environ.get("CIFAR102_DATA") or REPOSITORY / "data" / "downloads"
     folder = lookup.DataFolder(Path(place).absolute())
@@ -121,9 +211,10 @@ def fetch(options: argparse.Namespace) -> int:
 def export(options: argparse.Namespace) -> int:
     """Write candidates as class/keyword folders of PNG files for labelling programs."""
     from cifar102.commands import records
+    from cifar102.workflow import plans
 
     folder = Path(options.folder).absolute()
-    written = records.export(workspace_of(options), folder, options.classes, options.keywords, options.limit)
+    written = records.export(plans.workspace_of(options), folder, options.classes, options.keywords, options.limit)
     print(f"{written:,} images in {folder}")
     return 0
 
@@ -131,8 +222,9 @@ def export(options: argparse.Namespace) -> int:
 def show(options: argparse.Namespace) -> int:
     """Print the fields of records and write their pictures, enlarged, to one file."""
     from cifar102.commands import records
+    from cifar102.workflow import plans
 
-    workspace = workspace_of(options)
+    workspace = plans.workspace_of(options)
     path = Path(options.output).absolute() if options.output else workspace.results / "records.png"
     print(records.show(workspace, options.indices, path))
     print(f"pictures: {path}")
@@ -142,17 +234,19 @@ def show(options: argparse.Namespace) -> int:
 def duplicates(options: argparse.Namespace) -> int:
     """Print what two sets of images share."""
     from cifar102.commands import leakage
+    from cifar102.workflow import plans
 
     first, second = options.sets
-    print(leakage.report(first, second, workspace_or_demo(options), scheduler=options.scheduler))
+    print(leakage.report(first, second, plans.workspace_or_demo(options), scheduler=options.scheduler))
     return 0
 
 
 def evaluate(options: argparse.Namespace) -> int:
     """Put a user's model or predictions beside the published line."""
     from cifar102.evaluation import verdict
+    from cifar102.workflow import plans
 
     data = options.data or os.environ.get("CIFAR102_DATA") or None
-    workspace = workspace_or_demo(options)
+    workspace = plans.workspace_or_demo(options)
     print(verdict.evaluate(options.model, options.sets, workspace, data, pixels=options.pixels, level=options.level))
     return 0

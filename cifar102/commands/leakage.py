@@ -11,12 +11,13 @@ from PIL import Image, ImageDraw
 from cifar102.cifar import ImageSet
 from cifar102.datasets import lookup
 from cifar102.dedup import block_search, exact_copies, pair_table
+from cifar102.figures import tiles
 from cifar102.workspace.files import replacing, write_table
 from cifar102.workspace.folders import Workspace
 
 ZOOM = 3
 PAIRS_IN_A_LINE = 6
-TILE = 32 * ZOOM
+TILE = tiles.SIDE * ZOOM
 GAP, CAPTION = 8, 16
 
 
@@ -119,15 +120,13 @@ def contact_sheet(pairs: pd.DataFrame, sets: dict[str, ImageSet], limit: int = 1
     pairs: query_set, query, reference_set, reference, ssim. The pixels are enlarged threefold without smoothing.
     """
     shown = pairs.head(limit)
-    lines = max(1, -(-len(shown) // PAIRS_IN_A_LINE))
-    step = 2 * TILE + GAP, TILE + CAPTION + GAP
-    sheet = Image.new("RGB", (PAIRS_IN_A_LINE * step[0] + GAP, lines * step[1] + GAP), "white")
+    grid = tiles.Grid(len(shown), PAIRS_IN_A_LINE, (TILE + CAPTION + GAP, 2 * TILE + GAP), GAP)
+    sides = [("query_set", "query"), ("reference_set", "reference")]
+    images = [[sets[name].images[row] for name, row in zip(shown[a], shown[b], strict=True)] for a, b in sides]
+    pictures = tiles.side_by_side(*(np.array(side, np.uint8).reshape(-1, 32, 32, 3) for side in images))
+    sheet = Image.fromarray(tiles.draw(pictures, grid.spots, grid.size, ZOOM))
     draw = ImageDraw.Draw(sheet)
-    for place, pair in enumerate(shown.itertuples(index=False)):
-        left, top = GAP + place % PAIRS_IN_A_LINE * step[0], GAP + place // PAIRS_IN_A_LINE * step[1]
-        for side, (name, row) in enumerate(((pair.query_set, pair.query), (pair.reference_set, pair.reference))):
-            tile = Image.fromarray(np.asarray(sets[name].images[row])).resize((TILE, TILE), Image.Resampling.NEAREST)
-            sheet.paste(tile, (left + side * TILE, top))
+    for (top, left), pair in zip(grid.spots, shown.itertuples(index=False), strict=True):
         draw.text((left, top + TILE + 2), f"{pair.query} / {pair.reference}: {pair.ssim:.3f}", fill="black")
     if shown.empty:
         draw.text((GAP, GAP), "no pair at or above the thresholds", fill="black")

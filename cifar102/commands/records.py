@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from cifar102 import cifar
 from cifar102.annotations import labelimg
+from cifar102.figures import tiles
 from cifar102.tiny_images.pair import TinyImages
 from cifar102.workspace import arrays
 from cifar102.workspace.files import read_table, replacing
@@ -46,13 +47,10 @@ def sheet(images: np.ndarray, scale: int = SCALE, a_line: int = A_LINE) -> np.nd
 
     Every pixel becomes a square of `scale` pixels; nothing is smoothed.
     """
-    side = 32 * scale + GAP
-    lines, columns = -(-len(images) // a_line), min(len(images), a_line)
-    page = np.full((lines * side - GAP, columns * side - GAP, 3), 255, dtype=np.uint8)
-    for place, image in enumerate(cifar.check_images(images)):
-        top, left = place // a_line * side, place % a_line * side
-        page[top : top + 32 * scale, left : left + 32 * scale] = image.repeat(scale, axis=0).repeat(scale, axis=1)
-    return page
+    step = tiles.SIDE * scale + GAP
+    grid = tiles.Grid(len(images), max(1, min(len(images), a_line)), (step, step))
+    size = grid.size[0] - GAP, grid.size[1] - GAP
+    return tiles.draw(cifar.check_images(images), grid.spots, size, scale)
 
 
 def export(
@@ -64,8 +62,8 @@ def export(
     are held at a time, and files that are there already are left. ValueError names a class or keyword that no
     candidate has.
     """
-    candidates = read_table(workspace.built / "candidates.parquet", ("class_name", "keyword", "filename"))
-    images = arrays.open_npy(workspace.built / "candidate_images.npy")
+    candidates = read_table(workspace.candidates, ("class_name", "keyword", "filename"))
+    images = arrays.open_npy(workspace.candidate_images)
     chosen = candidates
     for column, wanted in (("class_name", classes), ("keyword", keywords)):
         chosen = chosen[_is_wanted(candidates[column], wanted)[chosen.index]]
@@ -86,7 +84,7 @@ def _is_wanted(names: pd.Series, wanted: Sequence[str]) -> np.ndarray:
 
 def _classes(workspace: Workspace) -> dict[int, list[str]]:
     """The classes each record is a candidate for, by tiny_index; empty before notebook 01 has run."""
-    path = workspace.built / "candidates.parquet"
+    path = workspace.candidates
     if not path.is_file():
         return {}
     candidates: pd.DataFrame = read_table(path, ("tiny_index", "class_name"))

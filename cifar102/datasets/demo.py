@@ -12,6 +12,7 @@ from scipy import ndimage
 from cifar102 import cifar
 from cifar102.annotations import labelimg
 from cifar102.workspace.files import write_array, write_json, write_text
+from cifar102.workspace.folders import CIFAR10_FOLDER, CIFAR100_FOLDER, CIFAR101_FOLDER
 
 SIDE = 32
 
@@ -150,7 +151,7 @@ def _filenames(keywords: np.ndarray) -> list[str]:
 
 
 def _write_cifar10(raw: Path, rng: np.random.Generator) -> tuple[np.ndarray, pd.DataFrame]:
-    folder, parts = raw / "cifar-10-batches-py", []
+    folder, parts = raw / CIFAR10_FOLDER, []
     for split, per_class in (("train", TRAIN_PER_CLASS), ("test", TEST_PER_CLASS)):
         labels = rng.permutation(np.repeat(np.arange(10), per_class))
         images, keywords = draw_object(labels, rng), _keywords(labels, rng)
@@ -173,13 +174,13 @@ def _write_cifar100(raw: Path, rng: np.random.Generator) -> tuple[np.ndarray, pd
         fine = rng.permutation(np.repeat(np.arange(100), per_class))
         images, keywords = draw_object(fine, rng), np.array(fine_names)[fine]
         records = _records(keywords, np.full(len(fine), -1), f"cifar100-{split}").assign(filename=_filenames(keywords))
-        path = raw / "cifar-100-python" / split
+        path = raw / CIFAR100_FOLDER / split
         cifar.write_batch(path, images, fine, list(records["filename"]), f"demo {split}", coarse_labels=fine // 5)
         if split == "train":
             pool = images, records
     coarse_names = [f"drawings_{k:02d}" for k in range(20)]
     names = {"fine_label_names": fine_names, "coarse_label_names": coarse_names}
-    cifar.write_meta(raw / "cifar-100-python" / "meta", names)
+    cifar.write_meta(raw / CIFAR100_FOLDER / "meta", names)
     return pool
 
 
@@ -231,8 +232,8 @@ def _write_labelimg(raw: Path, table: pd.DataFrame) -> None:
 
 
 def _write_cifar101(raw: Path, rng: np.random.Generator) -> None:
-    folder = raw / "CIFAR-10.1"
-    original = cifar.load_cifar10(raw / "cifar-10-batches-py")["test"].labels
+    folder = raw / CIFAR101_FOLDER
+    original = cifar.load_cifar10(raw / CIFAR10_FOLDER)["test"].labels
     new = {version: rng.permutation(np.repeat(np.arange(10), 10)) for version in ("v4", "v6")}
     for version, labels in new.items():
         write_array(folder / "datasets" / f"cifar10.1_{version}_data.npy", draw_object(labels, rng))

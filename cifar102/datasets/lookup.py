@@ -4,15 +4,13 @@ import os
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from cifar102 import cifar
-from cifar102.datasets import sets as datasets
+from cifar102.datasets import pictures, sets
 from cifar102.workspace import arrays
 from cifar102.workspace.files import read_table
 from cifar102.workspace.folders import Workspace
 
-PICTURES = {".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".jpg", ".jpeg", ".ppm"}
 ALIASES = {"cifar100": "cifar100-fine"}
 
 
@@ -20,7 +18,7 @@ def load(name: str, workspace: Workspace) -> cifar.ImageSet:
     """Load the images that `name` stands for.
 
     name: a file or folder (.npy with images, .npz with images and perhaps labels, a python batch, an unpacked CIFAR
-    folder, any folder of pictures of 32 x 32), else "candidates", a data set of `datasets.NAMES`, all of it, or one
+    folder, any folder of pictures of 32 x 32), else "candidates", a data set of `sets.NAMES`, all of it, or one
     part of it as in "cifar10-test". Data sets are looked for in the workspace, then in CIFAR102_DATA. Labels are -1
     where there are none. Raises ValueError or FileNotFoundError that says what was looked for.
     """
@@ -35,38 +33,56 @@ def load(name: str, workspace: Workspace) -> cifar.ImageSet:
     missing = []
     for place in places_of(workspace):
         try:
-            sets = datasets.LOADERS[base](place)
+            parts = sets.REGISTRY[base].read(place)
         except FileNotFoundError as error:
             missing.append(str(error))
             continue
-        if part and part not in sets:
-            raise ValueError(f"{name}: {base} has only the parts {sorted(sets)}")
-        return sets[part] if part else _join(list(sets.values()))
+        if part and part not in parts:
+            raise ValueError(f"{name}: {base} has only the parts {sorted(parts)}")
+        return parts[part] if part else _join(list(parts.values()))
     raise FileNotFoundError(f"{name}: " + "; ".join(missing))
 
 
+class DataFolder(Workspace):
+    """A folder of downloaded sets (--data, CIFAR102_DATA) seen as the raw/ of a workspace."""
+
+    @property
+    def raw(self) -> Path:
+        return self.root
+
+
+def places_of(workspace: Workspace, data: Path | None = None) -> list[Workspace]:
+    """Return where downloaded sets are looked for, in this order; a `data` that is no folder is an error."""
+    if data is not None and not Path(data).is_dir():
+        raise FileNotFoundError(f"--data {data}: no such folder")
+    environment = os.environ.get("CIFAR102_DATA", "")
+    first = [DataFolder(Path(data).absolute())] if data is not None else []
+    last = [DataFolder(Path(environment).absolute())] if environment else []
+    return [*first, workspace, *last]
+
+
 def _parts(name: str) -> tuple[str, str]:
-    for known in (*datasets.LOADERS, *ALIASES):
+    for known in (*sets.REGISTRY, *ALIASES):
         for part in ("", "train", "test"):
             if name == (f"{known}-{part}" if part else known):
                 return ALIASES.get(known, known), part
     raise ValueError(
-        f"{name!r} is no file, no folder and no data set: known are candidates, {', '.join(datasets.NAMES)}, "
+        f"{name!r} is no file, no folder and no data set: known are candidates, {', '.join(sets.NAMES)}, "
         "and the parts of these, such as cifar10-test"
     )
 
 
 def _candidates(workspace: Workspace) -> cifar.ImageSet:
-    path = workspace.built / "candidate_images.npy"
+    path = workspace.candidate_images
     if not path.is_file():
         raise FileNotFoundError(f"{path}: not found; notebook 01_build_subset leaves it")
     images = cifar.check_images(arrays.open_npy(path), str(path))
-    labels = read_table(workspace.built / "candidates.parquet", ("label",))["label"]
+    labels = read_table(workspace.candidates, ("label",))["label"]
     return cifar.ImageSet(images, labels.to_numpy(np.int64))
 
 
-def _join(sets: list[cifar.ImageSet]) -> cifar.ImageSet:
-    return sets[0] if len(sets) == 1 else cifar.join(sets)
+def _join(parts: list[cifar.ImageSet]) -> cifar.ImageSet:
+    return parts[0] if len(parts) == 1 else cifar.join(parts)
 
 
 def _file(path: Path) -> cifar.ImageSet:
@@ -88,43 +104,9 @@ def _folder(path: Path) -> cifar.ImageSet:
         return _join(list(cifar.load_cifar10(path).values()))
     if (path / "meta").is_file():
         return _join(list(cifar.load_cifar100(path).values()))
-    files = sorted(file for file in path.rglob("*") if file.suffix.lower() in PICTURES)
-    if not files:
-        raise ValueError(f"{path}: holds no pictures ({', '.join(sorted(PICTURES))}) and no CIFAR files")
-    images = np.stack([_picture(file) for file in files])
-    return cifar.ImageSet(images, np.full(len(files), -1), tuple(file.relative_to(path).as_posix() for file in files))
-
-
-def _picture(path: Path) -> np.ndarray:
-    try:
-        with Image.open(path) as picture:
-            width, height = picture.size  # known before a picture that unpacks to gigabytes is unpacked
-            pixels = np.asarray(picture.convert("RGB")) if (width, height) == (32, 32) else None
-    except Exception as error:  # Pillow's readers raise many kinds for a damaged file
-        raise ValueError(f"{path}: not readable as a picture: {error}") from error
-    if pixels is None:
-        raise ValueError(f"{path}: expected 32 x 32 pixels, found {width} x {height}")
-    return pixels
+    return pictures.read_folder(path)
 
 
 def _unlabelled(images: object, path: Path) -> cifar.ImageSet:
     checked = cifar.check_images(images, str(path))
     return cifar.ImageSet(checked, np.full(len(checked), -1))
-
-
-class DataFolder(Workspace):
-    """A folder of downloaded sets (--data, CIFAR102_DATA) seen as the raw/ of a workspace."""
-
-    @property
-    def raw(self) -> Path:
-        return self.root
-
-
-def places_of(workspace: Workspace, data: Path | None = None) -> list[Workspace]:
-    """Return where downloaded sets are looked for, in this order; a `data` that is no folder is an error."""
-    if data is not None and not Path(data).is_dir():
-        raise FileNotFoundError(f"--data {data}: no such folder")
-    environment = os.environ.get("CIFAR102_DATA", "")
-    first = [DataFolder(Path(data).absolute())] if data is not None else []
-    last = [DataFolder(Path(environment).absolute())] if environment else []
-    return [*first, workspace, *last]

@@ -14,8 +14,8 @@ from cifar102.datasets import demo, downloads, sets
 from cifar102.tiny_images import candidates
 from cifar102.tiny_images.pair import TinyImages, write_tiny_images
 from cifar102.workspace import arrays
-from cifar102.workspace.files import read_json, replacing, write_json, write_table, write_text
-from cifar102.workspace.folders import REPOSITORY, Workspace
+from cifar102.workspace.files import read_json, read_table, replacing, write_json, write_table, write_text
+from cifar102.workspace.folders import CIFAR10_FOLDER, CIFAR100_FOLDER, CIFAR101_FOLDER, REPOSITORY, Workspace
 
 PLACEBO_INFO = {
     "pool": "cifar10",
@@ -28,7 +28,7 @@ PLACEBO_INFO = {
 }
 REFERENCE_BATCHES = 3
 RATER = "true-label"
-OPTIONAL = ("CIFAR-10.1", "cifar-10h", "ciFAIR", "cifar-10.2")
+OPTIONAL = (CIFAR101_FOLDER, "cifar-10h", "ciFAIR", "cifar-10.2")
 
 
 def make_placebo(raw: Path, data: Path) -> tuple[np.ndarray, pd.DataFrame]:
@@ -37,8 +37,8 @@ def make_placebo(raw: Path, data: Path) -> tuple[np.ndarray, pd.DataFrame]:
     data: a folder that holds cifar-10-batches-py/ and cifar-100-python/. Returns images uint8 (120000, 32, 32, 3) and
     one record each: keyword, filename, origin, origin_row, true_label (-1 for CIFAR-100), planted.
     """
-    cifar10 = cifar.load_cifar10(data / "cifar-10-batches-py")
-    cifar100 = cifar.load_cifar100(data / "cifar-100-python")
+    cifar10 = cifar.load_cifar10(data / CIFAR10_FOLDER)
+    cifar100 = cifar.load_cifar100(data / CIFAR100_FOLDER)
     _copy_references(raw, data)
     parts = [
         ("cifar10-train", cifar10["train"], True),
@@ -79,16 +79,16 @@ def _records(origin: str, images: cifar.ImageSet, is_cifar10: bool) -> pd.DataFr
 
 def _copy_references(raw: Path, data: Path) -> None:
     names = [f"data_batch_{k + 1}" for k in range(REFERENCE_BATCHES)] + ["test_batch"]
-    files = [Path("cifar-10-batches-py") / name for name in names]
-    files += [Path("cifar-100-python") / name for name in ("train", "test", "meta")]
+    files = [Path(CIFAR10_FOLDER) / name for name in names]
+    files += [Path(CIFAR100_FOLDER) / name for name in ("train", "test", "meta")]
     files += [
         path.relative_to(data) for name in OPTIONAL for path in sorted((data / name).rglob("*")) if path.is_file()
     ]
     for file in files:
         with replacing(raw / file) as temporary:
             shutil.copyfile(data / file, temporary)
-    meta = arrays.read_batch_pickle(data / "cifar-10-batches-py" / "batches.meta")
-    cifar.write_meta(raw / "cifar-10-batches-py" / "batches.meta", meta | {"num_train_batches": REFERENCE_BATCHES})
+    meta = arrays.read_batch_pickle(data / CIFAR10_FOLDER / "batches.meta")
+    cifar.write_meta(raw / CIFAR10_FOLDER / "batches.meta", meta | {"num_train_batches": REFERENCE_BATCHES})
 
 
 OWN = {"pool": "own", "title": "own Tiny Images pool", "description": "A user's own Tiny Images pair and votes."}
@@ -136,16 +136,28 @@ def pool_truth(workspace: Workspace) -> pd.DataFrame | None:
     return pd.read_parquet(path) if path.is_file() else None
 
 
+def placebo_candidates(workspace: Workspace) -> np.ndarray | None:
+    """The candidates that are new to the placebo, rows int64 (n,); None where the pool is not the placebo.
+
+    They are the other images of CIFAR-10's training set, which the published models were trained on.
+    """
+    truth = pool_truth(workspace) if describe_pool(workspace)["pool"] == "cifar10" else None
+    if truth is None:
+        return None
+    tiny_index = read_table(workspace.candidates)["tiny_index"]
+    return np.flatnonzero(tiny_index.map(truth.set_index("tiny_index")["origin"]) == "new")
+
+
 def class_keywords(workspace: Workspace) -> pd.DataFrame:
     """The keyword table of the workspace's own CIFAR-10, each keyword in one class."""
-    reference = cifar.load_cifar10(workspace.raw / "cifar-10-batches-py")
+    reference = cifar.load_cifar10(workspace.cifar10)
     return candidates.decide_keywords(candidates.keyword_table([reference["train"], reference["test"]]))
 
 
 def _cifar(data: Path | None) -> Path:
     """The folder that holds CIFAR-10 and CIFAR-100; what it lacks is downloaded into it (default data/downloads)."""
     folder = Path(data) if data else REPOSITORY / "data" / "downloads"
-    for name, part in (("cifar10", "cifar-10-batches-py"), ("cifar100", "cifar-100-python")):
+    for name, part in (("cifar10", CIFAR10_FOLDER), ("cifar100", CIFAR100_FOLDER)):
         if not (folder / part).is_dir():
             downloads.fetch_dataset(name, folder)
     return folder
@@ -153,7 +165,7 @@ def _cifar(data: Path | None) -> Path:
 
 def _write_votes(workspace: Workspace, truth: pd.DataFrame, verdicts: Callable) -> None:
     """Record the verdicts that come with a pool; a log that is there already is somebody's and stays."""
-    path = workspace.labels / "votes.jsonl"
+    path = workspace.votes
     if path.exists():
         return
     found, _ = candidates.extract_candidates(TinyImages(workspace.raw), class_keywords(workspace))
@@ -166,11 +178,11 @@ def reference_sets(workspace: Workspace) -> dict[str, cifar.ImageSet]:
     """The image sets candidates are compared with, by set name: CIFAR-10, and CIFAR-100 and CIFAR-10.1 if there."""
     found = {}
     for family, folder, load in (
-        ("cifar10", "cifar-10-batches-py", cifar.load_cifar10),
-        ("cifar100", "cifar-100-python", cifar.load_cifar100),
+        ("cifar10", workspace.cifar10, cifar.load_cifar10),
+        ("cifar100", workspace.cifar100, cifar.load_cifar100),
     ):
-        if family == "cifar10" or (workspace.raw / folder).is_dir():
-            found |= {f"{family}-{split}": part for split, part in load(workspace.raw / folder).items()}
+        if family == "cifar10" or folder.is_dir():
+            found |= {f"{family}-{split}": part for split, part in load(folder).items()}
     for name in ("cifar10.1-v4", "cifar10.1-v6"):
         with contextlib.suppress(FileNotFoundError):
             found[name] = sets.load(name, workspace)["test"]

@@ -22,7 +22,7 @@ from cifar102.workspace.files import (
     write_table,
     write_text,
 )
-from cifar102.workspace.folders import Workspace
+from cifar102.workspace.folders import MANIFEST, Workspace
 
 MANIFEST_COLUMNS = ("split", "row", "candidate", "label", "filename", "group")
 SAMPLE = "notebook 04_sample leaves it; run it in this workspace first"
@@ -30,12 +30,12 @@ SAMPLE = "notebook 04_sample leaves it; run it in this workspace first"
 
 def is_built(workspace: Workspace) -> bool:
     """Say whether the workspace holds a release."""
-    return (workspace.release / "manifest.parquet").is_file()
+    return workspace.manifest.is_file()
 
 
 def rows_of(workspace: Workspace, split: str) -> pd.DataFrame:
     """The manifest rows of one split, MANIFEST_COLUMNS and more, in file order; FileNotFoundError without a release."""
-    path = workspace.release / "manifest.parquet"
+    path = workspace.manifest
     if not is_built(workspace):
         raise FileNotFoundError(f"{path} is not there: {SAMPLE}")
     manifest = read_table(path, MANIFEST_COLUMNS)
@@ -58,7 +58,7 @@ def load_part(workspace: Workspace, split: str) -> ImageSet:
 
 def load_from_candidates(workspace: Workspace, split: str) -> ImageSet:
     """Load a split that only the manifest names (`leftover`, `uniform`) from the candidates' pixels."""
-    rows, path = rows_of(workspace, split), workspace.built / "candidate_images.npy"
+    rows, path = rows_of(workspace, split), workspace.candidate_images
     if not path.is_file():
         raise FileNotFoundError(f"{path} is not there: notebook 01_build_subset leaves it")
     pool = cifar.check_images(arrays.open_npy(path), str(path))
@@ -111,7 +111,7 @@ def write_release(
     uniform: pd.DataFrame | None = None,
     facts: Mapping[str, object] | None = None,
 ) -> Path:
-    """Write the release folder (README, "Release") and return it; the same input and seed give the same bytes.
+    """Write the release folder (docs/workspace.md) and return it; the same input and seed give the same bytes.
 
     target: a workspace (its built/release) or a folder. train, test: tables with candidate (row of `images`),
     tiny_index, keyword, class_name, label, filename, and whatever else the manifest holds; each is shuffled by `seed`,
@@ -131,7 +131,7 @@ def write_release(
     for name in ("train", "test"):
         write_bytes(folder / f"cifar102_{name}.npz", npz_bytes(_npz_arrays(splits[name], images)))
     _write_batches(folder / BATCHES, splits["train"], splits["test"], images)
-    write_table(folder / "manifest.parquet", manifest)
+    write_table(folder / MANIFEST, manifest)
     facts = dict(facts or {})
     write_text(folder / "datasheet.md", release_cards.datasheet_text(manifest, facts))
     write_json(folder / "croissant.json", release_cards.croissant_metadata(folder, release_files(folder), facts))
@@ -144,7 +144,7 @@ def release_files(folder: Path) -> list[str]:
     """Return the names of the release's files, but for croissant.json and SHA256SUMS, which list them."""
     batches = sorted(path.name for path in (Path(folder) / BATCHES).iterdir() if not path.name.startswith("."))
     names = [f"{BATCHES}/{name}" for name in batches]
-    return [*names, "cifar102_test.npz", "cifar102_train.npz", "datasheet.md", "manifest.parquet"]
+    return [*names, "cifar102_test.npz", "cifar102_train.npz", "datasheet.md", MANIFEST]
 
 
 def _order(splits: dict[str, pd.DataFrame], seed: int) -> dict[str, pd.DataFrame]:
@@ -243,7 +243,7 @@ def check_release(target: Workspace | Path) -> dict[str, int]:
     """
     folder = target.release if isinstance(target, Workspace) else Path(target)
     _check_sums(folder)
-    manifest = read_table(folder / "manifest.parquet", tuple(MANIFEST_DEFAULTS))
+    manifest = read_table(folder / MANIFEST, tuple(MANIFEST_DEFAULTS))
     check_manifest(manifest)
     batches = cifar.load_cifar10(folder / BATCHES)
     for name in ("train", "test"):

@@ -8,6 +8,7 @@ import pandas as pd
 from cifar102.cifar import CLASS_NAMES
 from cifar102.decisions.tables import datasheet_template
 from cifar102.workspace.files import hash_file, plain
+from cifar102.workspace.folders import MANIFEST
 
 UNKNOWN = "not recorded in this run"
 
@@ -193,7 +194,7 @@ def _record_set() -> dict[str, object]:
             "name": name,
             "description": description,
             "dataType": kind,
-            "source": {"fileObject": {"@id": "manifest.parquet"}, "extract": {"column": name}},
+            "source": {"fileObject": {"@id": MANIFEST}, "extract": {"column": name}},
         }
         for name, (kind, description) in FIELDS.items()
     ]

@@ -2,10 +2,10 @@
 
 import dataclasses
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from cifar102 import cifar
 from cifar102.cifar import ImageSet
@@ -17,10 +17,70 @@ from cifar102.workspace.folders import Workspace
 from cifar102.workspace.wording import near_names
 
 NUM_SEVERITIES = 5
-PAIR_COLUMNS = {"TestID": "test", "TrainID": "other", "Distance": "distance", "Judgment": "judgment"}
+ORIGINS = ("cifar10-train", "new")  # of pool_truth.parquet: the reference's batches, and the batches kept back
+SIZE_MATCHED_SEED = 10_2000  # fixed, so that cifar10-10k is the same set everywhere
+SIZE_MATCHED_PER_CLASS = {"train": 1000, "test": 200}  # this project's default class sizes (docs/workspace.md)
+Sets = dict[str, ImageSet]
 
 
-def load_votes(workspace: Workspace) -> np.ndarray:
+def load(name: str, workspace: Workspace, download: bool = False) -> Sets:
+    """Load a data set as {"train": ImageSet, "test": ImageSet}; sets that are only for testing have no "train".
+
+    name: one of NAMES, or a corruption of CIFAR-10-C at a severity, `cifar10-c-fog-3`. Images are uint8
+    (n, 32, 32, 3), labels int64 in 0..num_classes(name)-1. download: whether files that are not in raw/ are fetched
+    into it from their homes (never into the raw/ of a made pool). Raises ValueError with the nearest names for an
+    unknown one, FileNotFoundError with a file's home (or the notebook that leaves it) where it is missing, ValueError
+    for a file with other content.
+    """
+    known, workspace = _known(name), workspace if isinstance(workspace, Workspace) else Workspace(workspace)
+    try:
+        return known.read(workspace)
+    except FileNotFoundError:
+        if not download or not known.downloads or (workspace.raw / "pool.json").is_file():
+            raise
+    for dataset in known.downloads:
+        downloads.fetch_dataset(dataset, workspace.raw)
+    return known.read(workspace)
+
+
+def num_classes(name: str) -> int:
+    """Return the number of classes of a data set: 10, or 100 and 20 for the fine and coarse labels of CIFAR-100."""
+    return _known(name).num_classes
+
+
+def class_names(name: str, workspace: Workspace) -> tuple[str, ...]:
+    """Return the class names of a data set in label order; those of CIFAR-100 are read from its `meta`."""
+    if num_classes(name) == len(cifar.CLASS_NAMES):
+        return cifar.CLASS_NAMES
+    names = _read_folder(cifar.read_meta, Workspace(workspace).cifar100, "cifar100")
+    key = "coarse_label_names" if name == "cifar100-coarse" else "fine_label_names"
+    if len(names.get(key, ())) != num_classes(name):
+        raise ValueError(f"cifar-100-python/meta: {key} should hold {num_classes(name)} names, found {names.get(key)}")
+    return names[key]
+
+
+def size_matched(images: ImageSet, per_class: np.ndarray, seed: int = SIZE_MATCHED_SEED) -> ImageSet:
+    """Draw `per_class[label]` images of each class at random, without replacement, kept in file order.
+
+    per_class: integers (classes,). Where a class has fewer images, all of them are taken.
+    """
+    rng = np.random.default_rng(seed)
+    rows = [rng.permutation(np.flatnonzero(images.labels == c))[:count] for c, count in enumerate(per_class)]
+    return take(images, np.sort(np.concatenate(rows)))
+
+
+def take(images: ImageSet, rows: np.ndarray) -> ImageSet:
+    """Return the given rows of a set, every field of it, in the order of `rows`."""
+    fields = {
+        name: getattr(images, name)[rows]
+        for name in ("images", "labels", "fine_labels", "coarse_labels", "groups", "votes")
+        if getattr(images, name) is not None
+    }
+    names = tuple(images.filenames[row] for row in rows) if images.filenames else ()
+    return dataclasses.replace(images, filenames=names, **fields)
+
+
+def load_human_votes(workspace: Workspace) -> np.ndarray:
     """Load CIFAR-10H: how many people gave each class to each test image, int64 (n, 10), in `test_batch` order.
 
     Raises FileNotFoundError with its home, ValueError for another shape, dtype or a negative count.
@@ -35,22 +95,6 @@ def load_votes(workspace: Workspace) -> np.ndarray:
     if len(votes) and (votes.min() < 0 or (votes != np.floor(votes)).any()):
         raise ValueError(f"{path}: counts should be whole and not negative, the least is {votes.min()}")
     return votes.astype(np.int64)
-
-
-def load_pairs(workspace: Workspace, name: str = "duplicates_cifar10_test.csv") -> pd.DataFrame:
-    """Load a pair list of ciFAIR: test, other (image numbers, int64), distance, judgment, a row per judged pair.
-
-    `other` is a row of the test set in `duplicates_cifar10_test.csv`, of the training set in ciFAIR's own lists.
-    judgment is the judges' code. Source: Barz & Denzler 2020, https://github.com/cvjena/ciFAIR
-    """
-    path = workspace.raw / "ciFAIR" / name
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} is not there: get it from https://github.com/cvjena/ciFAIR, put it there")
-    table = read_table(path, tuple(PAIR_COLUMNS)).rename(columns=PAIR_COLUMNS)
-    try:
-        return table.astype({"test": np.int64, "other": np.int64, "judgment": np.int64})
-    except ValueError as error:  # words, or an empty cell
-        raise ValueError(f"{path}: expected whole numbers in {list(PAIR_COLUMNS)}: {error}") from error
 
 
 def load_corruption(corruption: str, severity: int, workspace: Workspace) -> ImageSet:
@@ -92,9 +136,6 @@ def _open(path: Path) -> np.ndarray:
     return arrays.open_npy(path)
 
 
-ORIGINS = ("cifar10-train", "new")  # of pool_truth.parquet: the reference's batches, and the batches kept back
-
-
 def load_whole_cifar10(workspace: Workspace, reference: dict[str, ImageSet]) -> dict[str, ImageSet]:
     """Return {"train", "test"}: in a placebo pool the training images of all five batches, in their order.
 
@@ -119,73 +160,11 @@ def load_whole_cifar10(workspace: Workspace, reference: dict[str, ImageSet]) -> 
     return {**reference, "train": ImageSet(images, labels, tuple(rows["filename"]), batch_label="whole")}
 
 
-SIZE_MATCHED_SEED = 10_2000  # fixed, so that cifar10-10k is the same set everywhere
-SIZE_MATCHED_PER_CLASS = {"train": 1000, "test": 200}  # this project's default class sizes (spec dataset.md section 3)
-Sets = dict[str, ImageSet]
-
-
-def load(name: str, workspace: Workspace, download: bool = False) -> Sets:
-    """Load a data set as {"train": ImageSet, "test": ImageSet}; sets that are only for testing have no "train".
-
-    name: one of NAMES, or a corruption of CIFAR-10-C at a severity, `cifar10-c-fog-3`. Images are uint8
-    (n, 32, 32, 3), labels int64 in 0..num_classes(name)-1. download: whether files that are not in raw/ are fetched
-    into it from their homes (never into the raw/ of a made pool). Raises ValueError with the nearest names for an
-    unknown one, FileNotFoundError with a file's home (or the notebook that leaves it) where it is missing, ValueError
-    for a file with other content.
-    """
-    read, workspace = LOADERS[_known(name)], workspace if isinstance(workspace, Workspace) else Workspace(workspace)
-    try:
-        return read(workspace)
-    except FileNotFoundError:
-        if not download or name not in DOWNLOADS or (workspace.raw / "pool.json").is_file():
-            raise
-    for dataset in DOWNLOADS[name]:
-        downloads.fetch_dataset(dataset, workspace.raw)
-    return read(workspace)
-
-
-def num_classes(name: str) -> int:
-    """Return the number of classes of a data set: 10, or 100 and 20 for the fine and coarse labels of CIFAR-100."""
-    return {"cifar100-fine": 100, "cifar100-coarse": 20, "cifair100": 100}.get(_known(name), len(cifar.CLASS_NAMES))
-
-
-def class_names(name: str, workspace: Workspace) -> tuple[str, ...]:
-    """Return the class names of a data set in label order; those of CIFAR-100 are read from its `meta`."""
-    if num_classes(name) == len(cifar.CLASS_NAMES):
-        return cifar.CLASS_NAMES
-    names = _read_folder(cifar.read_meta, Workspace(workspace).raw / "cifar-100-python", "cifar100")
-    key = "coarse_label_names" if name == "cifar100-coarse" else "fine_label_names"
-    if len(names.get(key, ())) != num_classes(name):
-        raise ValueError(f"cifar-100-python/meta: {key} should hold {num_classes(name)} names, found {names.get(key)}")
-    return names[key]
-
-
-def size_matched(images: ImageSet, per_class: np.ndarray, seed: int = SIZE_MATCHED_SEED) -> ImageSet:
-    """Draw `per_class[label]` images of each class at random, without replacement, kept in file order.
-
-    per_class: integers (classes,). Where a class has fewer images, all of them are taken.
-    """
-    rng = np.random.default_rng(seed)
-    rows = [rng.permutation(np.flatnonzero(images.labels == c))[:count] for c, count in enumerate(per_class)]
-    return take(images, np.sort(np.concatenate(rows)))
-
-
-def take(images: ImageSet, rows: np.ndarray) -> ImageSet:
-    """Return the given rows of a set, every field of it, in the order of `rows`."""
-    fields = {
-        name: getattr(images, name)[rows]
-        for name in ("images", "labels", "fine_labels", "coarse_labels", "groups", "votes")
-        if getattr(images, name) is not None
-    }
-    names = tuple(images.filenames[row] for row in rows) if images.filenames else ()
-    return dataclasses.replace(images, filenames=names, **fields)
-
-
-def _known(name: str) -> str:
-    if name not in LOADERS:
+def _known(name: str) -> "DataSet":
+    if name not in REGISTRY:
         known = f"the known names are {', '.join([*NAMES, CORRUPTED])}"
-        raise ValueError(f"unknown data set {name!r}: {near_names(name, LOADERS, known)}")
-    return name
+        raise ValueError(f"unknown data set {name!r}: {near_names(name, REGISTRY, known)}")
+    return REGISTRY[name]
 
 
 def _read_folder(read: Callable[[Path], object], folder: Path, dataset: str) -> object:
@@ -198,12 +177,12 @@ def _read_folder(read: Callable[[Path], object], folder: Path, dataset: str) -> 
 
 
 def _cifar10(workspace: Workspace) -> Sets:
-    return _read_folder(cifar.load_cifar10, workspace.raw / "cifar-10-batches-py", "cifar10")
+    return _read_folder(cifar.load_cifar10, workspace.cifar10, "cifar10")
 
 
 def _cifar100(kind: str) -> Callable[[Workspace], Sets]:
     def read(workspace: Workspace) -> Sets:
-        sets = _read_folder(cifar.load_cifar100, workspace.raw / "cifar-100-python", "cifar100")
+        sets = _read_folder(cifar.load_cifar100, workspace.cifar100, "cifar100")
         return {s: dataclasses.replace(images, labels=getattr(images, f"{kind}_labels")) for s, images in sets.items()}
 
     return read
@@ -245,44 +224,65 @@ def _cifar10_2k(workspace: Workspace) -> Sets:
 
 def _cifar10h(workspace: Workspace) -> Sets:
     """CIFAR-10's test images with what people said of each."""
-    votes, test = load_votes(workspace), _cifar10(workspace)["test"]
+    votes, test = load_human_votes(workspace), _cifar10(workspace)["test"]
     if len(votes) != len(test):
         raise ValueError(f"cifar10h-counts.npy: votes on {len(votes)} images, the test set has {len(test)}")
     return {"test": dataclasses.replace(test, votes=votes)}
+
+
+def _built(workspace: Workspace) -> Sets:
+    return {split: release.load_part(workspace, split) for split in ("train", "test")}
+
+
+def _of_candidates(split: str) -> Callable[[Workspace], Sets]:
+    return lambda workspace: {"test": release.load_from_candidates(workspace, split)}
+
+
+def _cifair(num_classes: int) -> Callable[[Workspace], Sets]:
+    return lambda workspace: {"test": load_cifair(workspace, num_classes)}
 
 
 def _corruption(corruption: str, severity: int) -> Callable[[Workspace], Sets]:
     return lambda workspace: {"test": load_corruption(corruption, severity, workspace)}
 
 
-LOADERS: dict[str, Callable[[Workspace], Sets]] = {
-    "cifar10": _cifar10,
-    "cifar100-fine": _cifar100("fine"),
-    "cifar100-coarse": _cifar100("coarse"),
-    "cifar10.1-v4": _cifar101("v4"),
-    "cifar10.1-v6": _cifar101("v6"),
-    "cifar10.2": _cifar102_published,
-    "cifar102": lambda workspace: {split: release.load_part(workspace, split) for split in ("train", "test")},
-    "cifar102-leftover": lambda workspace: {"test": release.load_from_candidates(workspace, "leftover")},
-    "cifar102-uniform": lambda workspace: {"test": release.load_from_candidates(workspace, "uniform")},
-    "cifar10-10k": _cifar10_10k,
-    "cifar10-2k": _cifar10_2k,
-    "cifar10h": _cifar10h,
-    "cifair10": lambda workspace: {"test": load_cifair(workspace, 10)},
-    "cifair100": lambda workspace: {"test": load_cifair(workspace, 100)},
-    "cifar10-whole": lambda workspace: load_whole_cifar10(workspace, _cifar10(workspace)),
+@dataclass(frozen=True)
+class DataSet:
+    """One row of the registry: how a data set is read and what is known of it by name.
+
+    read: from a workspace to its parts, "train" and "test" or "test" alone. downloads: the keys of
+    sources.DATASET_FILES that it is read from, none where a run builds it. is_judged: `evaluate` puts models to it.
+    """
+
+    read: Callable[[Workspace], Sets]
+    downloads: tuple[str, ...] = ()
+    num_classes: int = len(cifar.CLASS_NAMES)
+    is_judged: bool = False
+
+
+REGISTRY = {
+    "cifar10": DataSet(_cifar10, ("cifar10",), is_judged=True),
+    "cifar100-fine": DataSet(_cifar100("fine"), ("cifar100",), num_classes=100),
+    "cifar100-coarse": DataSet(_cifar100("coarse"), ("cifar100",), num_classes=20),
+    "cifar10.1-v4": DataSet(_cifar101("v4"), ("cifar10.1-v4",), is_judged=True),
+    "cifar10.1-v6": DataSet(_cifar101("v6"), ("cifar10.1-v6",), is_judged=True),
+    "cifar10.2": DataSet(_cifar102_published, ("cifar10.2",), is_judged=True),
+    "cifar102": DataSet(_built, is_judged=True),
+    "cifar102-leftover": DataSet(_of_candidates("leftover"), is_judged=True),
+    "cifar102-uniform": DataSet(_of_candidates("uniform"), is_judged=True),
+    "cifar10-10k": DataSet(_cifar10_10k, ("cifar10",)),
+    "cifar10-2k": DataSet(_cifar10_2k, ("cifar10",)),
+    "cifar10h": DataSet(_cifar10h, ("cifar10", "cifar10h")),
+    "cifair10": DataSet(_cifair(10), ("cifair10",)),
+    "cifair100": DataSet(_cifair(100), ("cifair100",), num_classes=100),
+    "cifar10-whole": DataSet(lambda workspace: load_whole_cifar10(workspace, _cifar10(workspace)), ("cifar10",)),
 }
-NAMES = tuple(LOADERS)
+NAMES = tuple(REGISTRY)
 CORRUPTED = "cifar10-c-{corruption}-{severity}"  # 19 corruptions at 5 severities, not listed one by one
-LOADERS |= {
-    CORRUPTED.format(corruption=corruption, severity=severity): _corruption(corruption, severity)
+REGISTRY |= {
+    CORRUPTED.format(corruption=corruption, severity=severity): DataSet(
+        _corruption(corruption, severity), ("cifar10-c",)
+    )
     for corruption in sources.CORRUPTIONS
     for severity in range(1, NUM_SEVERITIES + 1)
-}
-# the downloads (keys of sources.DATASET_FILES) that a data set is read from; what a run builds has none
-DOWNLOADS = {
-    **{name: (name,) for name in ("cifar10", "cifar10.1-v4", "cifar10.1-v6", "cifar10.2", "cifair10", "cifair100")},
-    **{"cifar100-fine": ("cifar100",), "cifar100-coarse": ("cifar100",), "cifar10h": ("cifar10", "cifar10h")},
-    **dict.fromkeys(("cifar10-10k", "cifar10-2k", "cifar10-whole"), ("cifar10",)),
-    **{name: ("cifar10-c",) for name in LOADERS if name.startswith("cifar10-c-")},
 }

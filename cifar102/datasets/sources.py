@@ -126,7 +126,7 @@ _ALL = (
     ),
 )
 SOURCES = {source.name: source for source in _ALL}
-# the data sets of interfaces.md and the files each is made of
+# what can be downloaded, and the files each is made of; sets.REGISTRY says which data sets are read from it
 DATASET_FILES = {
     "cifar10": ("cifar-10-python.tar.gz",),
     "cifar100": ("cifar-100-python.tar.gz",),

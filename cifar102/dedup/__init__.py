@@ -1,13 +1,42 @@
-"""Dedup."""
+"""Near-duplicates (notebook 03): which images are the same photograph.
+
+Read in this order: exact_copies (byte for byte), neighbours (Euclidean, exact), similarity (SSIM under small shifts),
+pair_table (the rule of this project), duplicate_rules (other rules, compared), block_search (all of it at a million
+images), screening (what may be drawn), duplicate_tables (what was found, as charts show it), kernels and ssim_kernels
+(the compiled inner loops).
+"""
 
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "exact_copies": ["exact_groups"],
+        "exact_copies": ["exact_groups", "exact_table"],
         "neighbours": ["nearest"],
-        "similarity": ["ssim", "pairs_above"],
-        "pair_table": ["near_duplicates"],
+        "similarity": ["pairs_above", "ssim"],
+        "pair_table": ["VERDICTS", "near_duplicates"],
+        "duplicate_rules": ["PLANTED_CHANGES", "plant_copies", "rule_costs", "rule_curve", "rule_scores"],
+        "block_search": ["search_blocks"],
+        "duplicate_tables": [
+            "closest_test_pairs",
+            "copies_per_set",
+            "duplicate_shares",
+            "pair_sheet",
+            "pairs_at_threshold",
+            "rule_cells",
+            "rule_points",
+            "similarity_histogram",
+        ],
+        "screening": [
+            "TEST_SETS",
+            "TRAIN_SET",
+            "apply_pair_verdicts",
+            "drawable",
+            "judged_pairs",
+            "read_pair_verdicts",
+            "recall_table",
+            "screen",
+            "screen_workspace",
+        ],
     },
 )

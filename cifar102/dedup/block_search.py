@@ -20,18 +20,18 @@ VERSION = 1  # of the searches: raise it where a result changes, so that old blo
 
 
 def near_duplicates(images: np.ndarray, references: np.ndarray, start: int, within: bool, **options) -> pd.DataFrame:
-    """One block of dedup.near_duplicates."""
+    """One block of pair_table.near_duplicates."""
     return pair_table.near_duplicates(images, references, own_start=start if within else None, **options)
 
 
 def pairs_above(images: np.ndarray, references: np.ndarray, start: int, within: bool, **options) -> pd.DataFrame:
-    """One block of dedup.pairs_above; within a set each pair once, the smaller row first."""
+    """One block of similarity.pairs_above; within a set each pair once, the smaller row first."""
     found = similarity.pairs_above(images, references, **options)
     return found[found["query"] + start < found["reference"]] if within else found
 
 
 def nearest(images: np.ndarray, references: np.ndarray, start: int, within: bool, k: int = 10) -> pd.DataFrame:
-    """One block of dedup.nearest as a table; within a set each image is its own first neighbour, as there."""
+    """One block of neighbours.nearest as a table; within a set each image is its own first neighbour, as there."""
     distances, indices = neighbours.nearest(images, references, k)
     columns = {"query": np.repeat(np.arange(len(images)), k), "reference": indices.ravel()}
     return pd.DataFrame({**columns, "rank": np.tile(np.arange(1, k + 1), len(images)), "distance": distances.ravel()})

@@ -55,7 +55,7 @@ PLANTED_CHANGES: dict[str, Callable[[np.ndarray, np.random.Generator], np.ndarra
 
 
 def plant_copies(images: np.ndarray, kind: str, seed: int) -> np.ndarray:
-    """Change each image, uint8 (n, 32, 32, 3), in one of the ways of CHANGES; returns the same shape and dtype."""
+    """Change each image, uint8 (n, 32, 32, 3), in one of the ways of PLANTED_CHANGES; the same shape and dtype."""
     if kind not in PLANTED_CHANGES:
         raise ValueError(f"kind: {kind!r} is none of {', '.join(PLANTED_CHANGES)}")
     check_images(images)

@@ -15,13 +15,15 @@ from cifar102.workspace.folders import Workspace
 PAIR_VERDICT_COLUMNS = ("tiny_index", "reference_set", "reference", "rater", "verdict", "time")
 MEANING = {"exact": "duplicate", "near": "duplicate", "similar": "different", "different": "different"}
 JUDGED = "ciFAIR/duplicates_cifar10_test.csv"
+JUDGED_COLUMNS = ("TestID", "TrainID")  # both are rows of the test set in this list of ciFAIR's
 
 
 def read_pair_verdicts(path: Path) -> pd.DataFrame:
-    """Read labels/pair_verdicts.jsonl: columns COLUMNS, the last verdict of each rater on each pair; empty if absent.
+    """Read labels/pair_verdicts.jsonl: the last verdict of each rater on each pair.
 
-    A verdict that was taken back is left out, and so is a line torn by a kill, which nobody was told is saved. Raises
-    ValueError naming the file, the line and what is wrong with it.
+    Returns the columns PAIR_VERDICT_COLUMNS, no rows where there is no such file. A verdict that was taken back is left
+    out, and so is a line torn by a kill, which nobody was told is saved. Raises ValueError naming the file, the line
+    and what is wrong with it.
     """
     rows = []
     for number, row, reason in append_log.read(path, check_pair_verdict):
@@ -89,17 +91,19 @@ def _rows(wanted: pd.Series, tiny_indices: np.ndarray) -> np.ndarray:
 
 
 def judged_pairs(workspace: Workspace) -> pd.DataFrame | None:
-    """Pairs inside CIFAR-10's test set that people judged to be duplicates: columns first, second; None if absent.
+    """Read the pairs inside CIFAR-10's test set that people judged to be duplicates; None if the list is absent.
 
-    Source: ciFAIR (Barz & Denzler 2020), raw/ciFAIR/duplicates_cifar10_test.csv, rows of test_batch.
+    Returns first, second: rows of test_batch, int64, the smaller first. Raises ValueError for a damaged list.
+    Source: Barz & Denzler 2020, https://github.com/cvjena/ciFAIR
     """
     path = workspace.raw / JUDGED
     if not path.is_file():
         return None
-    table = pd.read_csv(path)
-    if not {"TestID", "TrainID"} <= set(table.columns):
-        raise ValueError(f"{path}: expected the columns TestID and TrainID, found {list(table.columns)}")
-    pairs = np.sort(table[["TestID", "TrainID"]].to_numpy(np.int64), axis=1)
+    rows = read_table(path, JUDGED_COLUMNS)[list(JUDGED_COLUMNS)]
+    try:
+        pairs = np.sort(rows.astype(np.int64), axis=1)
+    except ValueError as error:  # words, or an empty cell
+        raise ValueError(f"{path}: expected whole numbers in {list(JUDGED_COLUMNS)}: {error}") from error
     return pd.DataFrame(pairs, columns=["first", "second"])
 
 

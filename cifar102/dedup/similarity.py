@@ -98,13 +98,6 @@ def shifts_up_to(max_shift: int) -> np.ndarray:
     return np.array(sorted(((r, c) for r in span for c in span), key=lambda s: (s[0] ** 2 + s[1] ** 2, s)), np.int64)
 
 
-def ssim_channels(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """2-D SSIM of all three channels, averaged: structural_similarity(..., channel_axis=-1). float64 (n,)."""
-    a, b = _colour(a, "a"), _colour(b, "b")
-    planes = [ssim(np.ascontiguousarray(a[..., c]), np.ascontiguousarray(b[..., c]), max_shift=0) for c in range(3)]
-    return np.mean(planes, axis=0)
-
-
 def ssim_flat(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """1-D SSIM of the flattened images, float64 (n,): a published mistake, kept to be compared with.
 

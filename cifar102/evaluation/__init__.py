@@ -1,1 +1,13 @@
-"""Evaluation."""
+"""Evaluation: somebody's own model or predictions beside the published models (`python -m cifar102 evaluate`).
+
+Read in this order: verdict (a model judged on every set that is here), test_sets (where the sets come from).
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "verdict": ["Evaluation", "evaluate"],
+    },
+)

@@ -13,8 +13,7 @@ from cifar102.datasets.lookup import places_of
 from cifar102.workspace import arrays
 from cifar102.workspace.folders import Workspace
 
-NAMES = ("cifar10", "cifar10.1-v4", "cifar10.1-v6", "cifar10.2", "cifar102", "cifar102-leftover", "cifar102-uniform")
-BUILT = ("cifar102", "cifar102-leftover", "cifar102-uniform")
+NAMES = tuple(name for name, known in sets.REGISTRY.items() if known.is_judged)
 
 
 def find(
@@ -40,7 +39,7 @@ def find(
 
 def names(workspace: Workspace, data: Path | None = None) -> list[str]:
     """Return NAMES and the further versions of CIFAR-10.1 whose labels are here, in their order."""
-    homes = [place.raw / "CIFAR-10.1" for place in places_of(workspace, data)]
+    homes = [place.cifar101 for place in places_of(workspace, data)]
     words = {path.name.split("_")[1] for home in homes for path in home.glob("**/cifar10.1_v*_labels.npy")}
     found = sorted((f"cifar10.1-{word}" for word in words), key=lambda name: (len(name), name))
     return [*NAMES, *(name for name in found if name not in NAMES and predictions.VERSION.fullmatch(name))]
@@ -48,15 +47,15 @@ def names(workspace: Workspace, data: Path | None = None) -> list[str]:
 
 def load(name: str, workspace: Workspace, data: Path | None = None) -> TestSet:
     """Load one test set from the first place that has it; FileNotFoundError says where it can be had."""
-    places = [workspace] if name in BUILT else places_of(workspace, data)
+    places = places_of(workspace, data) if name not in NAMES or sets.REGISTRY[name].downloads else [workspace]
     errors = []
     for place in places:
         try:
-            images = sets.LOADERS[name](place)["test"] if name in NAMES else _version(name, place)
+            images = sets.REGISTRY[name].read(place)["test"] if name in NAMES else _version(name, place)
             return TestSet(name, images.labels, images.images, _keywords(images, name, place), str(place.raw))
         except FileNotFoundError as error:
             errors.append(error)
-        folder = place.raw / "CIFAR-10.1"
+        folder = place.cifar101
         if published.published_file(folder, name, "labels").is_file():
             labels = published.read_published_labels(folder, name)
             keywords = _published_keywords(folder, name)
@@ -66,13 +65,13 @@ def load(name: str, workspace: Workspace, data: Path | None = None) -> TestSet:
 
 def published_folder(workspace: Workspace, data: Path | None = None) -> Path | None:
     """Return the first CIFAR-10.1 folder with model_predictions/, or None."""
-    folders = [place.raw / "CIFAR-10.1" for place in places_of(workspace, data)]
+    folders = [place.cifar101 for place in places_of(workspace, data)]
     return next((folder for folder in folders if (folder / "model_predictions").is_dir()), None)
 
 
 def _version(name: str, place: Workspace) -> cifar.ImageSet:
     """A version of CIFAR-10.1 that datasets does not know by name, from files named as those of v4 and v6 are."""
-    folder = place.raw / "CIFAR-10.1"
+    folder = place.cifar101
     path = published.published_file(folder, name, "data")
     if not path.is_file():
         raise FileNotFoundError(f"{path} is not there: get it from {sources.CIFAR101} and put it into {path.parent}")
@@ -82,7 +81,7 @@ def _version(name: str, place: Workspace) -> cifar.ImageSet:
 
 
 def _keywords(images: cifar.ImageSet, name: str, place: Workspace) -> np.ndarray | None:
-    return images.keywords if images.filenames else _published_keywords(place.raw / "CIFAR-10.1", name)
+    return images.keywords if images.filenames else _published_keywords(place.cifar101, name)
 
 
 def _published_keywords(folder: Path, name: str) -> np.ndarray | None:

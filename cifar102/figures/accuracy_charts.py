@@ -38,8 +38,8 @@ def original_against_new(
     _accuracy_scales(ax, scale, limits)
     ax.plot(limits, limits, color=marks.GREY, linestyle=marks.DASHES[1], linewidth=1, label="equal accuracy")
     for number, name, rows in marks.groups(lines, hue):
-        look = {"color": "0.15" if number == 0 else "0.5", "linestyle": marks.DASHES[0 if number == 0 else 2]}
-        ax.plot(rows["original"], rows["new"], linewidth=1.2, label=name, zorder=2, **look)
+        colour, dash = ("0.15", marks.DASHES[0]) if number == 0 else ("0.5", marks.DASHES[2])
+        ax.plot(rows["original"], rows["new"], color=colour, linestyle=dash, linewidth=1.2, label=name, zorder=2)
         if "new_low" in rows and rows["new_low"].notna().all():
             ax.fill_between(rows["original"], rows["new_low"], rows["new_high"], color="0.2", alpha=0.15, linewidth=0)
     for number, name, rows in marks.groups(models, hue):
@@ -47,9 +47,10 @@ def original_against_new(
         along = marks.errors(rows, "new", "new_low", "new_high")
         look = {"color": marks.colour(number), "zorder": 3}
         ax.errorbar(rows["original"], rows["new"], along, across, fmt="none", elinewidth=0.7, alpha=0.6, **look)
-        points = {"marker": marks.marker(number), "linestyle": "none", "markersize": 11 if name == highlight else 5}
-        ax.plot(rows["original"], rows["new"], label=name, **points, **look)
-    marks.point_names(ax, models[["original", "new"]].to_numpy(), list(models[label])) if label else None
+        kind, size = marks.marker(number), 11 if name == highlight else 5
+        ax.plot(rows["original"], rows["new"], kind, markersize=size, label=name, **look)
+    if label:
+        marks.point_names(ax, models[["original", "new"]].to_numpy(), list(models[label]))
     ax.set(xlabel=x_label, ylabel=y_label)
     ax.legend(loc="upper left")  # new sets are harder: the corner above the diagonal is free
 
@@ -95,12 +96,20 @@ def interval_rows(
     marks.require(table, label, value, low, high, hue)
     table = table.reset_index(drop=True)
     for number, name, rows in marks.groups(table, hue):
-        look = {"color": marks.colour(number), "marker": "o", "capsize": 2.5, "elinewidth": 1.6, "linestyle": "none"}
-        ends = marks.errors(rows, value, low, high)
-        ax.errorbar(rows[value], rows.index, xerr=ends, label=name or None, **look)
-    for height, row in table.iterrows() if value_format else ():
-        center, left, right = (value_format.format(row[part]) for part in (value, low, high))
-        marks.right_note(ax, height, f"{center} [{left}, {right}]")
+        ax.errorbar(
+            rows[value],
+            rows.index,
+            xerr=marks.errors(rows, value, low, high),
+            fmt="o",
+            color=marks.colour(number),
+            capsize=2.5,
+            elinewidth=1.6,
+            label=name or None,
+        )
+    if value_format:
+        for height, row in table.iterrows():
+            center, left, right = (value_format.format(row[part]) for part in (value, low, high))
+            marks.right_note(ax, height, f"{center} [{left}, {right}]")
     marks.category_axis(ax, "y", [marks.text_of(name) for name in table[label]])
     marks.finish(ax, "x", names=(value, ""), reference=reference, **frame)
 

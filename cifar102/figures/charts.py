@@ -15,9 +15,29 @@ from matplotlib.ticker import MaxNLocator
 from cifar102.figures import marks
 
 LINES = {"elinewidth": 1, "ecolor": "0.2", "capsize": 2}
+MOST_WRITTEN = 1000  # cells of a matrix with their numbers; of more only the colours are drawn
+FRAME = ("x_label", "y_label", "percent", "reference", "reference_label")
 
 
-def draw_bars(
+def bars(ax: Axes, table: pd.DataFrame, *, x: str, y: str, **options: object) -> None:
+    """Draw upright bars of column `y` over the categories of column `x`.
+
+    Options: hue (column; bars side by side or, with stacked=True, on each other), low and high (columns, the interval's
+    ends), value_format (numbers on the bars, "{:.0f}"), log, and the frame.
+    """
+    frame = {name: options.pop(name) for name in FRAME if name in options}
+    _draw_bars(ax, table, x, y, upright=True, **options)
+    marks.finish(ax, "y", names=(x, y), **frame)
+
+
+def horizontal_bars(ax: Axes, table: pd.DataFrame, *, y: str, x: str, **options: object) -> None:
+    """Draw lying bars of column `x` for the categories of column `y`, the first row on top. Options as in bars."""
+    frame = {name: options.pop(name) for name in FRAME if name in options}
+    _draw_bars(ax, table, y, x, upright=False, **options)
+    marks.finish(ax, "x", names=(x, y), **frame)
+
+
+def _draw_bars(
     ax: Axes,
     table: pd.DataFrame,
     category: str,
@@ -31,11 +51,11 @@ def draw_bars(
     value_format: str | None = None,
     log: bool = False,
 ) -> None:
-    """Draw a bar a row: `category` names its place, `value` its length, `hue` its colour (see charts.bars)."""
+    """Draw a bar a row: `category` names its place, `value` its length, `hue` its colour (see bars)."""
     marks.require(table, category, value, hue, low, high)
     draw, base, error = (ax.bar, "bottom", "yerr") if upright else (ax.barh, "left", "xerr")
     names, hues = list(table[category].unique()), list(marks.groups(table, hue))
-    slots = slots_of(table, category, None if stacked else hue)
+    slots = marks.slots_of(table, category, None if stacked else hue)
     taken, bases = dict.fromkeys(names, 0), np.zeros(len(names))
     for number, label, rows in hues:
         places = rows[category].map(names.index).to_numpy()
@@ -56,39 +76,6 @@ def draw_bars(
     marks.category_axis(ax, "x" if upright else "y", [marks.text_of(name) for name in names])
 
 
-def slots_of(table: pd.DataFrame, category: str, hue: str | None) -> dict[object, int]:
-    """Return how many bars stand side by side in each category.
-
-    As many as `hue` has values; but where no category has them all (keywords coloured by class), those that it has.
-    """
-    if hue is None:
-        return dict.fromkeys(table[category].unique(), 1)
-    counts = table.groupby(category, sort=False)[hue].nunique()
-    most = table[hue].nunique()
-    return counts.to_dict() if counts.max() < most else dict.fromkeys(counts.index, most)
-
-
-FRAME = ("x_label", "y_label", "percent", "reference", "reference_label")
-
-
-def bars(ax: Axes, table: pd.DataFrame, *, x: str, y: str, **options: object) -> None:
-    """Draw upright bars of column `y` over the categories of column `x`.
-
-    Options: hue (column; bars side by side or, with stacked=True, on each other), low and high (columns, the interval's
-    ends), value_format (numbers on the bars, "{:.0f}"), log, and the frame.
-    """
-    frame = {name: options.pop(name) for name in FRAME if name in options}
-    draw_bars(ax, table, x, y, upright=True, **options)
-    marks.finish(ax, "y", names=(x, y), **frame)
-
-
-def horizontal_bars(ax: Axes, table: pd.DataFrame, *, y: str, x: str, **options: object) -> None:
-    """Draw lying bars of column `x` for the categories of column `y`, the first row on top. Options as in bars."""
-    frame = {name: options.pop(name) for name in FRAME if name in options}
-    draw_bars(ax, table, y, x, upright=False, **options)
-    marks.finish(ax, "x", names=(x, y), **frame)
-
-
 def histogram(
     ax: Axes,
     table: pd.DataFrame,
@@ -105,9 +92,16 @@ def histogram(
     """
     marks.require(table, "bin_left", "bin_right", "count", hue)
     for number, label, rows in marks.groups(table, hue):
-        look = {"color": marks.colour(number), "alpha": 0.85 if hue is None else 0.55, "linewidth": 0}
-        widths = rows["bin_right"] - rows["bin_left"]
-        ax.bar(rows["bin_left"], rows["count"], widths, align="edge", label=label or None, **look)
+        ax.bar(
+            rows["bin_left"],
+            rows["count"],
+            rows["bin_right"] - rows["bin_left"],
+            align="edge",
+            color=marks.colour(number),
+            alpha=0.85 if hue is None else 0.55,
+            linewidth=0,
+            label=label or None,
+        )
     if log:
         ax.set_yscale("log")
     ax.grid(visible=False, axis="x")
@@ -141,12 +135,12 @@ def curves(
     dashes = list(table[dash].dropna().unique()) if dash else [None]
     for number, name, rows in marks.groups(table, hue):
         for _, kind, line in marks.groups(rows, dash):
-            style = dashes.index(line[dash].iloc[0]) if dash else 0
-            label = ", ".join(part for part in (name, kind) if part) or None
-            look = {"color": marks.colour(number), "marker": marks.marker(number) if markers or len(line) < 2 else None}
-            ax.plot(line[x], line[y], linestyle=marks.DASHES[style % len(marks.DASHES)], label=label, **look)
+            style = marks.DASHES[dashes.index(line[dash].iloc[0]) % len(marks.DASHES)] if dash else marks.DASHES[0]
+            colour, label = marks.colour(number), ", ".join(part for part in (name, kind) if part) or None
+            marker = marks.marker(number) if markers or len(line) < 2 else None
+            ax.plot(line[x], line[y], linestyle=style, color=colour, marker=marker, label=label)
             if low is not None and high is not None:
-                ax.fill_between(line[x], line[low], line[high], color=marks.colour(number), alpha=0.18, linewidth=0)
+                ax.fill_between(line[x], line[low], line[high], color=colour, alpha=0.18, linewidth=0)
     if x_log:
         ax.set_xscale("log")
         marks.plain_ticks(ax.xaxis, table[x])
@@ -179,13 +173,12 @@ def points_per_seed(
     for number, name, rows in hues:
         offset = 0.6 * (number - (len(hues) - 1) / 2) / len(hues)
         places = rows.assign(height=rows[arm].map(arms.index) + offset)
-        look = {"color": marks.colour(number), "linestyle": "none"}
-        ax.plot(places[value], places["height"], marker="o", markersize=5, alpha=0.6, markeredgewidth=0, **look)
-        ax.plot(
-            places[mean], places["height"], marker="|", markersize=13, markeredgewidth=2, label=name or None, **look
-        )
-        for _, row in places.drop_duplicates("height").iterrows() if value_format else ():
-            marks.right_note(ax, row["height"], value_format.format(row[mean]))
+        colour, height = marks.colour(number), places["height"]
+        ax.plot(places[value], height, "o", color=colour, markersize=5, alpha=0.6, markeredgewidth=0)
+        ax.plot(places[mean], height, "|", color=colour, markersize=13, markeredgewidth=2, label=name or None)
+        if value_format:
+            for _, row in places.drop_duplicates("height").iterrows():
+                marks.right_note(ax, row["height"], value_format.format(row[mean]))
     marks.category_axis(ax, "y", [marks.text_of(name) for name in arms])
     marks.finish(ax, "x", names=(value, ""), percent=percent, **frame)
 
@@ -213,12 +206,13 @@ def scatter(
     """
     marks.require(table, x, y, hue, label, size, *x_ends, *y_ends)
     for number, name, rows in marks.groups(table, hue):
-        ends = {"xerr": marks.errors(rows, x, *x_ends), "yerr": marks.errors(rows, y, *y_ends)}
-        look = {"ecolor": marks.colour(number), "elinewidth": 0.8, "alpha": 0.5}
-        ax.errorbar(rows[x], rows[y], **ends, fmt="none", **look)
-        look = {"color": marks.colour(number), "marker": marks.marker(number), "alpha": 0.75, "linewidth": 0}
-        ax.scatter(rows[x], rows[y], rows[size] if size else 22, label=name or None, zorder=3, **look)
-    marks.point_names(ax, table[[x, y]].to_numpy(), list(table[label])) if label else None
+        across, along, colour = marks.errors(rows, x, *x_ends), marks.errors(rows, y, *y_ends), marks.colour(number)
+        ax.errorbar(rows[x], rows[y], along, across, fmt="none", ecolor=colour, elinewidth=0.8, alpha=0.5)
+        area, shape = rows[size] if size else 22, marks.marker(number)
+        drawn = ax.scatter(rows[x], rows[y], area, color=colour, marker=shape, label=name or None)
+        drawn.set(alpha=0.75, linewidth=0, zorder=3)
+    if label:
+        marks.point_names(ax, table[[x, y]].to_numpy(), list(table[label]))
     if log:
         ax.set(xscale="log", yscale="log")
     if diagonal:
@@ -255,17 +249,29 @@ def matrix(
     cells = table.set_index([row, column]).unstack(column).reindex(rows)  # noqa: PD010 a reshape, no aggregation
     values = cells[value][columns].astype(float)
     written = values if text is None else cells[text][columns].fillna("").astype(str)
-    bar = {"cbar_kws": {"label": value_label, "fraction": 0.04, "pad": 0.02}} if value_label else {"cbar": False}
-    is_dense = values.size > 1000
-    look = {"cmap": "Blues" if center is None else "RdBu_r", "center": center, "linewidths": 0 if is_dense else 0.5}
+    colours = {"cmap": "Blues" if center is None else "RdBu_r", "center": center, "vmin": limits[0], "vmax": limits[1]}
+    bar = {"label": value_label, "fraction": 0.04, "pad": 0.02}
     spec = value_format.strip("{:}") if text is None else ""
-    font = {"fontsize": "small" if values.size <= 144 else "xx-small"}
-    ends = {"vmin": limits[0], "vmax": limits[1]}
-    annotated = {} if is_dense else {"annot": written.to_numpy(), "fmt": spec, "annot_kws": font}
-    sns.heatmap(values, ax=ax, xticklabels=1, yticklabels=1, **annotated, **look, **ends, **bar)
+    _draw_cells(ax, values, written.to_numpy(), spec, cbar=bool(value_label), cbar_kws=bar, **colours)
     ax.set(xlabel=column if x_label is None else x_label, ylabel=row if y_label is None else y_label)
+
+
+def _draw_cells(ax: Axes, values: pd.DataFrame, written: np.ndarray, spec: str, **options: object) -> None:
+    """Colour the cells by their values and write `written` into them, unless they are too many to be read."""
+    is_dense = values.size > MOST_WRITTEN
+    sns.heatmap(
+        values,
+        ax=ax,
+        xticklabels=1,
+        yticklabels=1,
+        annot=None if is_dense else written,
+        fmt=spec,
+        annot_kws={"fontsize": "small" if values.size <= 144 else "xx-small"},
+        linewidths=0 if is_dense else 0.5,
+        **options,
+    )
     ax.grid(visible=False)  # it would show where a cell is empty
-    _name_cells(ax, [marks.text_of(name) for name in rows], [marks.text_of(name) for name in columns], is_dense)
+    _name_cells(ax, [marks.text_of(name) for name in values.index], [marks.text_of(name) for name in values], is_dense)
 
 
 def _name_cells(ax: Axes, rows: list[str], columns: list[str], is_dense: bool) -> None:

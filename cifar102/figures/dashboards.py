@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from sklearn import metrics
 
-from cifar102.analysis import calibration
+from cifar102.analysis import calibration, run_tables
 from cifar102.cifar import CLASS_NAMES, ImageSet
 from cifar102.figures import charts, drawing, sheets
 from cifar102.workspace.folders import Workspace
@@ -14,7 +14,7 @@ from cifar102.workspace.folders import Workspace
 CHANNELS = {"blue": 2, "red": 0, "green": 1}  # in the order in which the palette draws them in their colours
 
 
-def sheet_of(groups: Mapping[str, np.ndarray], captions: Sequence[str] | None = None) -> pd.DataFrame:
+def pixel_sheet(groups: Mapping[str, np.ndarray], captions: Sequence[str] | None = None) -> pd.DataFrame:
     """Rows of an image sheet that shows computed images, a heading a group: set, row, pixels, group[, caption].
 
     groups: heading -> uint8 (n, 32, 32, 3); captions: n texts under the images of each group.
@@ -33,7 +33,7 @@ def mean_images(images: ImageSet, num_classes: int = len(CLASS_NAMES)) -> np.nda
     return np.round(means).astype(np.uint8)
 
 
-def normalized(probabilities: np.ndarray) -> np.ndarray:
+def normalized_probabilities(probabilities: np.ndarray) -> np.ndarray:
     """Stored float16 probabilities (n, classes) as float64 whose rows sum to 1."""
     wide = probabilities.astype(np.float64)
     return wide / wide.sum(axis=1, keepdims=True)
@@ -51,7 +51,7 @@ def confident_mistakes(probabilities: np.ndarray, labels: np.ndarray, count: int
     return pd.DataFrame(found)
 
 
-def counts_table(sets: Mapping[str, ImageSet], class_names: Sequence[str] = CLASS_NAMES) -> pd.DataFrame:
+def class_counts(sets: Mapping[str, ImageSet], class_names: Sequence[str] = CLASS_NAMES) -> pd.DataFrame:
     """Images of each class in each set: set, class_name, images, keywords (how many different ones they came by)."""
     rows = []
     for name, part in sets.items():
@@ -146,21 +146,6 @@ def class_scores(labels: np.ndarray, class_ids: np.ndarray, class_names: Sequenc
     )
 
 
-def learning_curves(histories: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Accuracy by epoch of several runs: run, epoch (from 1), images ("training" or "validation"), accuracy 0-1.
-
-    histories: name -> history.csv of a run.
-    """
-    tables = []
-    for name, history in histories.items():
-        epoch = history["epoch"] + 1 - history["epoch"].min()
-        for images, column in (("training", "accuracy"), ("validation", "val_accuracy")):
-            if column in history:
-                part = {"run": name, "epoch": epoch, "images": images, "accuracy": history[column]}
-                tables.append(pd.DataFrame(part))
-    return pd.concat(tables, ignore_index=True)
-
-
 def draw_dashboard(
     name: str,
     history: pd.DataFrame,
@@ -183,9 +168,9 @@ def draw_dashboard(
 def dashboard_panels(
     history: pd.DataFrame, probabilities: np.ndarray, truth: ImageSet, class_names: Sequence[str] = CLASS_NAMES
 ) -> list[tuple]:
-    """The parts of a dashboard as figures.draw_panels takes them. Arguments as in draw."""
+    """The parts of a dashboard as drawing.draw_panels takes them. Arguments as in draw_dashboard."""
     said, labels = probabilities.argmax(axis=1), truth.labels
-    curves = learning_curves({"run": history})
+    curves = run_tables.learning_curves({"run": history})
     loss = history.assign(epoch=history["epoch"] + 1 - history["epoch"].min())
     loss = loss.melt("epoch", [n for n in ("loss", "val_loss") if n in loss], var_name="images", value_name="value")
     loss["images"] = loss["images"].map({"loss": "training", "val_loss": "validation"})
@@ -220,7 +205,7 @@ def dashboard_panels(
 def mistake_table(
     probabilities: np.ndarray, truth: ImageSet, count: int = 24, class_names: Sequence[str] = CLASS_NAMES
 ) -> pd.DataFrame:
-    """The most confident mistakes as pictures with captions: set, row, pixels, caption. Arguments as in draw."""
+    """The most confident mistakes as pictures: set, row, pixels, caption. Arguments as in draw_dashboard."""
     worst = confident_mistakes(probabilities, truth.labels, count)
     rows = worst["row"].to_numpy(np.int64)
     pixels = sheets.encode_pixels(truth.images[rows])

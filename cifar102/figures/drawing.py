@@ -13,8 +13,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from cifar102.figures import accuracy_charts, charts, sheets
-from cifar102.figures import sheets as image_sheets
+from cifar102.figures import accuracy_charts, charts, marks, sheets
 from cifar102.workspace.files import plain, read_json, replacing, write_json, write_text
 from cifar102.workspace.folders import Workspace
 
@@ -49,7 +48,7 @@ def check_name(name: str) -> str:
 
 def encode(record: Record) -> tuple[str, dict]:
     """Turn a record into the text of its .csv and the content of its .json."""
-    entry: dict = {"title": record.title, "figsize": record.figsize}
+    entry = {"title": record.title, "figsize": record.figsize}
     if len(record.panels) == 1:
         panel = record.panels[0]
         return _csv(panel.table), _as_json(entry | {"plot": panel.plot, "options": panel.options})
@@ -122,7 +121,7 @@ def _values(csv: str) -> pd.DataFrame:
     return pd.read_csv(io.StringIO(csv), keep_default_na=False, na_values=[""], float_precision="round_trip")
 
 
-DOTS_PER_INCH = image_sheets.DOTS_PER_INCH
+DOTS_PER_INCH = sheets.DOTS_PER_INCH
 TITLE_CHARACTERS_PER_INCH = 12
 PALE = ("#fbafe4", "#949494")  # of the palette: last, for the ninth and tenth class only
 PALETTE = [colour for colour in sns.color_palette("colorblind").as_hex() if colour not in PALE] + list(PALE)
@@ -159,8 +158,7 @@ SAVING = {"savefig.facecolor": "white", "svg.fonttype": "path", "svg.hashsalt": 
 MODULES = {
     charts: ("bars", "horizontal_bars", "histogram", "curves", "points_per_seed", "scatter", "matrix"),
     accuracy_charts: ("original_against_new", "gap_bars", "interval_rows", "reliability"),
-    image_sheets: ("image_sheet",),
-    sheets: ("pictures", "network_diagram"),
+    sheets: ("image_sheet", "pictures", "network_diagram"),
 }
 PLOTS: dict[str, Callable] = {name: getattr(module, name) for module, names in MODULES.items() for name in names}
 
@@ -230,8 +228,8 @@ def redraw(source: Workspace | Path | str, style: dict | None = None) -> list[st
         if not NAME.fullmatch(path.stem):
             continue
         record = read_record(path)
-        sheets = [panel.table for panel in record.panels if panel.plot == "image_sheet"]
-        missing = [str(file) for table in sheets for file in image_sheets.missing_arrays(table, workspace)]
+        shown = [panel.table for panel in record.panels if panel.plot == "image_sheet"]
+        missing = [str(file) for table in shown for file in sheets.missing_arrays(table, workspace)]
         if missing:
             print(f"{path.stem}: left as it is, the images it shows are not here: {', '.join(missing)}")
             continue
@@ -297,13 +295,13 @@ def _render(record: Record, workspace: Workspace, style: dict) -> SavedFigure:
 
 def _render_sheet(record: Record, workspace: Workspace) -> SavedFigure:
     table, columns = record.panels[0].table, record.panels[0].options["columns"]
-    width, height = image_sheets.sheet_size(table, columns)
+    width, height = sheets.sheet_size(table, columns)
     title = _wrap(record.title, width)
     total = height + 0.19 * (title.count("\n") + 1) + 0.14
     figure = SavedFigure(figsize=(width, total))
     ax = figure.add_axes((0, 0, 1, height / total))
-    image_sheets.image_sheet(ax, table, workspace=workspace, columns=columns)
-    figure.suptitle(title, x=image_sheets.MARGIN / DOTS_PER_INCH / width, y=1 - 0.06 / total, ha="left", va="top")
+    sheets.image_sheet(ax, table, workspace=workspace, columns=columns)
+    figure.suptitle(title, x=sheets.MARGIN / DOTS_PER_INCH / width, y=1 - 0.06 / total, ha="left", va="top")
     return figure
 
 
@@ -330,7 +328,7 @@ def _panel_size(panel: Panel) -> tuple[float, float]:
     if panel.plot == "scatter" and options.get("diagonal"):
         return 5.0, 5.3
     if panel.plot == "horizontal_bars":
-        slots = charts.slots_of(table, options["y"], None if options.get("stacked") else options.get("hue"))
+        slots = marks.slots_of(table, options["y"], None if options.get("stacked") else options.get("hue"))
         return 6.4, 1.3 + sum(0.23 * max(1, 0.6 * count) for count in slots.values())
     if panel.plot == "points_per_seed":
         hues = table[options["hue"]].nunique() if options.get("hue") else 1

@@ -37,6 +37,18 @@ def groups(table: pd.DataFrame, column: str | None) -> Iterator[tuple[int, str, 
         yield number, text_of(value), table[table[column] == value]
 
 
+def slots_of(table: pd.DataFrame, category: str, hue: str | None) -> dict[object, int]:
+    """Return how many bars stand side by side in each category.
+
+    As many as `hue` has values; but where no category has them all (keywords coloured by class), those that it has.
+    """
+    if hue is None:
+        return dict.fromkeys(table[category].unique(), 1)
+    counts = table.groupby(category, sort=False)[hue].nunique()
+    most = table[hue].nunique()
+    return counts.to_dict() if counts.max() < most else dict.fromkeys(counts.index, most)
+
+
 def colour(number: int) -> str:
     """Return the palette's colour of a group, fixed now: "C0" would be looked up again when the style is gone."""
     palette = mpl.rcParams["axes.prop_cycle"].by_key()["color"]

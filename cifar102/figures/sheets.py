@@ -11,29 +11,19 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from cifar102 import cifar
-from cifar102.figures import marks
-from cifar102.figures.marks import require, text_of
+from cifar102.figures import marks, tiles
+from cifar102.figures.tiles import SIDE
 from cifar102.workspace import arrays
-from cifar102.workspace.folders import Workspace
+from cifar102.workspace.folders import CIFAR10_FOLDER, Workspace
 
-SIDE = 32
 DOTS_PER_INCH = 150
 SHEET_DOTS = 1080  # width of a full line of tiles, 7.2 inches
 GAP = 4  # between tiles, in pixels of the images
+CAPTION_ROWS = 20  # below a picture of a panel, in pixels of the images
+SLOT = 1.0  # of a stage of a diagram, in units of its axis
 POINT = DOTS_PER_INCH / 72  # dots in one point of type
 CAPTION_POINTS, HEADING_POINTS = 6.5, 8.5
 MARGIN = 6  # dots left of the first tile
-ARRAYS = {
-    "candidates": "built/candidate_images.npy",
-    "cifar10.1-v4": "raw/CIFAR-10.1/datasets/cifar10.1_v4_data.npy",
-    "cifar10.1-v6": "raw/CIFAR-10.1/datasets/cifar10.1_v6_data.npy",
-    "cifar102-train": "built/release/cifar102_train.npz",
-    "cifar102-test": "built/release/cifar102_test.npz",
-    "cifar10-train": "raw/cifar-10-batches-py",
-    "cifar10-test": "raw/cifar-10-batches-py",
-    "cifar100-train": "raw/cifar-100-python",
-    "cifar100-test": "raw/cifar-100-python",
-}
 
 
 @dataclass(frozen=True)
@@ -66,11 +56,26 @@ def decode_pixels(texts: list[str]) -> np.ndarray:
 
 def array_path(name: str, workspace: Workspace) -> Path:
     """Return the file or folder that holds the images of a set; ValueError where there is no set of this name."""
-    if name not in ARRAYS:
-        raise ValueError(f"image set {name!r}: expected 'pixels' or one of {', '.join(ARRAYS)}")
-    path = workspace.root / ARRAYS[name]
+    known = _array_paths(workspace)
+    if name not in known:
+        raise ValueError(f"image set {name!r}: expected 'pixels' or one of {', '.join(known)}")
+    path = known[name]
     beside = path.parent.parent / path.name  # CIFAR-10.1's arrays may also stand beside datasets/
     return beside if path.parent.name == "datasets" and not path.exists() and beside.exists() else path
+
+
+def _array_paths(workspace: Workspace) -> dict[str, Path]:
+    return {
+        "candidates": workspace.candidate_images,
+        "cifar10.1-v4": workspace.cifar101 / "datasets" / "cifar10.1_v4_data.npy",
+        "cifar10.1-v6": workspace.cifar101 / "datasets" / "cifar10.1_v6_data.npy",
+        "cifar102-train": workspace.release / "cifar102_train.npz",
+        "cifar102-test": workspace.release / "cifar102_test.npz",
+        "cifar10-train": workspace.cifar10,
+        "cifar10-test": workspace.cifar10,
+        "cifar100-train": workspace.cifar100,
+        "cifar100-test": workspace.cifar100,
+    }
 
 
 def images_of(name: str, rows: np.ndarray, workspace: Workspace) -> np.ndarray:
@@ -95,7 +100,7 @@ def fetch(table: pd.DataFrame, workspace: Workspace, prefix: str = "") -> np.nda
     for name in names.dropna().unique():
         chosen = (names == name).to_numpy()
         if name == "pixels":
-            require(table, "pixels")
+            marks.require(table, "pixels")
             images[chosen] = decode_pixels(list(table.loc[chosen, "pixels"]))
         else:
             images[chosen] = images_of(name, rows[chosen].to_numpy(), workspace)
@@ -109,6 +114,13 @@ def missing_arrays(table: pd.DataFrame, workspace: Workspace) -> list[Path]:
     return [path for path in (array_path(name, workspace) for name in names) if not path.exists()]
 
 
+def has_images(table: pd.DataFrame, workspace: Workspace) -> bool:
+    """Say whether the images of a sheet are here: its sets are known, and the workspace holds their arrays."""
+    columns = [name for name in ("set", "second_set") if name in table.columns]
+    names = {name for column in columns for name in table[column].dropna()} - {"pixels"}
+    return names <= set(_array_paths(workspace)) and not missing_arrays(table, workspace)
+
+
 def layout(table: pd.DataFrame, columns: int) -> tuple[list[Tile], list[tuple[int, str]], tuple[int, int], int]:
     """Place tiles and headings: returns tiles, (top, heading) pairs, (width, height) in dots and dots a pixel.
 
@@ -116,12 +128,12 @@ def layout(table: pd.DataFrame, columns: int) -> tuple[list[Tile], list[tuple[in
     """
     width = 2 * SIDE + 1 if "second_set" in table.columns else SIDE
     dots = max(1, round(SHEET_DOTS / (columns * (width + GAP))))
-    captions = list(table["caption"].fillna("").map(text_of)) if "caption" in table.columns else [""] * len(table)
+    captions = list(table["caption"].fillna("").map(marks.text_of)) if "caption" in table.columns else [""] * len(table)
     lines = max((caption.count("\n") + 1 if caption else 0 for caption in captions), default=0)
     step = dots * (SIDE + GAP) + round(lines * CAPTION_POINTS * 1.3 * POINT)
     heading_step = round(HEADING_POINTS * 2.2 * POINT)
-    names = table["group"].fillna("").map(text_of) if "group" in table.columns else pd.Series([""] * len(table))
-    tiles, headings, top = [], [], 0
+    names = table["group"].fillna("").map(marks.text_of) if "group" in table.columns else pd.Series([""] * len(table))
+    placed, headings, top = [], [], 0
     positions = pd.Series(range(len(table)))
     for name, members in positions.groupby(names.to_numpy(), sort=False):
         if name:
@@ -129,9 +141,9 @@ def layout(table: pd.DataFrame, columns: int) -> tuple[list[Tile], list[tuple[in
             top += heading_step
         for place, row in enumerate(members):
             left = MARGIN + (place % columns) * dots * (width + GAP)
-            tiles.append(Tile(left, top + place // columns * step, row, captions[row]))
+            placed.append(Tile(left, top + place // columns * step, row, captions[row]))
         top += -(-len(members) // columns) * step
-    return tiles, headings, (MARGIN + columns * dots * (width + GAP), top), dots
+    return placed, headings, (MARGIN + columns * dots * (width + GAP), top), dots
 
 
 def sheet_size(table: pd.DataFrame, columns: int) -> tuple[float, float]:
@@ -145,18 +157,15 @@ def image_sheet(ax: Axes, table: pd.DataFrame, *, workspace: Workspace, columns:
 
     Columns: set, row; for pairs second_set, second_row; caption and group where there are any; pixels for set "pixels".
     """
-    require(table, "set", "row")
-    tiles, headings, (width, height), dots = layout(table, columns)
-    sets = [fetch(table, workspace, prefix) for prefix in ("", "second_") if f"{prefix}set" in table.columns]
-    canvas = np.full((height, width, 3), 255, np.uint8)
-    span = len(sets) * (SIDE + 1) - 1
-    for tile in tiles:
-        pair = np.full((SIDE, span, 3), 255, np.uint8)
-        for number, images in enumerate(sets):
-            pair[:, number * (SIDE + 1) : number * (SIDE + 1) + SIDE] = images[tile.row]
-        large = pair.repeat(dots, axis=0).repeat(dots, axis=1)
-        canvas[tile.top : tile.top + large.shape[0], tile.left : tile.left + large.shape[1]] = large
-        _write_caption(ax, tile, dots * span, tile.top + dots * SIDE + POINT)
+    marks.require(table, "set", "row")
+    placed, headings, (width, height), dots = layout(table, columns)
+    images = fetch(table, workspace)
+    if "second_set" in table.columns:
+        images = tiles.side_by_side(images, fetch(table, workspace, "second_"), gap=1)
+    shown, spots = images[[tile.row for tile in placed]], [(tile.top, tile.left) for tile in placed]
+    canvas = tiles.draw(shown, spots, (height, width), dots)
+    for tile in placed:
+        _write_caption(ax, tile, dots * images.shape[2], tile.top + dots * SIDE + POINT)
     for top, heading in headings:
         ax.text(
             MARGIN, top + HEADING_POINTS * 1.8 * POINT, heading, va="bottom", fontsize=HEADING_POINTS, weight="bold"
@@ -185,15 +194,11 @@ def _load(path: Path, is_train: bool, modified: int) -> np.ndarray:
     elif path.suffix == ".npz":
         images = np.asarray(arrays.read_npz(path).get("images"))
     else:
-        load = cifar.load_cifar10 if path.name == "cifar-10-batches-py" else cifar.load_cifar100
+        load = cifar.load_cifar10 if path.name == CIFAR10_FOLDER else cifar.load_cifar100
         images = load(path)["train" if is_train else "test"].images
     if images.dtype != np.uint8 or images.shape[1:] != (SIDE, SIDE, 3):
         raise ValueError(f"{path}: expected uint8 (n, 32, 32, 3), found {images.dtype} {images.shape}")
     return images
-
-
-PANEL_GAP, CAPTION_ROWS = 4, 20  # in pixels of the images
-SLOT = 1.0  # of a stage of a diagram, in units of its axis
 
 
 def pictures(ax: Axes, table: pd.DataFrame, *, columns: int = 8) -> None:
@@ -203,14 +208,11 @@ def pictures(ax: Axes, table: pd.DataFrame, *, columns: int = 8) -> None:
     """
     marks.require(table, "pixels", "caption")
     images = decode_pixels(list(table["pixels"]))
-    lines, step = -(-len(images) // columns), SIDE + CAPTION_ROWS
-    canvas = np.full((lines * step, columns * (SIDE + PANEL_GAP), 3), 255, np.uint8)
-    for number, (image, caption) in enumerate(zip(images, table["caption"], strict=True)):
-        top, left = number // columns * step, number % columns * (SIDE + PANEL_GAP)
-        canvas[top : top + SIDE, left : left + SIDE] = image
-        look = {"ha": "center", "va": "top", "fontsize": 5.5, "linespacing": 1.05}
+    grid = tiles.Grid(len(images), columns, (SIDE + CAPTION_ROWS, SIDE + GAP))
+    look = {"ha": "center", "va": "top", "fontsize": 5.5, "linespacing": 1.05}
+    for (top, left), caption in zip(grid.spots, table["caption"], strict=True):
         ax.text(left + SIDE / 2, top + SIDE + 1, marks.text_of(caption), **look)
-    ax.imshow(canvas, interpolation="nearest")
+    ax.imshow(tiles.draw(images, grid.spots, grid.size), interpolation="nearest")
     ax.set_axis_off()
 
 

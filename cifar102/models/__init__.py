@@ -1,10 +1,16 @@
-"""Models."""
+"""Models: the networks of this project, and the files they are kept in.
+
+Read in this order: registry (`build` a network by its name), networks (each a function from inputs to logits), layers
+(what Keras lacks), random_features and ridge (fitted in closed form), inspection (layers, operations and cost as
+tables), files (what a model file may hold), addons (the one door to TensorFlow Addons).
+"""
 
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "registry": ["build"],
+        "registry": ["build", "load_model", "num_parameters"],
+        "inspection": ["layer_table", "parse_network", "stage_table", "training_cost_table"],
     },
 )

@@ -1,16 +1,10 @@
-"""The one door to TensorFlow Addons, and what stands in for it where it is absent or CIFAR102_NO_TFA=1.
-
-Every learning module imports this one, which also switches oneDNN's kernels on: TensorFlow reads the variable at
-its first operation, and on processors without AVX512-VNNI leaves them off (2.5 times slower convolutions).
-"""
+"""The one door to TensorFlow Addons, and what stands in for it where it is absent or CIFAR102_NO_TFA=1."""
 
 import os
 import warnings
 
 import tensorflow as tf
 from tensorflow import keras
-
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 SCALES = ("triangular", "triangular2", "exp_range")
 

@@ -10,9 +10,13 @@ from tensorflow import keras
 
 from cifar102.models import registry
 
-SMALL = ("Activation", "LeakyReLU", "Mish", "Tanh", "BatchNormalization", "ScaledBias", "CountedDropout", "Flatten")
-SMALL += ("Add", "PaddedShortcut")
+SMALL = (
+    "Activation", "LeakyReLU", "Mish", "Tanh", "BatchNormalization", "ScaledBias", "CountedDropout", "Flatten", "Add",
+    "PaddedShortcut",
+)  # fmt: skip
 SHORT = {"Conv2D": "conv", "MaxPooling2D": "max pool", "AveragePooling2D": "average pool", "Dense": "dense"}
+BACKWARD = 3  # a training step computes the forward pass and twice as much for the gradients of inputs and weights
+FLOP_PER_MULTIPLY_ADD = 2
 
 
 def layer_table(model: keras.Model) -> pd.DataFrame:
@@ -51,16 +55,6 @@ def stage_table(model: keras.Model) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _count(kinds: list[str]) -> str:
-    """Write ["conv", "conv", "max pool"] as "2 conv, max pool"."""
-    numbers = {kind: kinds.count(kind) for kind in dict.fromkeys(kinds)}
-    return "\n".join(kind if count == 1 else f"{count} {kind}" for kind, count in numbers.items())
-
-
-BACKWARD = 3  # a training step computes the forward pass and twice as much for the gradients of inputs and weights
-FLOP_PER_MULTIPLY_ADD = 2
-
-
 def multiply_adds(model: keras.Model) -> int:
     """Count the multiplications of convolutions and dense layers for one image, forward; other layers are left out."""
     total = 0
@@ -96,7 +90,7 @@ def measure_steps(model: keras.Model, batch_size: int, num_steps: int = 3) -> fl
     return min(times[1:])
 
 
-def cost_table(
+def training_cost_table(
     networks: Sequence[str], *, num_images: int, epochs: int, batch_size: int, gpu_teraflops: float, gpu_share: float
 ) -> pd.DataFrame:
     """What training wide ResNets costs: measured here, and estimated for a GPU; one row a network.
@@ -127,3 +121,9 @@ def parse_network(network: str) -> tuple[int, int]:
     if not (dash and depth.isdigit() and width.isdigit()):
         raise ValueError(f"network {network!r}: expected <depth>-<width>, for example 28-10")
     return int(depth), int(width)
+
+
+def _count(kinds: list[str]) -> str:
+    """Write ["conv", "conv", "max pool"] as "2 conv, max pool"."""
+    numbers = {kind: kinds.count(kind) for kind in dict.fromkeys(kinds)}
+    return "\n".join(kind if count == 1 else f"{count} {kind}" for kind, count in numbers.items())

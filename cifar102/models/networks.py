@@ -8,6 +8,11 @@ from tensorflow import keras
 
 from cifar102.models import layers
 
+POOLINGS = ("max", "average", "max_then_average")
+WHITENING = "whitening"  # name of the fixed first layer
+NUM_PATCH_VALUES = 12  # 2x2 pixels of 3 channels
+WHITENING_BIAS = 0.6  # trained ones end between -1.7 and 1.2; without any, training accuracy is lower from epoch 1 on
+
 
 def fully_connected(inputs: tf.Tensor, num_classes: int, activation: str = "relu", dropout: float = 0.0) -> tf.Tensor:
     """Flatten, dense 512 and 256, logits. 1,707,274 parameters for 10 classes."""
@@ -108,9 +113,6 @@ def _vgg_blocks(x: tf.Tensor, filters: Sequence[int], num_conv: Sequence[int], a
             x = layers.activate(layers.normalize(x, f"{name}_norm"), activation, f"{name}_{activation}")
         x = layers.pool(x, f"block{block}_pool")
     return x
-
-
-POOLINGS = ("max", "average", "max_then_average")
 
 
 def ablation_cnn(
@@ -290,11 +292,6 @@ def _wide_block(
     return keras.layers.Add(name=f"{name}_add")([shortcut, y])
 
 
-WHITENING = "whitening"  # name of the fixed first layer
-NUM_PATCH_VALUES = 12  # 2x2 pixels of 3 channels
-WHITENING_BIAS = 0.6  # trained ones end between -1.7 and 1.2; without any, training accuracy is lower from epoch 1 on
-
-
 def fast_cnn(
     inputs: tf.Tensor,
     num_classes: int,
@@ -309,8 +306,8 @@ def fast_cnn(
     1,971,328 trainable parameters. downsampling: "max" pools after the first convolution of a block, as published;
     "stride" lets it step by 2 instead, which is cheaper. The bias of the whitening is fixed; for the published
     one, which is trained, the first trained convolution would need its gradient by its input, 5 % of a step.
-    bias_factor: the other biases learn at its square times the rate, as published. `prepare` sets the first layers
-    from training images. Source: Jordan 2024, 94 % on CIFAR-10 in 3.29 seconds, arXiv 2404.00498, section 3.
+    bias_factor: the other biases learn at its square times the rate, as published. prepare_fast_cnn sets the first
+    weights from training images. Source: Jordan 2024, 94 % on CIFAR-10 in 3.29 seconds, arXiv 2404.00498, section 3.
     """
     if downsampling not in ("stride", "max"):
         raise ValueError(f"downsampling {downsampling!r}: expected 'stride' or 'max'")

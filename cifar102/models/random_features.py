@@ -19,6 +19,8 @@ from cifar102.models import ridge
 PATCH_SIZE = 6
 POOL_SIZE, POOL_STRIDE = 14, 13  # four quadrants of the 27x27 positions of a patch, one row and column shared
 VARIANCE_FLOOR = 10.0  # added to a patch's variance (pixels 0-255), so that flat patches stay quiet
+IMAGES_AT_A_TIME = 200  # with the filters below, 0.1 GB a tensor of responses
+FILTERS_AT_A_TIME = 128
 
 
 @dataclass(frozen=True)
@@ -70,23 +72,6 @@ def patch_features(images: tf.Tensor, kernels: tf.Tensor, offsets: tf.Tensor, th
     signs = [tf.nn.relu(responses - threshold), tf.nn.relu(-responses - threshold)]
     pooled = tf.stack([tf.nn.avg_pool2d(sign, POOL_SIZE, POOL_STRIDE, "VALID") for sign in signs], axis=4)
     return tf.reshape(tf.transpose(pooled, [0, 3, 4, 1, 2]), [tf.shape(x)[0], 8 * tf.shape(offsets)[0]])
-
-
-def _patches(images: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    rows = rng.integers(len(images), size=count)
-    tops, lefts = rng.integers(images.shape[1] - PATCH_SIZE + 1, size=(2, count))
-    line = np.arange(PATCH_SIZE)
-    down, right = tops[:, None, None] + line[:, None], lefts[:, None, None] + line
-    return images[rows[:, None, None], down, right].reshape(count, -1).astype(np.float64)
-
-
-def _normalize(patches: np.ndarray) -> np.ndarray:
-    centred = patches - patches.mean(axis=1, keepdims=True)
-    return centred / np.sqrt(patches.var(axis=1, ddof=1, keepdims=True) + VARIANCE_FLOOR)
-
-
-IMAGES_AT_A_TIME = 200  # with the filters below, 0.1 GB a tensor of responses
-FILTERS_AT_A_TIME = 128
 
 
 class RandomFeatures:
@@ -183,6 +168,19 @@ class RandomFeatures:
 def takes_kernel(num_features: int, num_rows: int) -> bool:
     """Say whether the n x n system is the smaller one."""
     return num_features > num_rows
+
+
+def _patches(images: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    rows = rng.integers(len(images), size=count)
+    tops, lefts = rng.integers(images.shape[1] - PATCH_SIZE + 1, size=(2, count))
+    line = np.arange(PATCH_SIZE)
+    down, right = tops[:, None, None] + line[:, None], lefts[:, None, None] + line
+    return images[rows[:, None, None], down, right].reshape(count, -1).astype(np.float64)
+
+
+def _normalize(patches: np.ndarray) -> np.ndarray:
+    centred = patches - patches.mean(axis=1, keepdims=True)
+    return centred / np.sqrt(patches.var(axis=1, ddof=1, keepdims=True) + VARIANCE_FLOOR)
 
 
 def _temperature(scores: np.ndarray, labels: np.ndarray) -> float:

@@ -27,12 +27,12 @@ class DisagreementsDesk:
     """
 
     def __init__(self, workspace: Workspace) -> None:
-        table = read_table(workspace.built / "candidates.parquet", COLUMNS)
+        table = read_table(workspace.candidates, COLUMNS)
         keys = table[list(COLUMNS)].itertuples(index=False, name=None)
         self._rows: dict[Key, int] = {key: row for row, key in enumerate(keys)}
-        self._images = arrays.open_npy(workspace.built / "candidate_images.npy")
+        self._images = arrays.open_npy(workspace.candidate_images)
         self._own = OwnImages(workspace)
-        self.ledger = votes.VoteLog(workspace.labels / "votes.jsonl").ledger()
+        self.ledger = votes.VoteLog(workspace.votes).ledger()
 
     def sheet(self, rater: str) -> Reply:
         """Show the images on which others differ, each with their verdicts and this rater's own.

@@ -42,8 +42,8 @@ class LabellingDesk:
 
     def __init__(self, workspace: Workspace, per_class: int = PER_CLASS) -> None:
         columns = ("tiny_index", "keyword", "class_name")
-        self._candidates = read_table(workspace.built / "candidates.parquet", columns)
-        self._images = arrays.open_npy(workspace.built / "candidate_images.npy")
+        self._candidates = read_table(workspace.candidates, columns)
+        self._images = arrays.open_npy(workspace.candidate_images)
         if len(self._images) != len(self._candidates):
             raise ValueError(f"{workspace.built}: {len(self._candidates)} candidates, {len(self._images)} images")
         self._rows = self._candidates.groupby(["class_name", "keyword"], sort=True).indices
@@ -51,7 +51,7 @@ class LabellingDesk:
         self._wanted = wanted(workspace, per_class)
         self._workspace = workspace
         self._own = OwnImages(workspace)
-        self.ledger = votes.VoteLog(workspace.labels / "votes.jsonl").ledger()
+        self.ledger = votes.VoteLog(workspace.votes).ledger()
 
     def keywords(self, rater: str) -> Reply:
         """List class, keyword, candidates, judged, yes and quota of each keyword, for this rater's own votes."""

@@ -54,12 +54,12 @@ class PairsDesk:
     """
 
     def __init__(self, workspace: Workspace) -> None:
-        path = workspace.built / "pairs.parquet"
+        path = workspace.pairs
         if not path.is_file():
             raise ValueError(f"{path}: no such file; run notebook 03 in this workspace first")
-        candidates = read_table(workspace.built / "candidates.parquet", ("tiny_index", "keyword", "class_name"))
+        candidates = read_table(workspace.candidates, ("tiny_index", "keyword", "class_name"))
         self._names = (candidates["class_name"] + " / " + candidates["keyword"]).to_numpy()
-        self._images = arrays.open_npy(workspace.built / "candidate_images.npy")
+        self._images = arrays.open_npy(workspace.candidate_images)
         self._thresholds = thresholds(workspace)
         lowest = self._thresholds["review"] - MARGIN
         self._pairs = open_pairs(read_table(path, COLUMNS), candidates["tiny_index"].to_numpy(), lowest)
@@ -67,7 +67,7 @@ class PairsDesk:
         self._known = set(keys.itertuples(index=False, name=None))
         self._workspace = workspace
         self._references: dict[str, object] | None = None
-        self.ledger = screening.pair_ledger(workspace.labels / "pair_verdicts.jsonl")
+        self.ledger = screening.pair_ledger(workspace.pair_verdicts)
 
     def sheet(self, rater: str, around: str = "duplicate", reference_set: str = "", part: int = 0) -> Reply:
         """Show the pairs whose score is nearest to a threshold first, with this rater's own verdicts.

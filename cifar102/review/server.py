@@ -1,6 +1,5 @@
 """The server of the review pages: Voila on 127.0.0.1, behind a token, showing one notebook and nothing else."""
 
-import argparse
 import os
 import secrets
 import socket
@@ -18,14 +17,33 @@ POLICY = (
     "default-src 'self' data: blob:; script-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; "
     "style-src 'self' 'unsafe-inline'; frame-ancestors 'none'"
 )
-NEEDED = ("candidates.parquet", "candidate_images.npy")
+WORKSPACE = "CIFAR102_REVIEW_WORKSPACE"  # the server tells its kernels here which workspace they serve
+
+
+def serve(workspace: Workspace, port: int = 0, open_browser: bool = True) -> int:
+    """Serve the pages of a workspace until the process ends; the verdicts are on disk at every moment.
+
+    Raises FileNotFoundError where the workspace has no candidates, ValueError where the port is taken.
+    """
+    from traitlets.config import Config
+    from voila.app import Voila
+
+    check(workspace)
+    entry = door(workspace, port)
+    os.environ[WORKSPACE] = str(workspace.root)
+    address = f"http://{ADDRESS}:{entry['port']}/?token={entry['token']}"
+    print(f"Review pages of {workspace.root}\n{address}\nStop with Ctrl-C; every saved verdict is on disk.", flush=True)
+    if open_browser:
+        webbrowser.open(address)
+    Voila.launch_instance([str(NOTEBOOK), "--no-browser"], config=Config(settings(entry)))
+    return 0
 
 
 def check(workspace: Workspace) -> None:
     """Raise FileNotFoundError where a workspace has no candidates to show."""
-    for name in NEEDED:
-        if not (workspace.built / name).is_file():
-            raise FileNotFoundError(f"{workspace.built / name}: no such file; run notebook 01 in this workspace first")
+    for path in (workspace.candidates, workspace.candidate_images):
+        if not path.is_file():
+            raise FileNotFoundError(f"{path}: no such file; run notebook 01 in this workspace first")
 
 
 def door(workspace: Workspace, port: int = 0) -> dict[str, object]:
@@ -48,32 +66,6 @@ def door(workspace: Workspace, port: int = 0) -> dict[str, object]:
     return kept
 
 
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        if os.name != "nt":  # a port that a killed server has just left counts as free
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((ADDRESS, port))
-        except OSError:
-            return False
-    return True
-
-
-def serve(workspace: Workspace, port: int = 0, open_browser: bool = True) -> int:
-    """Serve the pages of a workspace until the process ends; the verdicts are on disk at every moment."""
-    from traitlets.config import Config
-    from voila.app import Voila
-
-    entry = door(workspace, port)
-    os.environ["CIFAR102_REVIEW_WORKSPACE"] = str(workspace.root)
-    address = f"http://{ADDRESS}:{entry['port']}/?token={entry['token']}"
-    print(f"Review pages of {workspace.root}\n{address}\nStop with Ctrl-C; every saved verdict is on disk.", flush=True)
-    if open_browser:
-        webbrowser.open(address)
-    Voila.launch_instance([str(NOTEBOOK), "--no-browser"], config=Config(settings(entry)))
-    return 0
-
-
 def settings(entry: dict[str, object]) -> dict[str, dict[str, object]]:
     """Voila's settings: this machine only, token, no files, this interpreter's kernel, forgotten kernels ended."""
     return {
@@ -91,54 +83,12 @@ def settings(entry: dict[str, object]) -> dict[str, dict[str, object]]:
     }
 
 
-WORKSPACE = "CIFAR102_REVIEW_WORKSPACE"  # the server tells its kernels here which workspace they serve
-
-
-def main(arguments: list[str]) -> int:
-    """Serve the pages of a workspace to this machine's browser until interrupted."""
-    from cifar102.workflow import plans
-
-    parser = argparse.ArgumentParser(prog="cifar102 review", description=__doc__.splitlines()[0], allow_abbrev=False)
-    parser.add_argument("profile", nargs="?", default="", metavar="PROFILE", help="default: that of the last run")
-    parser.add_argument("--workspace", metavar="DIR", help="the folder of a run")
-    parser.add_argument("--port", type=int, default=0, help="default: the one used last, else from 8866 on")
-    parser.add_argument("--no-browser", action="store_true", help="print the address and open nothing")
-    options = parser.parse_args(arguments)
-    workspace = plans.workspace_of(options)
-    check(workspace)
-    return serve(workspace, options.port, not options.no_browser)
-
-
-def labelling(workspace: Workspace | Path | str, per_class: int = 1_200) -> object:
-    """Show the labelling page in a notebook cell."""
-    return _widget(workspace, ("labelling",), per_class)
-
-
-def pairs(workspace: Workspace | Path | str) -> object:
-    """Show the page of near-duplicate pairs in a notebook cell."""
-    return _widget(workspace, ("pairs",))
-
-
-def disagreements(workspace: Workspace | Path | str) -> object:
-    """Show the page of images on which raters differ in a notebook cell."""
-    return _widget(workspace, ("disagreements",))
-
-
-def pages(workspace: Workspace | Path | str | None = None) -> object:
-    """Show all pages; without a workspace that of the review server this kernel belongs to."""
-    if workspace is not None:
-        return _widget(workspace)
-    from cifar102.workflow import kernel
-
-    kernel.end_with_parent()
-    return _widget(os.environ[WORKSPACE], standalone=True)
-
-
-def _widget(
-    workspace: Workspace | Path | str, shown: tuple[str, ...] = (), per_class: int = 1_200, **options
-) -> object:
-    from cifar102.review import widget
-
-    workspace = Workspace(workspace)
-    check(workspace)
-    return widget.ReviewPages(workspace, shown or widget.PAGES, per_class, **options)
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        if os.name != "nt":  # a port that a killed server has just left counts as free
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((ADDRESS, port))
+        except OSError:
+            return False
+    return True

@@ -9,6 +9,7 @@ from PIL import Image
 
 from cifar102 import cifar
 from cifar102.cifar import check_images
+from cifar102.figures import tiles
 from cifar102.workspace.folders import Workspace
 
 COLUMNS = 50
@@ -21,10 +22,8 @@ def sheet(images: np.ndarray, columns: int = COLUMNS) -> bytes:
     if not len(images):
         return b""
     columns = min(columns, len(images))
-    rows = -(-len(images) // columns)
-    tiles = np.zeros((rows * columns, 32, 32, 3), np.uint8)
-    tiles[: len(images)] = images
-    picture = tiles.reshape(rows, columns, 32, 32, 3).swapaxes(1, 2).reshape(rows * 32, columns * 32, 3)
+    grid = tiles.Grid(len(images), columns, (tiles.SIDE, tiles.SIDE))
+    picture = tiles.draw(images, grid.spots, grid.size, background=0)
     file = io.BytesIO()
     Image.fromarray(picture).save(file, format="PNG", compress_level=1)  # quick: it travels inside this machine
     return file.getvalue()
@@ -65,7 +64,7 @@ class OwnImages:
         return self._found.get((class_name, keyword), np.empty((0, 32, 32, 3), np.uint8))
 
     def _read(self) -> dict[tuple[str, str], np.ndarray]:
-        folder = self._workspace.raw / "cifar-10-batches-py"
+        folder = self._workspace.cifar10
         if not folder.is_dir():
             return {}
         own = cifar.join(list(cifar.load_cifar10(folder).values()))

@@ -1,6 +1,7 @@
 """The review pages as one widget: an anywidget whose front end asks, and whose Python side answers from the disk."""
 
 import hashlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,8 +9,10 @@ import anywidget
 import traitlets
 
 from cifar102 import cifar
+from cifar102.review import server
 from cifar102.review.labelling_desk import PER_CLASS, LabellingDesk
 from cifar102.review.sheets import Reply
+from cifar102.workflow import kernel
 from cifar102.workspace.folders import Workspace
 
 FOLDER = Path(__file__).parent / "pages"
@@ -21,6 +24,35 @@ ALLOWED = {
     "pairs": ("sheet", "record"),
     "disagreements": ("sheet", "record"),
 }
+
+
+def labelling(workspace: Workspace | Path | str, per_class: int = PER_CLASS) -> "ReviewPages":
+    """Show the labelling page in a notebook cell."""
+    return _shown(workspace, ("labelling",), per_class=per_class)
+
+
+def pairs(workspace: Workspace | Path | str) -> "ReviewPages":
+    """Show the page of near-duplicate pairs in a notebook cell."""
+    return _shown(workspace, ("pairs",))
+
+
+def disagreements(workspace: Workspace | Path | str) -> "ReviewPages":
+    """Show the page of images on which raters differ in a notebook cell."""
+    return _shown(workspace, ("disagreements",))
+
+
+def pages(workspace: Workspace | Path | str | None = None) -> "ReviewPages":
+    """Show all pages; without a workspace that of the review server this kernel belongs to."""
+    if workspace is not None:
+        return _shown(workspace)
+    kernel.end_with_parent()
+    return _shown(os.environ[server.WORKSPACE], standalone=True)
+
+
+def _shown(workspace: Workspace | Path | str, names: tuple[str, ...] = PAGES, **options) -> "ReviewPages":
+    workspace = Workspace(workspace)
+    server.check(workspace)
+    return ReviewPages(workspace, names, **options)
 
 
 class ReviewPages(anywidget.AnyWidget):

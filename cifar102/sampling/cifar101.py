@@ -5,8 +5,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
-
 from cifar102.sampling.quotas import Counts
 from cifar102.workspace.files import read_json, write_json
 
@@ -23,11 +21,6 @@ def read_good_indices(path: Path) -> dict[str, list[int]]:
     return {keyword: _indices(values, f"{path}: {keyword}") for keyword, values in content.items()}
 
 
-def write_good_indices(path: Path, good: Mapping[str, Iterable[int]]) -> Path:
-    """Write keyword -> indices in the form of `tinyimage_good_indices.json`, in the order given, atomically."""
-    return write_json(path, {key: _indices(list(values), f"{path}: {key}") for key, values in good.items()})
-
-
 def read_blacklist(path: Path) -> list[int]:
     """Read `blacklist_*.json`: a list of indices that must not be drawn; ValueError names a bad entry."""
     return _indices(read_json(path), str(path))
@@ -36,12 +29,6 @@ def read_blacklist(path: Path) -> list[int]:
 def write_blacklist(path: Path, indices: Iterable[int]) -> Path:
     """Write a list of indices in the form of `blacklist_v7.json`, in the order given, atomically."""
     return write_json(path, _indices(list(indices), str(path)))
-
-
-def from_accepted(accepted: pd.DataFrame) -> dict[str, list[int]]:
-    """Turn the accepted table into keyword -> sorted indices."""
-    groups = accepted.sort_values("tiny_index").groupby("keyword", sort=True)["tiny_index"]
-    return {keyword: [int(index) for index in indices] for keyword, indices in groups}
 
 
 def _indices(values: object, where: str) -> list[int]:

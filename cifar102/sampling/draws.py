@@ -88,7 +88,7 @@ def sample_checked(
         banned |= bad
 
 
-def uniform(candidates: pd.DataFrame, per_class: int, seed: int, blacklist: Iterable[int] = ()) -> pd.DataFrame:
+def draw_uniform(candidates: pd.DataFrame, per_class: int, seed: int, blacklist: Iterable[int] = ()) -> pd.DataFrame:
     """Draw `per_class` rows of each class in `candidates` uniformly, whatever their keywords, by tiny_index sorted.
 
     Rows that are in CIFAR-10's training set are taken last. ValueError names a class that has too few.

@@ -101,11 +101,11 @@ def run_resampling(
     parameters: those of notebook 04. Leaves built/blacklist.json (10.1's form), which notebook 04 leaves out,
     results/blacklist.csv, resampling.csv and short_keywords.csv. Raises what `resample` and the readers raise.
     """
-    images = arrays.open_npy(workspace.built / "candidate_images.npy")
+    images = arrays.open_npy(workspace.candidate_images)
     eligible = screening.drawable(screening.screen_workspace(workspace, len(images)), check.use_cifar10_train)
     sets = {name: part.images for name, part in pools.reference_sets(workspace).items()}
-    verdicts = screening.read_pair_verdicts(workspace.labels / "pair_verdicts.jsonl")
-    indices = read_table(workspace.built / "candidates.parquet", ("tiny_index",))["tiny_index"].to_numpy()
+    verdicts = screening.read_pair_verdicts(workspace.pair_verdicts)
+    indices = read_table(workspace.candidates, ("tiny_index",))["tiny_index"].to_numpy()
     names = [*screening.TEST_SETS, *([] if check.use_cifar10_train else [screening.TRAIN_SET])]
     per_class = parameters["train_per_class"] + parameters["test_per_class"]
     counts = quotas.counts_from_table(read_table(workspace.results / "keyword_counts.csv"))

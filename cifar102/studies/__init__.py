@@ -1,1 +1,42 @@
-"""Studies."""
+"""Studies (notebooks 05 to 07): which trainings are compared, and what their differences say.
+
+Read in this order: arms (the arms of every study), baselines (the networks of notebook 05 and their recipes),
+comparisons (paired statistics, verdicts on published claims).
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "arms": ["CUTMIX", "STUDY_DATASET", "STUDY_METRIC", "reference_arms", "study_configs"],
+        "baselines": [
+            "AUGMENTATION_STUDY",
+            "TEST_SETS",
+            "TRAINING_SETS",
+            "TRAINING_SETS_STUDY",
+            "WHOLE_STUDY",
+            "augmentation_configs",
+            "augmentation_table",
+            "baseline_recipe",
+            "baseline_summary",
+            "cyclical_configs",
+            "leak_table",
+            "training_set_configs",
+            "whole_configs",
+        ],
+        "comparisons": [
+            "activation_map",
+            "beside_best_arm",
+            "coarse_beside_fine",
+            "describe_result",
+            "metric_values",
+            "paired_test",
+            "parents_of_classes",
+            "size_curve",
+            "study_table",
+            "sum_by_parent",
+            "write_verdicts",
+        ],
+    },
+)

@@ -1,12 +1,13 @@
-"""The arms of every study of the table in the README: what differs between them, and what they have in common."""
+"""The arms of every study: what differs between them, what they have in common, and the configs they make."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from cifar102.datasets import sets as data_sets
+from cifar102.datasets.sets import num_classes
 from cifar102.training.config import TrainConfig
 
 ON = "+on+"  # <model or size>+on+<training set> names an arm of a study that compares training sets
+TESTS = ("cifar10", "cifar102")  # of networks that are compared by their training set
 ADAM = {"optimizer": "adam", "learning_rate": 1e-3}
 ABLATION = {**ADAM, "model": "ablation_cnn"}
 # Stochastic gradient descent of the WRN paper; its L2 penalty of 5e-4 under momentum .9 pulls like a decoupled decay
@@ -58,11 +59,6 @@ class Sizes:
         return min(known) if known else None
 
 
-def _options(names: dict[str, dict], base: dict) -> list[Arm]:
-    """Arms that differ in model options: name -> options."""
-    return [Arm(name, base, {"model_options": options}) for name, options in names.items()]
-
-
 def baseline(sizes: Sizes) -> list[Arm]:
     """The network that memorises."""
     return [Arm("cnn_two_conv", ADAM, {"model": "cnn_two_conv"})]
@@ -110,10 +106,6 @@ def activation_optimizer(sizes: Sizes) -> list[Arm]:
         for activation in ACTIVATIONS
         for name in PLAIN_RATES
     ]
-
-
-def _plain(optimizer: str) -> dict:
-    return {"optimizer": optimizer, "learning_rate": PLAIN_RATES[optimizer]}
 
 
 def checkpoint(sizes: Sizes) -> Arm:
@@ -165,9 +157,6 @@ def set_and_size(sizes: Sizes) -> list[Arm]:
     ]
 
 
-TESTS = ("cifar10", "cifar102")
-
-
 def wrn(sizes: Sizes) -> list[Arm]:
     """Augmentation, squeeze-and-excite and Mish added one after the other, and an ensemble of 3 snapshots."""
     se, mish = {"squeeze_excite": True}, {"squeeze_excite": True, "activation": "mish"}
@@ -203,34 +192,18 @@ def leak(sizes: Sizes) -> list[Arm]:
 ARMS: dict[str, Callable[[Sizes], list[Arm]]] = {
     build.__name__: build
     for build in (
-        *(baseline, augmentation, pooling, padding, batch_norm, l2, activation_optimizer, optimizers),
-        *(dataset_size, wrn, cifar100, leak, set_and_size),
+        baseline, augmentation, pooling, padding, batch_norm, l2, activation_optimizer, optimizers, dataset_size, wrn,
+        cifar100, leak, set_and_size,
     )
-}
-
-
-def order(study: str) -> list[str]:
-    """The names of a study's arms in the order of the table; of arms by size, those of the largest sizes."""
-    names = [arm.name for arm in ARMS[study](Sizes(num_validation=1))]
-    return ["checkpoint", *names] if study == "optimizers" else names
-
-
-def size_steps(largest: int | None, published: tuple[int, ...]) -> list[int]:
-    """Training-set sizes up to `largest`: the published ones, or an eighth, a quarter, a half of it where too small."""
-    if largest is None:
-        return list(published)
-    below = [size for size in published if size < largest] or [max(1, largest // part) for part in (8, 4, 2)]
-    return [*dict.fromkeys(below), largest]
-
-
+}  # fmt: skip
 STUDIES = tuple(ARMS)
 # The accuracy a study is read by, where it is not that of the validation rows.
-METRIC = dict.fromkeys(STUDIES, "validation_accuracy") | {
+STUDY_METRIC = dict.fromkeys(STUDIES, "validation_accuracy") | {
     "baseline": "test_accuracy",
     "dataset_size": "cifar10_accuracy",
     "set_and_size": "cifar10_accuracy",
 }
-DATASET = dict.fromkeys(STUDIES, "cifar100-fine") | {"leak": "cifar10", "wrn": "cifar10"}
+STUDY_DATASET = dict.fromkeys(STUDIES, "cifar100-fine") | {"leak": "cifar10", "wrn": "cifar10"}
 
 
 def study_configs(
@@ -250,15 +223,15 @@ def study_configs(
 ) -> list[TrainConfig]:
     """The configs of a study in the order they have to run: seed by seed, arms in the order of the table.
 
-    dataset: None for the study's own (DATASET). num_train: also the largest size of the arms that vary it. datasets:
-    training sets that dataset_size and set_and_size compare. available: training images of a data set, to cap sizes
-    (validation rows count into it). num_arms: only the first so many. evaluate_on: only sets with as many classes as
-    an arm's data set are kept; empty: the tests of all compared sets. overrides: any other TrainConfig field, for
+    dataset: None for the study's own (STUDY_DATASET). num_train: also the largest size of the arms that vary it.
+    datasets: training sets that dataset_size and set_and_size compare. available: training images of a data set, to cap
+    sizes (validation rows count into it). num_arms: only the first so many. evaluate_on: only sets with as many classes
+    as an arm's data set are kept; empty: the tests of all compared sets. overrides: any other TrainConfig field, for
     all arms; model_options are merged, the arm's own factor wins. Raises ValueError for an unknown study.
     """
     if study not in STUDIES:
         raise ValueError(f"study: {study!r} is none of {', '.join(STUDIES)}")
-    sizes = Sizes(num_train, num_validation, epochs, dataset or DATASET[study], tuple(datasets), available or {})
+    sizes = Sizes(num_train, num_validation, epochs, dataset or STUDY_DATASET[study], tuple(datasets), available or {})
     arms = ARMS[study](sizes)[:num_arms]
     common = {"num_train": num_train, "num_validation": num_validation, "epochs": epochs, "batch_size": batch_size}
     common |= {"study": study, "dataset": sizes.dataset, "evaluate_on": tuple(evaluate_on), **overrides}
@@ -285,6 +258,29 @@ def reference_arms(study: str, arms: Sequence[str]) -> dict[str, str]:
     return {arm: partner if partner in arms else arm for arm, partner in pairs.items()}
 
 
+def order(study: str) -> list[str]:
+    """The names of a study's arms in the order of the table; of arms by size, those of the largest sizes."""
+    names = [arm.name for arm in ARMS[study](Sizes(num_validation=1))]
+    return ["checkpoint", *names] if study == "optimizers" else names
+
+
+def size_steps(largest: int | None, published: tuple[int, ...]) -> list[int]:
+    """Training-set sizes up to `largest`: the published ones, or an eighth, a quarter, a half of it where too small."""
+    if largest is None:
+        return list(published)
+    below = [size for size in published if size < largest] or [max(1, largest // part) for part in (8, 4, 2)]
+    return [*dict.fromkeys(below), largest]
+
+
+def _options(names: dict[str, dict], base: dict) -> list[Arm]:
+    """Arms that differ in model options: name -> options."""
+    return [Arm(name, base, {"model_options": options}) for name, options in names.items()]
+
+
+def _plain(optimizer: str) -> dict:
+    return {"optimizer": optimizer, "learning_rate": PLAIN_RATES[optimizer]}
+
+
 def _config(arm: Arm, common: dict) -> TrainConfig:
     options: dict = {}
     for part in (arm.base, common, arm.changes):
@@ -292,12 +288,11 @@ def _config(arm: Arm, common: dict) -> TrainConfig:
     values = {**arm.base, **common, **arm.changes, "model_options": options, "arm": arm.name}
     values["start_from"] = values.get("start_from") and str(values["start_from"]).format(**values)
     sets = values["evaluate_on"] or arm.tests or (values["dataset"],)
-    num_classes = data_sets.num_classes(values["dataset"])
-    values["evaluate_on"] = tuple(name for name in sets if data_sets.num_classes(name) == num_classes)
+    values["evaluate_on"] = tuple(name for name in sets if num_classes(name) == num_classes(values["dataset"]))
     return TrainConfig(**values)
 
 
 def _same_on_first_set(arm: str, arms: Sequence[str]) -> str:
-    """The first arm that trains the same thing: arms are named <what>@... by study_arms.on_set."""
+    """The first arm that trains the same thing on another set: such arms are named <what> ON <set>."""
     what, _, _ = arm.partition(ON)
     return next(other for other in arms if other.partition(ON)[0] == what)

@@ -14,13 +14,13 @@ from cifar102.workspace.folders import Workspace
 
 COLUMNS = ("study", "arm", "n", "mean", "sd", "difference", "low", "high", "p_holm", "published")
 MORE_COLUMNS = ("effect_size", "p", "reference", "num_pairs", "metric")
-
 LEVEL = 0.95
 LOCK_SECONDS = 300  # another notebook's verdicts, from a table of thousands of runs on a slow disk
+SAME_AS_BEST = "•"  # stands in a cell that cannot be told apart from the best one
 SAME = 0.02  # two arms count as alike where the whole interval of their difference lies within 2 points
 
 
-def values_of(runs: pd.DataFrame, metric: str) -> pd.Series:
+def metric_values(runs: pd.DataFrame, metric: str) -> pd.Series:
     """A metric of each run: a column of the table; `test_accuracy`, on the test part of the run's own data set; or
     the difference of two such, as `train_accuracy-test_accuracy`. ValueError for a column that is not there.
     """
@@ -30,14 +30,14 @@ def values_of(runs: pd.DataFrame, metric: str) -> pd.Series:
         return pd.Series([row.get(f"{row['dataset']}_accuracy") for row in runs.to_dict("records")], runs.index, float)
     first, minus, second = metric.partition("_accuracy-")
     if minus:
-        return values_of(runs, f"{first}_accuracy") - values_of(runs, second)
+        return metric_values(runs, f"{first}_accuracy") - metric_values(runs, second)
     known = [name for name in runs.columns if str(name).endswith("_accuracy")]
     raise ValueError(f"metric {metric!r}: the runs have {known} and test_accuracy")
 
 
 def by_seed(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
     """The runs of one study as a table of the metric: one row per seed, one column per arm, NaN where none ran."""
-    return pd.pivot_table(rows.assign(value=values_of(rows, metric)), "value", "seed", "arm", dropna=False)
+    return pd.pivot_table(rows.assign(value=metric_values(rows, metric)), "value", "seed", "arm", dropna=False)
 
 
 def study_table(
@@ -86,11 +86,11 @@ def _arm_row(values: pd.DataFrame, arm: str, reference: str) -> dict:
         raise ValueError(f"arm {arm!r}: its reference arm {reference!r} has no runs")
     row = {"arm": arm, "n": len(own), "mean": own.mean(), "sd": own.std(ddof=1), "reference": reference}
     if reference == arm:
-        return {**row, **paired(np.array([])), "reference": None}
-    return {**row, **paired((values[arm] - values[reference]).dropna().to_numpy())}
+        return {**row, **paired_test(np.array([])), "reference": None}
+    return {**row, **paired_test((values[arm] - values[reference]).dropna().to_numpy())}
 
 
-def paired(differences: np.ndarray) -> dict[str, float]:
+def paired_test(differences: np.ndarray) -> dict[str, float]:
     """Mean, 95 % t interval, two-sided p and effect size of paired differences, float (n,); NaN where undefined."""
     count, nan = len(differences), float("nan")
     row = {"num_pairs": count, "difference": float(np.mean(differences)) if count else nan}
@@ -111,7 +111,7 @@ def holm(p_values: pd.Series) -> np.ndarray:
     return corrected
 
 
-def reading(table: pd.DataFrame) -> str:
+def describe_result(table: pd.DataFrame) -> str:
     """One sentence about a study table that its numbers alone decide: which arms differ from their reference.
 
     Difference is claimed where the corrected p is below .05; all else "cannot be told apart".
@@ -166,7 +166,7 @@ def verdicts(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def write_verdicts(workspace: Workspace, read_runs: Callable[[Workspace], pd.DataFrame]) -> pd.DataFrame:
-    """Write results/verdicts.csv, `verdicts` of all runs there are, and return them. read_runs: `runs.table`.
+    """Write results/verdicts.csv, `verdicts` of all runs there are, and return them. read_runs: `runs.runs_table`.
 
     Notebooks that run side by side take turns, from reading the runs to the last byte, and each whose runs a claim is
     about writes it anew: so the last one has seen them all, in whatever order they ended.
@@ -188,7 +188,7 @@ def _test_claim(runs: pd.DataFrame, claim: dict) -> dict:
     differences = pd.Series(dtype=float)
     if not missing:
         differences = (values[claim["arm"]] - (values[reference] if reference else 0.0)).dropna()
-    result = paired(differences.to_numpy())
+    result = paired_test(differences.to_numpy())
     return {**result, "n": result["num_pairs"], "reference": reference}
 
 
@@ -214,10 +214,7 @@ def _certainty(row: dict) -> str:
     return f"95 % {_points(row['low'])} to {_points(row['high'])} points, p = {row['p_holm']:.2g}, n = {row['n']}"
 
 
-SAME_AS_BEST = "•"  # stands in a cell that cannot be told apart from the best one
-
-
-def beside_best(rows: pd.DataFrame, value: str = "score", level: float = 0.95) -> pd.DataFrame:
+def beside_best_arm(rows: pd.DataFrame, value: str = "score", level: float = 0.95) -> pd.DataFrame:
     """How far each arm lies below the best one, with intervals that hold for all pairs of arms together.
 
     rows: columns arm and `value` (0-1), one row a run. Returns, best first, arm, n, mean, sd, difference (to the best
@@ -246,7 +243,7 @@ def beside_best(rows: pd.DataFrame, value: str = "score", level: float = 0.95) -
 
 
 def activation_map(best: pd.DataFrame) -> pd.DataFrame:
-    """The arms activation+optimizer of `beside_best` as cells of a matrix, rows and columns best first.
+    """The arms activation+optimizer of `beside_best_arm` as cells of a matrix, rows and columns best first.
 
     Adds activation, optimizer, percent (the mean) and text: mean, deviation, and SAME_AS_BEST where is_same.
     """
@@ -276,19 +273,14 @@ def size_curve(rows: pd.DataFrame, sets: Sequence[str]) -> pd.DataFrame:
         for (train, size), part in rows.groupby(["dataset", "num_train"]):
             values = part[f"{test}_accuracy"].dropna().to_numpy()
             if len(values):
-                around = paired(values)
-                row = {
-                    "train": train,
-                    "test": test,
-                    "num_train": int(size),
-                    "n": len(values),
-                    "accuracy": values.mean(),
-                }
+                around = paired_test(values)
+                row = {"train": train, "test": test, "num_train": int(size), "n": len(values)}
+                row["accuracy"] = values.mean()
                 found.append({**row, "low": around["low"], "high": around["high"]})
     return pd.DataFrame(found, columns=["train", "test", "num_train", "n", "accuracy", "low", "high"])
 
 
-def parents(fine_labels: np.ndarray, coarse_labels: np.ndarray) -> np.ndarray:
+def parents_of_classes(fine_labels: np.ndarray, coarse_labels: np.ndarray) -> np.ndarray:
     """The superclass of each fine class, int (classes,), from the two labels of every image (n,).
 
     ValueError where a fine class has images of two superclasses, or no image.
@@ -300,7 +292,7 @@ def parents(fine_labels: np.ndarray, coarse_labels: np.ndarray) -> np.ndarray:
     return pairs[1]
 
 
-def summed(probabilities: np.ndarray, parent: np.ndarray) -> np.ndarray:
+def sum_by_parent(probabilities: np.ndarray, parent: np.ndarray) -> np.ndarray:
     """Probabilities of superclasses, float64 (n, superclasses): those of its fine classes (n, classes) added up."""
     if probabilities.ndim != 2 or probabilities.shape[1] != len(parent):
         raise ValueError(f"probabilities: expected (n, {len(parent)}), found {probabilities.shape}")
@@ -317,7 +309,7 @@ def coarse_beside_fine(
     """
     rows: dict[int, dict] = {}
     for seed, shares in fine.items():
-        by_sum = summed(shares, parent).argmax(axis=1)
+        by_sum = sum_by_parent(shares, parent).argmax(axis=1)
         rows[seed] = {
             "fine_summed": (by_sum == coarse_labels).mean(),
             "fine_of_best": (parent[shares.argmax(axis=1)] == coarse_labels).mean(),

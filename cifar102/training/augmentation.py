@@ -15,7 +15,38 @@ from cifar102.training import pixels
 
 Batch = tuple[tf.Tensor, tf.Tensor]
 ARGUMENTS = {"images", "labels", "seed", "mirrored"}  # what is not an option
-GREY = 128  # what stands where an image has no pixel, as in AutoAugment's code
+# Cubuk et al. 2019, arXiv 1805.09501, table 7: (operation, probability, level 0-9) twice a line
+POLICY = (
+    (("Invert", 0.1, 0), ("Contrast", 0.2, 6)),
+    (("Rotate", 0.7, 2), ("TranslateX", 0.3, 9)),
+    (("Sharpness", 0.8, 1), ("Sharpness", 0.9, 3)),
+    (("ShearY", 0.5, 8), ("TranslateY", 0.7, 9)),
+    (("AutoContrast", 0.5, 0), ("Equalize", 0.9, 0)),
+    (("ShearY", 0.2, 7), ("Posterize", 0.3, 7)),
+    (("Color", 0.4, 3), ("Brightness", 0.6, 7)),
+    (("Sharpness", 0.3, 9), ("Brightness", 0.7, 9)),
+    (("Equalize", 0.6, 0), ("Equalize", 0.5, 0)),
+    (("Contrast", 0.6, 7), ("Sharpness", 0.6, 5)),
+    (("Color", 0.7, 7), ("TranslateX", 0.5, 8)),
+    (("Equalize", 0.3, 0), ("AutoContrast", 0.4, 0)),
+    (("TranslateY", 0.4, 3), ("Sharpness", 0.2, 6)),
+    (("Brightness", 0.9, 6), ("Color", 0.2, 8)),
+    (("Solarize", 0.5, 2), ("Invert", 0.0, 0)),
+    (("Equalize", 0.2, 0), ("AutoContrast", 0.6, 0)),
+    (("Equalize", 0.2, 0), ("Equalize", 0.6, 0)),
+    (("Color", 0.9, 9), ("Equalize", 0.6, 0)),
+    (("AutoContrast", 0.8, 0), ("Solarize", 0.2, 8)),
+    (("Brightness", 0.1, 3), ("Color", 0.7, 0)),
+    (("Solarize", 0.4, 5), ("AutoContrast", 0.9, 0)),
+    (("TranslateY", 0.9, 9), ("TranslateY", 0.7, 9)),
+    (("AutoContrast", 0.9, 0), ("Solarize", 0.8, 3)),
+    (("Equalize", 0.8, 0), ("Invert", 0.1, 0)),
+    (("TranslateY", 0.7, 9), ("AutoContrast", 0.9, 0)),
+)
+TOP_LEVEL = 10  # levels are 0-9 of a range cut into 10
+RAND_TOP_LEVEL = 30
+# RandAugment's 14 (arXiv 1909.13719, section 3): those of the policy and the identity, without Invert
+RAND_OPERATIONS = tuple(name for name in pixels.NAMES if name != "Invert")
 
 
 def none(images: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor) -> Batch:
@@ -46,10 +77,10 @@ def flip_crop(
     mirrored = tf.random.stateless_uniform([num], seeds[0]) < (0.5 if flip else 0.0)
     shifts = tf.random.stateless_uniform([2, num], seeds[1], -pad, pad + 1, tf.int32)
     if not reflect:
-        return pixels.move(images, mirrored, shifts[0], shifts[1], GREY), labels
+        return pixels.move(images, mirrored, shifts[0], shifts[1], pixels.GREY), labels
     inside = slice(pad, pad + images.shape[1])
     wider = tf.pad(images, [[0, 0], [pad, pad], [pad, pad], [0, 0]], "REFLECT")
-    return pixels.move(wider, mirrored, shifts[0], shifts[1], GREY)[:, inside, inside], labels
+    return pixels.move(wider, mirrored, shifts[0], shifts[1], pixels.GREY)[:, inside, inside], labels
 
 
 def affine(
@@ -88,7 +119,7 @@ def cutout(images: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor, size: int = 16
     """
     centre = tf.random.stateless_uniform([2, tf.shape(images)[0]], seed, 0, images.shape[1], tf.int32)
     inside = pixels.box(images.shape[1], centre[0] - size // 2, centre[1] - size // 2, size, size)
-    return tf.where(inside, tf.fill(tf.shape(images), tf.cast(GREY, images.dtype)), images), labels
+    return tf.where(inside, tf.fill(tf.shape(images), tf.cast(pixels.GREY, images.dtype)), images), labels
 
 
 def mixup(images: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor, alpha: float = 1.0, probability: float = 1.0) -> Batch:
@@ -122,54 +153,6 @@ def cutmix(
     pasted = tf.reduce_sum(tf.cast(inside[..., 0], tf.float32)) / (size * size)
     mixed = tf.where(tf.broadcast_to(inside, tf.shape(images)), tf.gather(images, partner), images)
     return mixed, (1 - pasted) * labels + pasted * tf.gather(labels, partner)
-
-
-def _beta(alpha: float, seed: tf.Tensor) -> tf.Tensor:
-    """One draw of Beta(alpha, alpha), from two of Gamma(alpha); float64 inside, as small alphas underflow float32."""
-    draws = tf.random.stateless_gamma([2], seed, tf.constant(alpha, tf.float64), dtype=tf.float64)
-    return tf.cast(tf.math.divide_no_nan(draws[0], draws[0] + draws[1]), tf.float32)
-
-
-def _or_whole(share: tf.Tensor, probability: float, seed: tf.Tensor) -> tf.Tensor:
-    return tf.where(tf.random.stateless_uniform([], seed) < probability, share, 1.0)
-
-
-def _partners(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    return tf.argsort(tf.random.stateless_uniform([tf.shape(images)[0]], seed))
-
-
-# Cubuk et al. 2019, arXiv 1805.09501, table 7: (operation, probability, level 0-9) twice a line
-POLICY = (
-    (("Invert", 0.1, 0), ("Contrast", 0.2, 6)),
-    (("Rotate", 0.7, 2), ("TranslateX", 0.3, 9)),
-    (("Sharpness", 0.8, 1), ("Sharpness", 0.9, 3)),
-    (("ShearY", 0.5, 8), ("TranslateY", 0.7, 9)),
-    (("AutoContrast", 0.5, 0), ("Equalize", 0.9, 0)),
-    (("ShearY", 0.2, 7), ("Posterize", 0.3, 7)),
-    (("Color", 0.4, 3), ("Brightness", 0.6, 7)),
-    (("Sharpness", 0.3, 9), ("Brightness", 0.7, 9)),
-    (("Equalize", 0.6, 0), ("Equalize", 0.5, 0)),
-    (("Contrast", 0.6, 7), ("Sharpness", 0.6, 5)),
-    (("Color", 0.7, 7), ("TranslateX", 0.5, 8)),
-    (("Equalize", 0.3, 0), ("AutoContrast", 0.4, 0)),
-    (("TranslateY", 0.4, 3), ("Sharpness", 0.2, 6)),
-    (("Brightness", 0.9, 6), ("Color", 0.2, 8)),
-    (("Solarize", 0.5, 2), ("Invert", 0.0, 0)),
-    (("Equalize", 0.2, 0), ("AutoContrast", 0.6, 0)),
-    (("Equalize", 0.2, 0), ("Equalize", 0.6, 0)),
-    (("Color", 0.9, 9), ("Equalize", 0.6, 0)),
-    (("AutoContrast", 0.8, 0), ("Solarize", 0.2, 8)),
-    (("Brightness", 0.1, 3), ("Color", 0.7, 0)),
-    (("Solarize", 0.4, 5), ("AutoContrast", 0.9, 0)),
-    (("TranslateY", 0.9, 9), ("TranslateY", 0.7, 9)),
-    (("AutoContrast", 0.9, 0), ("Solarize", 0.8, 3)),
-    (("Equalize", 0.8, 0), ("Invert", 0.1, 0)),
-    (("TranslateY", 0.7, 9), ("AutoContrast", 0.9, 0)),
-)
-TOP_LEVEL = 10  # levels are 0-9 of a range cut into 10
-RAND_TOP_LEVEL = 30
-# RandAugment's 14 (arXiv 1909.13719, section 3): those of the policy and the identity, without Invert
-RAND_OPERATIONS = tuple(name for name in pixels.NAMES if name != "Invert")
 
 
 def autoaugment(images: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -211,10 +194,6 @@ def randaugment(
     return images, labels
 
 
-def _signs(shape: list, seed: tf.Tensor) -> tf.Tensor:
-    return tf.where(tf.random.stateless_uniform(shape, seed) < 0.5, -1.0, 1.0)
-
-
 FUNCTIONS: dict[str, Callable[..., Batch]] = {
     "none": none,
     "alternate_flip": alternate_flip,
@@ -232,7 +211,7 @@ AUGMENTATIONS = tuple(FUNCTIONS)
 def find_augmentation(name: str, options: dict[str, object] | None = None) -> Callable[..., Batch]:
     """Give the function (images, labels, seed, mirrored=None) of an augmentation, its options filled in.
 
-    name: one of NAMES, or several joined by + and applied in that order: "flip_crop+cutmix", and as published
+    name: one of AUGMENTATIONS, or several joined by + and applied in that order: "flip_crop+cutmix", and as published
     "flip_crop+autoaugment+cutout". options: each goes to the parts that take it. Raises ValueError for an unknown
     name, and for an option no part takes.
     """
@@ -253,3 +232,21 @@ def find_augmentation(name: str, options: dict[str, object] | None = None) -> Ca
         return images, labels
 
     return augment
+
+
+def _beta(alpha: float, seed: tf.Tensor) -> tf.Tensor:
+    """One draw of Beta(alpha, alpha), from two of Gamma(alpha); float64 inside, as small alphas underflow float32."""
+    draws = tf.random.stateless_gamma([2], seed, tf.constant(alpha, tf.float64), dtype=tf.float64)
+    return tf.cast(tf.math.divide_no_nan(draws[0], draws[0] + draws[1]), tf.float32)
+
+
+def _or_whole(share: tf.Tensor, probability: float, seed: tf.Tensor) -> tf.Tensor:
+    return tf.where(tf.random.stateless_uniform([], seed) < probability, share, 1.0)
+
+
+def _partners(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    return tf.argsort(tf.random.stateless_uniform([tf.shape(images)[0]], seed))
+
+
+def _signs(shape: list, seed: tf.Tensor) -> tf.Tensor:
+    return tf.where(tf.random.stateless_uniform(shape, seed) < 0.5, -1.0, 1.0)

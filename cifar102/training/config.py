@@ -7,14 +7,14 @@ import math
 import re
 from dataclasses import dataclass, field
 
+from cifar102.models import registry
+
 # Name -> (share, pixels down and to the right) of each view; every name but "one" also takes the mirror images.
 TEST_VIEWS = {
     "one": ((1.0, 0),),
     "mirror": ((1.0, 0),),
     "mirror_shift": ((0.5, 0), (0.25, -1), (0.25, 1)),
 }
-
-
 SPLITS = ("permutation", "with_replacement")
 NORMALIZATIONS = ("unit", "per_channel", "per_image")
 OPTIMIZERS = ("sgd", "adam", "adamax", "nadam", "rmsprop", "adagrad", "adadelta", "sgdw", "adamw", "muon")
@@ -34,8 +34,9 @@ SCHEDULES = tuple(SCHEDULE_OPTIONS)
 # Where a run stands, not what it computes: these do not count for config_hash.
 UNHASHED = ("study", "arm", "tensorboard")
 # Fields that came later: where they have their default, a run is the one of a config without them.
-ADDED = ("lookahead", "test_views", "kernel_rate", "norm_batches")
-OPTIONAL = ("num_train", "patience", "ema_momentum", "lookahead", "kernel_rate")  # may be None
+ADDED = ("test_views", "kernel_rate", "norm_batches")
+REMOVED = ("lookahead",)  # a config.json may still have them, unset
+OPTIONAL = ("num_train", "patience", "ema_momentum", "kernel_rate")  # may be None
 FOLDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+=-]*")
 
 
@@ -45,7 +46,7 @@ class TrainConfig:
 
     study, arm, seed: the run's folder runs/<study>/<arm>/seed-<seed>; the seed decides split, subset, initial
     weights, data order, augmentation and dropout, so arms of one seed differ in nothing but their factor.
-    model, model_options: for models.build. dataset: for datasets.load; num_train: stratified subset of the training
+    model, model_options: for registry.build. dataset: for sets.load; num_train: stratified subset of the training
     part (None: all that validation leaves); num_validation: rows kept out of it; 0 trains without validation.
     split: "with_replacement" only shows the leak. weight_decay: decoupled, a share of each kernel that one step at
     learning rate 1 takes away (Keras), of "muon" also of each bias; of "sgdw" absolute, not times the rate.
@@ -54,11 +55,10 @@ class TrainConfig:
     norm_batches: training batches over which batch norm's statistics are taken anew at the end (0: its moving averages
     stay). patience: epochs without a better val_accuracy before stopping, the best weights are restored then (None: no
     early stopping).
-    ema_momentum: keep a moving average of the weights and end with it (None: none). lookahead: draw the weights back
-    to their moving average every few steps, by this decay (callbacks.Lookahead; None: no). test_views: whose
-    predictions are averaged (image_views; training and validation during it see one). num_snapshots: weights kept at
-    the ends of the last cycles; the predictions are then those of their ensemble. evaluate_on: data sets whose test
-    part the run predicts. start_from: run folder, relative to the workspace, whose model.keras holds the first weights.
+    ema_momentum: keep a moving average of the weights and end with it (None: none). test_views: whose predictions are
+    averaged (predict.average_logits; training and validation during it see one). num_snapshots: weights kept at the
+    ends of the last cycles; the predictions are then those of their ensemble. evaluate_on: data sets whose test part
+    the run predicts. start_from: run folder, relative to the workspace, whose model.keras holds the first weights.
     """
 
     study: str = "study"
@@ -89,16 +89,14 @@ class TrainConfig:
     start_from: str | None = None
     num_snapshots: int = 0
     ema_momentum: float | None = None
-    lookahead: float | None = None
     test_views: str = "one"
     kernel_rate: float | None = None
     norm_batches: int = 0
     tensorboard: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("evaluate_on",):
-            if isinstance(getattr(self, name), list):
-                object.__setattr__(self, name, tuple(getattr(self, name)))
+        if isinstance(self.evaluate_on, list):
+            object.__setattr__(self, "evaluate_on", tuple(self.evaluate_on))
         _check_types(self)
         _check_values(self)
         _check_combinations(self)
@@ -121,6 +119,7 @@ class TrainConfig:
     def from_dict(cls, values: dict) -> "TrainConfig":
         """The config of a config.json; ValueError names fields that no config has."""
         known = {entry.name for entry in dataclasses.fields(cls)}
+        values = {name: value for name, value in values.items() if name not in REMOVED or value is not None}
         if unknown := sorted(set(values) - known):
             raise ValueError(f"TrainConfig has no fields {unknown}; it has {sorted(known)}")
         return cls(**values)
@@ -148,7 +147,7 @@ def _check_types(config: TrainConfig) -> None:
         dict: "model_options augmentation_options schedule_options",
         bool: "nesterov tensorboard",
         int: "seed num_train num_validation epochs batch_size patience num_snapshots norm_batches",
-        float: "learning_rate momentum weight_decay label_smoothing ema_momentum lookahead kernel_rate",
+        float: "learning_rate momentum weight_decay label_smoothing ema_momentum kernel_rate",
     }
     for kind, names in expected.items():
         for name in names.split():
@@ -185,7 +184,7 @@ def _check_values(config: TrainConfig) -> None:
     for name, low in lowest.items():
         if getattr(config, name) is not None and getattr(config, name) < low:
             raise ValueError(f"{name}: expected at least {low}, found {getattr(config, name)}")
-    for name in ("momentum", "label_smoothing", "ema_momentum", "lookahead"):
+    for name in ("momentum", "label_smoothing", "ema_momentum"):
         if getattr(config, name) is not None and not 0 <= getattr(config, name) < 1:
             raise ValueError(f"{name}: expected 0 up to but not 1, found {getattr(config, name)}")
     for name in ("learning_rate", "kernel_rate"):
@@ -207,13 +206,13 @@ def _check_combinations(config: TrainConfig) -> None:
         raise ValueError(f"num_snapshots: needs a schedule with cycles ({', '.join(CYCLIC_SCHEDULES)})")
     if config.num_snapshots and config.patience is not None:
         raise ValueError("num_snapshots: snapshots are taken at the end of every cycle, so patience has to be None")
-    _check_fast(config)
+    _check_muon_and_norms(config)
     if "validation" in config.evaluate_on or len(set(config.evaluate_on)) < len(config.evaluate_on):
         raise ValueError(f"evaluate_on: names each data set once, 'validation' is always there: {config.evaluate_on}")
 
 
-def _check_fast(config: TrainConfig) -> None:
+def _check_muon_and_norms(config: TrainConfig) -> None:
     if (config.optimizer == "muon") != (config.kernel_rate is not None):
         raise ValueError(f"kernel_rate {config.kernel_rate}: optimizer muon needs one, and no other takes one")
-    if config.norm_batches and (config.num_snapshots or config.model == "random_features"):
+    if config.norm_batches and (config.num_snapshots or registry.is_closed_form(config.model)):
         raise ValueError("norm_batches: are for one network; snapshots and random_features have no use for them")

@@ -17,19 +17,20 @@ Load = Callable[[str], dict[str, ImageSet]]
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Images stay uint8; rows are rows of the training part of the data set.
+    """The data of one config. Images stay uint8; rows are rows of the training part of the data set.
 
     train_rows, validation_rows: int64. evaluation: set name -> its test part. normalization: fitted on train_rows.
     train_hash: SHA-256 of what training sees (pixels, labels, rows); evaluation_hash: of the evaluation sets.
     """
 
+    config: TrainConfig
     images: np.ndarray
     labels: np.ndarray
     num_classes: int
     train_rows: np.ndarray
     validation_rows: np.ndarray
     evaluation: dict[str, ImageSet]
-    normalization: object
+    normalization: pipeline.Normalization
     train_hash: str
     evaluation_hash: str
 
@@ -49,6 +50,34 @@ class TrainingData:
         rows = {"train": self.train_rows[:num_train], "validation": self.validation_rows}
         parts = {name: (self.images[chosen], self.labels[chosen]) for name, chosen in rows.items() if len(chosen)}
         return {**parts, **{name: (part.images, part.labels) for name, part in self.evaluation.items()}}
+
+    @property
+    def num_steps(self) -> int:
+        """The steps of an epoch."""
+        return pipeline.steps_per_epoch(len(self.train_rows), self.config.batch_size)
+
+    def training_batches(self, first_epoch: int = 0) -> tf.data.Dataset:
+        """The run's endless (normalized images, label shares) batches from an epoch (counted from 0) on."""
+        return pipeline.training_batches(
+            self.train_images,
+            self.train_labels,
+            self.num_classes,
+            self.config.batch_size,
+            self.normalization,
+            augmentation=self.config.augmentation,
+            seed=self.config.seed,
+            first_epoch=first_epoch,
+            augmentation_options=self.config.augmentation_options,
+        )
+
+    def validation_batches(self, batch_size: int) -> tf.data.Dataset | None:
+        """(normalized images, one-hot labels) of the validation rows, in file order, every row once; None of none."""
+        rows = self.validation_rows
+        if not len(rows):
+            return None
+        images = pipeline.evaluation_batches(self.images[rows], batch_size, self.normalization)
+        one_hot = np.eye(self.num_classes, dtype=np.float32)[self.labels[rows]]
+        return tf.data.Dataset.zip((images, tf.data.Dataset.from_tensor_slices(one_hot).batch(batch_size)))
 
 
 def load(config: TrainConfig, load_set: Load) -> TrainingData:
@@ -70,6 +99,7 @@ def load(config: TrainConfig, load_set: Load) -> TrainingData:
     evaluation = {name: load_set(name)["test"] for name in config.evaluate_on}
     tests = [array for part in evaluation.values() for array in (part.images, part.labels)]
     return TrainingData(
+        config,
         train.images,
         train.labels,
         num_classes,
@@ -120,31 +150,3 @@ def hash_arrays(*arrays: np.ndarray) -> str:
         digest.update(f"{array.dtype.str}{array.shape}".encode())
         digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
-
-
-def validation_batches(data: TrainingData, batch_size: int) -> tf.data.Dataset:
-    """(normalized images, one-hot labels) of the validation rows, in file order, every row once."""
-    rows = data.validation_rows
-    images = pipeline.evaluation_batches(data.images[rows], batch_size, data.normalization)
-    one_hot = np.eye(data.num_classes, dtype=np.float32)[data.labels[rows]]
-    return tf.data.Dataset.zip((images, tf.data.Dataset.from_tensor_slices(one_hot).batch(batch_size)))
-
-
-def training_batches(config: TrainConfig, data: TrainingData, first_epoch: int = 0) -> tf.data.Dataset:
-    """The run's endless (normalized images, label shares) batches from an epoch (counted from 0) on."""
-    return pipeline.training_batches(
-        data.train_images,
-        data.train_labels,
-        data.num_classes,
-        config.batch_size,
-        data.normalization,
-        augmentation=config.augmentation,
-        seed=config.seed,
-        first_epoch=first_epoch,
-        augmentation_options=config.augmentation_options,
-    )
-
-
-def num_steps(config: TrainConfig, data: TrainingData) -> int:
-    """The steps of an epoch."""
-    return pipeline.steps_per_epoch(len(data.train_rows), config.batch_size)

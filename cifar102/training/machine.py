@@ -1,6 +1,5 @@
 """The machine and the software of a run: devices, determinism, versions."""
 
-import dataclasses
 import functools
 import hashlib
 import logging
@@ -13,18 +12,10 @@ from pathlib import Path
 import tensorflow as tf
 from tensorflow import keras
 
-from cifar102.workspace.files import plain, replacing
+from cifar102.workspace.files import replacing
 
 PACKAGE = Path(__file__).resolve().parents[1]
 PACKAGES = ("tensorflow", "keras", "numpy", "tensorflow-addons", "cifar102")
-
-
-def _is_of_use(record: logging.LogRecord) -> bool:
-    """Each run builds and traces a network of its own, which TensorFlow takes for a mistake in a loop."""
-    return "triggered tf.function retracing" not in record.getMessage()
-
-
-tf.get_logger().addFilter(_is_of_use)
 
 
 def strategy() -> tf.distribute.Strategy:
@@ -49,6 +40,15 @@ def fast_precision() -> str:
         flags = set(processor.read_text(encoding="utf-8").split()) if processor.is_file() else set()
         has_products = bool(flags & {"avx512_bf16", "amx_bf16"})
     return "mixed_bfloat16" if has_products else "float32"
+
+
+def silence_retracing() -> None:
+    """Drop TensorFlow's warnings of retracing: each run traces a network of its own, which it takes for a mistake."""
+    tf.get_logger().addFilter(_is_no_retracing)  # the same filter is added once, however often this is called
+
+
+def _is_no_retracing(record: logging.LogRecord) -> bool:
+    return "triggered tf.function retracing" not in record.getMessage()
 
 
 def fix_randomness(seed: int) -> None:
@@ -110,8 +110,3 @@ def save_model(model: object, path: Path) -> None:
         return
     with replacing(path) as temporary, ThreadPoolExecutor(1) as fresh:
         fresh.submit(model.save, temporary).result()
-
-
-def to_json(settings: object) -> object:
-    """A record (dataclass) as plain JSON values."""
-    return plain(dataclasses.asdict(settings) if dataclasses.is_dataclass(settings) else settings)

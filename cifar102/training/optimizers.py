@@ -9,31 +9,9 @@ from cifar102.models import addons
 from cifar102.training.config import CYCLIC_SCHEDULES, OPTIMIZERS, SCHEDULES, TrainConfig
 
 Schedule = keras.optimizers.schedules.LearningRateSchedule
-
-
-class Ramps(Schedule):
-    """Straight or cosine ramps between (step, rate) knots; constant after the last one.
-
-    steps: ascending, from 0; rates: as many. curve: "linear", or "cosine" for half a cosine between two knots.
-    Linear knots give one-cycle (Smith 2018, https://arxiv.org/abs/1803.09820) and a warm-up before a cosine.
-    """
-
-    def __init__(self, steps: list[float], rates: list[float], curve: str = "linear") -> None:
-        self.steps, self.rates, self.curve = list(steps), list(rates), curve
-
-    def __call__(self, step: tf.Tensor) -> tf.Tensor:
-        step = tf.cast(step, tf.float32)
-        rate = tf.constant(self.rates[0], tf.float32)
-        for i in range(len(self.steps) - 1):
-            length = max(self.steps[i + 1] - self.steps[i], 1e-9)
-            share = tf.clip_by_value((step - self.steps[i]) / length, 0.0, 1.0)
-            if self.curve == "cosine" and self.rates[i + 1] < self.rates[i]:
-                share = (1 - tf.cos(math.pi * share)) / 2
-            rate += (self.rates[i + 1] - self.rates[i]) * share
-        return rate
-
-    def get_config(self) -> dict:
-        return {"steps": self.steps, "rates": self.rates, "curve": self.curve}
+NORMALISATION = ("gamma", "beta")  # names of weights that are not decayed
+NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)  # of x, x^3 and x^5, chosen to be steep at 0 and to end within .7 to 1.2
+NUM_ITERATIONS = 3
 
 
 def build_schedule(
@@ -96,8 +74,53 @@ def cycle_ends(name: str, epochs: int, options: dict) -> list[int]:
     return sorted(set(ends))
 
 
-NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)  # of x, x^3 and x^5, chosen to be steep at 0 and to end within .7 to 1.2
-NUM_ITERATIONS = 3
+def build_optimizer(config: TrainConfig, learning_rate: object) -> keras.optimizers.Optimizer:
+    """The optimizer of a config. learning_rate: a number or a Keras schedule.
+
+    Weight decay is decoupled (Loshchilov & Hutter 2017): a step takes rate * weight_decay * kernel away, whatever
+    the optimizer; of "sgdw" weight_decay * kernel, as in TensorFlow Addons. Muon decays biases too, as published.
+    Momentum is of sgd, sgdw and muon (its kernels have their own).
+    """
+    name = config.optimizer
+    if name not in OPTIMIZERS:
+        raise ValueError(f"optimizer: {name!r} is none of {', '.join(OPTIMIZERS)}")
+    if name == "sgdw":
+        if config.ema_momentum is not None:
+            raise ValueError("ema_momentum: sgdw keeps no moving average; use sgd with weight_decay")
+        return addons.sgdw(config.weight_decay, learning_rate, momentum=config.momentum, nesterov=config.nesterov)
+    common = {"learning_rate": learning_rate, "weight_decay": config.weight_decay or None}
+    if config.ema_momentum is not None:
+        common |= {"use_ema": True, "ema_momentum": config.ema_momentum}
+    optimizer = _make(config, common)
+    if config.weight_decay:
+        biases = () if config.optimizer == "muon" else ("bias",)
+        optimizer.exclude_from_weight_decay(var_names=[*NORMALISATION, *biases])
+    return optimizer
+
+
+class Ramps(Schedule):
+    """Straight or cosine ramps between (step, rate) knots; constant after the last one.
+
+    steps: ascending, from 0; rates: as many. curve: "linear", or "cosine" for half a cosine between two knots.
+    Linear knots give one-cycle (Smith 2018, https://arxiv.org/abs/1803.09820) and a warm-up before a cosine.
+    """
+
+    def __init__(self, steps: list[float], rates: list[float], curve: str = "linear") -> None:
+        self.steps, self.rates, self.curve = list(steps), list(rates), curve
+
+    def __call__(self, step: tf.Tensor) -> tf.Tensor:
+        step = tf.cast(step, tf.float32)
+        rate = tf.constant(self.rates[0], tf.float32)
+        for i in range(len(self.steps) - 1):
+            length = max(self.steps[i + 1] - self.steps[i], 1e-9)
+            share = tf.clip_by_value((step - self.steps[i]) / length, 0.0, 1.0)
+            if self.curve == "cosine" and self.rates[i + 1] < self.rates[i]:
+                share = (1 - tf.cos(math.pi * share)) / 2
+            rate += (self.rates[i + 1] - self.rates[i]) * share
+        return rate
+
+    def get_config(self) -> dict:
+        return {"steps": self.steps, "rates": self.rates, "curve": self.curve}
 
 
 @keras.utils.register_keras_serializable(package="cifar102")
@@ -162,33 +185,6 @@ def orthogonal(matrix: tf.Tensor) -> tf.Tensor:
         factor = tf.matmul(factor, step)
         inner = tf.matmul(tf.matmul(step, inner), step)
     return tf.matmul(factor, x) if is_wide else tf.matmul(x, factor)
-
-
-NORMALISATION = ("gamma", "beta")  # names of weights that are not decayed
-
-
-def build_optimizer(config: TrainConfig, learning_rate: object) -> keras.optimizers.Optimizer:
-    """The optimizer of a config. learning_rate: a number or a Keras schedule.
-
-    Weight decay is decoupled (Loshchilov & Hutter 2017): a step takes rate * weight_decay * kernel away, whatever
-    the optimizer; of "sgdw" weight_decay * kernel, as in TensorFlow Addons. Muon decays biases too, as published.
-    Momentum is of sgd, sgdw and muon (its kernels have their own).
-    """
-    name = config.optimizer
-    if name not in OPTIMIZERS:
-        raise ValueError(f"optimizer: {name!r} is none of {', '.join(OPTIMIZERS)}")
-    if name == "sgdw":
-        if config.ema_momentum is not None:
-            raise ValueError("ema_momentum: sgdw keeps no moving average; use sgd with weight_decay")
-        return addons.sgdw(config.weight_decay, learning_rate, momentum=config.momentum, nesterov=config.nesterov)
-    common = {"learning_rate": learning_rate, "weight_decay": config.weight_decay or None}
-    if config.ema_momentum is not None:
-        common |= {"use_ema": True, "ema_momentum": config.ema_momentum}
-    optimizer = _make(config, common)
-    if config.weight_decay:
-        biases = () if config.optimizer == "muon" else ("bias",)
-        optimizer.exclude_from_weight_decay(var_names=[*NORMALISATION, *biases])
-    return optimizer
 
 
 def _make(config: TrainConfig, common: dict) -> keras.optimizers.Optimizer:

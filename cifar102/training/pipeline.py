@@ -8,10 +8,9 @@ import numpy as np
 import tensorflow as tf
 
 from cifar102.cifar import CLASS_NAMES, ImageSet, check_images, check_labels
-from cifar102.models import addons  # noqa: F401  (switches oneDNN on)
-from cifar102.training import augmentation as augmentations
+from cifar102.training.augmentation import find_augmentation
+from cifar102.training.config import NORMALIZATIONS
 
-NORMALIZATIONS = ("unit", "per_channel", "per_image")
 ORDER = -1  # the "step" whose random numbers order an epoch
 MIRRORED = -2  # the "epoch" whose random numbers say which images are mirrored in the even epochs
 
@@ -71,11 +70,11 @@ def fit_normalization(kind: str, train_images: np.ndarray) -> Normalization:
     return Normalization(kind, tuple(mean), tuple(np.maximum(std, 1 / 255)))
 
 
-def steps_per_epoch(num_images: int, batch_size: int, drop_remainder: bool = False) -> int:
+def steps_per_epoch(num_images: int, batch_size: int) -> int:
     """Count the batches of one epoch; ValueError where there is none."""
-    if batch_size < 1 or num_images < (batch_size if drop_remainder else 1):
+    if batch_size < 1 or num_images < 1:
         raise ValueError(f"{num_images} images in batches of {batch_size}: an epoch would hold no batch")
-    return num_images // batch_size if drop_remainder else math.ceil(num_images / batch_size)
+    return math.ceil(num_images / batch_size)
 
 
 def training_batches(
@@ -88,18 +87,17 @@ def training_batches(
     seed: int = 0,
     first_epoch: int = 0,
     augmentation_options: dict[str, object] | None = None,
-    drop_remainder: bool = False,
 ) -> tf.data.Dataset:
     """Give endless training batches, epoch after epoch: float32 images (b, 32, 32, 3), float32 labels (b, num_classes).
 
     images: uint8 (n, 32, 32, 3), kept as they are. labels: integers (n,), or shares (n, num_classes). augmentation: a
-    name of augmentation.NAMES, or several joined by +; "alternate_flip" mirrors a random half of the images in even
-    epochs, the other half in odd ones. The order of epoch e and the random numbers of its steps follow from (seed, e,
-    step) alone: a data set begun at `first_epoch` goes on exactly as the unbroken one does there.
+    name of augmentation.AUGMENTATIONS, or several joined by +; "alternate_flip" mirrors a random half of the images in
+    even epochs, the other half in odd ones. The order of epoch e and the random numbers of its steps follow from (seed,
+    e, step) alone: a data set begun at `first_epoch` goes on exactly as the unbroken one does there.
     """
     check_images(images, "training images")
-    steps = steps_per_epoch(len(images), batch_size, drop_remainder)
-    augment = augmentations.find_augmentation(augmentation, augmentation_options)
+    steps = steps_per_epoch(len(images), batch_size)
+    augment = find_augmentation(augmentation, augmentation_options)
     with tf.device("CPU"):
         pixels, targets = tf.constant(images), tf.constant(_targets(labels, len(images), num_classes))
         mirrored_first = tf.random.stateless_uniform([len(images)], [seed, MIRRORED]) < 0.5
@@ -118,6 +116,34 @@ def training_batches(
     return epochs.map(batch_of, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(tf.data.AUTOTUNE)
 
 
+def evaluation_batches(images: np.ndarray, batch_size: int, normalization: Normalization) -> tf.data.Dataset:
+    """Give all images once, in file order, normalised: float32 (b, 32, 32, 3), the last batch as small as it is."""
+    steps = steps_per_epoch(len(images), batch_size)
+    with tf.device("CPU"):
+        pixels = tf.constant(images)
+    batches = tf.data.Dataset.range(steps).map(lambda step: pixels[step * batch_size : (step + 1) * batch_size])
+    return batches.map(normalization.apply, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+
+
+def augmented_images(
+    images: ImageSet, augmentations: Sequence[str], count: int = 10, seed: int = 0
+) -> dict[str, np.ndarray]:
+    """The same images under each augmentation: its name -> uint8 (count, 32, 32, 3), in one order for all.
+
+    images: the first image of each class is taken, up to `count`. Pixels are those that enter the network, before
+    normalization.
+    """
+    firsts = [int(np.flatnonzero(images.labels == label)[0]) for label in range(len(CLASS_NAMES))][:count]
+    picked, labels = images.images[firsts], images.labels[firsts]
+    unit = fit_normalization("unit", picked)
+    found = {}
+    for name in augmentations:
+        batches = training_batches(picked, labels, len(CLASS_NAMES), len(firsts), unit, augmentation=name, seed=seed)
+        pixels, _ = next(iter(batches))
+        found[name] = np.clip(np.round(pixels.numpy() * 255), 0, 255).astype(np.uint8)
+    return found
+
+
 def _rows_of_batches(epoch_seed: tf.Tensor, mirrored: tf.Tensor, steps: int, batch_size: int) -> tf.data.Dataset:
     """The batches of an epoch in its own order: rows, whether each is mirrored, and the seed of the step."""
     order = tf.argsort(
@@ -129,15 +155,6 @@ def _rows_of_batches(epoch_seed: tf.Tensor, mirrored: tf.Tensor, steps: int, bat
         return rows, tf.gather(mirrored, rows), tf.random.fold_in(epoch_seed, step)
 
     return tf.data.Dataset.range(steps).map(batch)
-
-
-def evaluation_batches(images: np.ndarray, batch_size: int, normalization: Normalization) -> tf.data.Dataset:
-    """Give all images once, in file order, normalised: float32 (b, 32, 32, 3), the last batch as small as it is."""
-    steps = steps_per_epoch(len(images), batch_size)
-    with tf.device("CPU"):
-        pixels = tf.constant(images)
-    batches = tf.data.Dataset.range(steps).map(lambda step: pixels[step * batch_size : (step + 1) * batch_size])
-    return batches.map(normalization.apply, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
 
 
 def _targets(labels: np.ndarray, num_images: int, num_classes: int) -> np.ndarray:
@@ -160,22 +177,3 @@ def _per_image(x: tf.Tensor) -> tf.Tensor:
     deviation = tf.sqrt(tf.reduce_mean(tf.square(centred), axis=1, keepdims=True))
     # as in tf.image: an image of one colour is divided by the least deviation a grey step could give
     return centred / tf.maximum(deviation, 1 / math.sqrt(x.shape[1]))
-
-
-def augmented_images(
-    images: ImageSet, augmentations: Sequence[str], count: int = 10, seed: int = 0
-) -> dict[str, np.ndarray]:
-    """The same images under each augmentation: its name -> uint8 (count, 32, 32, 3), in one order for all.
-
-    images: the first image of each class is taken, up to `count`. Pixels are those that enter the network, before
-    normalization.
-    """
-    firsts = [int(np.flatnonzero(images.labels == label)[0]) for label in range(len(CLASS_NAMES))][:count]
-    picked, labels = images.images[firsts], images.labels[firsts]
-    unit = fit_normalization("unit", picked)
-    found = {}
-    for name in augmentations:
-        batches = training_batches(picked, labels, len(CLASS_NAMES), len(firsts), unit, augmentation=name, seed=seed)
-        pixels, _ = next(iter(batches))
-        found[name] = np.clip(np.round(pixels.numpy() * 255), 0, 255).astype(np.uint8)
-    return found

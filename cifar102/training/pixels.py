@@ -9,7 +9,7 @@ VALUES = ("AutoContrast", "Invert", "Solarize", "Posterize", "Contrast", "Bright
 NAMES = ("Identity", *MOVES, *VALUES, "Equalize", "Color", "Sharpness")
 KINDS = (0, *(1 for _ in MOVES), *(2 for _ in VALUES), 3, 4, 5)  # of each of NAMES: what is computed together
 NUM_KINDS = 6
-GREY = 128
+GREY = 128  # what stands where an image has no pixel, as in AutoAugment's code
 TRANSLATION = 150 / 331  # of the width: the range was set on 331-pixel ImageNet crops
 
 

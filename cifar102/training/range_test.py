@@ -7,8 +7,7 @@ import pandas as pd
 from tensorflow import keras
 
 from cifar102.datasets import sets
-from cifar102.training import data as training_data
-from cifar102.training import fitting, machine
+from cifar102.training import data, fitting, machine
 from cifar102.training.config import TrainConfig
 from cifar102.workspace.folders import Workspace
 
@@ -51,14 +50,15 @@ def rate_range_test(
     if not 0 < low < high or num_steps < 10:
         raise ValueError(f"range test: expected 0 < low < high and 10 steps or more, found {low}, {high}, {num_steps}")
     workspace = Workspace(workspace)
-    data = training_data.load(config, lambda name: sets.load(name, workspace))
+    loaded = data.load(config, lambda name: sets.load(name, workspace))
+    machine.silence_retracing()
     machine.fix_randomness(config.seed)
-    copy = fitting.build_model(config.replace(schedule="constant", schedule_options={}), workspace, data)
+    copy = fitting.build_model(config.replace(schedule="constant", schedule_options={}), workspace, loaded)
     if model is not None:
         copy.set_weights(model.get_weights())
     recorder = RisingRate(np.geomspace(low, high, num_steps))
     # One "epoch" of one step each, so that the logged loss is that of the step and not a running mean.
-    batches = training_data.training_batches(config, data)
+    batches = loaded.training_batches()
     copy.fit(batches, epochs=num_steps, steps_per_epoch=1, callbacks=[recorder], shuffle=False, verbose=0)
     count = len(recorder.losses)
     columns = {"step": np.arange(count), "learning_rate": recorder.rates[:count], "loss": recorder.losses}

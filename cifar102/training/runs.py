@@ -1,7 +1,10 @@
-"""Run folders as they stand on disk, and the table of all of them, the experiment log."""
+"""The folder of a run: written in an order that survives a kill, read as it stands; and the table of all of them."""
 
 import csv
+import shutil
 import traceback
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -9,15 +12,177 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cifar102.training.config import TrainConfig
+from cifar102.models import registry
+from cifar102.training.config import TrainConfig, hash_config
 from cifar102.workspace import files
 from cifar102.workspace.files import read_json, replacing, write_json
 from cifar102.workspace.folders import Workspace
 
-FIRST_COLUMNS = ("study", "arm", "seed", "model", "dataset", "num_train", "augmentation", "epochs", "parameters")
-FIRST_COLUMNS += ("seconds", "images_per_second", "train_accuracy", "validation_accuracy")
+FIRST_COLUMNS = (
+    "study", "arm", "seed", "model", "dataset", "num_train", "augmentation", "epochs", "parameters", "seconds",
+    "images_per_second", "train_accuracy", "validation_accuracy",
+)  # fmt: skip
 LAST_COLUMNS = ("run", "config_hash")
 LOCK_SECONDS = 300  # another notebook's table, read from thousands of runs on a slow disk
+# A worker that a cluster has given up, or whose client was killed, may go on with its run: the second one waits for it.
+RUN_LOCK_SECONDS = 7 * 24 * 3600
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The folder of one run while it is trained: where its files stand, and in which order they are written.
+
+    config.json comes when training starts; history.csv, checkpoint/ and snapshots/ while it runs; then model.keras,
+    normalization.json, predictions.npz and, last, metrics.json, whose presence means finished. So a kill at any moment
+    leaves what the next call goes on with. hashes: config_hash, of config and data, and train_hash, of that which
+    training alone depends on; both stand in config.json and metrics.json.
+    """
+
+    config: TrainConfig
+    workspace: Workspace
+    hashes: dict[str, str]
+
+    @property
+    def path(self) -> Path:
+        return self.workspace.root / self.config.folder
+
+    @property
+    def history(self) -> Path:
+        """The table of epochs, to which each epoch adds its row."""
+        return self.path / "history.csv"
+
+    @property
+    def checkpoint(self) -> Path:
+        """What training goes on from; gone from a finished run."""
+        return self.path / "checkpoint"
+
+    @property
+    def tensorboard(self) -> Path:
+        return self.path / "tensorboard"
+
+    @property
+    def model(self) -> Path:
+        return model_file(self.path)
+
+    def snapshot(self, epoch: int) -> Path:
+        """The weights at the end of an epoch, counted from 1."""
+        return self.path / "snapshots" / f"epoch-{epoch}.npz"
+
+    def locked(self) -> AbstractContextManager:
+        """Keep other processes out, or wait for the one that is in."""
+        return files.locked(self.path / ".lock", RUN_LOCK_SECONDS)
+
+    def finished_record(self) -> dict | None:
+        """The config.json of a finished run of this config and data, else None; what a kill left of it is removed."""
+        if self._metrics().get("config_hash") != self.hashes["config_hash"]:
+            return None
+        self._remove_checkpoint()
+        return read_json(self.path / "config.json")
+
+    def trained_numbers(self) -> dict | None:
+        """The metrics of a finished run that differs from this one in its evaluation sets alone, else None.
+
+        Its model predicts anew; the hashes are those of this run.
+        """
+        found = self._metrics()
+        is_same = found.get("train_hash") == self.hashes["train_hash"] and self.model.is_file()
+        return {**found, **self.hashes} if is_same else None
+
+    def drop_metrics(self) -> None:
+        """Make the run an unfinished one."""
+        (self.path / "metrics.json").unlink(missing_ok=True)
+
+    def start(self, machine: dict, first_epoch: int) -> None:
+        """Write config.json, with what made the run; of an earlier process only the finished epochs are kept."""
+        truncate_history(self.history, first_epoch)
+        self._remove_error()
+        write_json(self.path / "config.json", {"config": self.config.to_dict(), **self.hashes, "machine": machine})
+
+    def finish(
+        self, save_model: Callable[[Path], None], normalization: dict, predictions: dict, metrics: dict
+    ) -> "Run":
+        """Write all that a finished run has, metrics.json last, then remove what is no longer needed.
+
+        save_model: writes the model to a path. predictions: as `write_predictions` takes them.
+        """
+        save_model(self.model)
+        write_json(normalization_file(self.path), normalization)
+        write_predictions(self.path, predictions)
+        write_json(self.path / "metrics.json", metrics)
+        self._remove_checkpoint()
+        self._remove_error()
+        return Run(self.config, self.path)
+
+    def _metrics(self) -> dict:
+        path = self.path / "metrics.json"
+        return read_json(path) if path.is_file() else {}
+
+    def _remove_checkpoint(self) -> None:
+        shutil.rmtree(self.checkpoint, ignore_errors=True)
+
+    def _remove_error(self) -> None:
+        (self.path / "error.json").unlink(missing_ok=True)
+
+
+def open_folder(config: TrainConfig, workspace: Workspace, train_hash: str, evaluation_hash: str) -> RunFolder:
+    """The folder of a config's run on data of these hashes; nothing is written.
+
+    The weights that a run starts from count as its data do: FileNotFoundError where that run has not finished.
+    """
+    start_hash = ""
+    if config.start_from:
+        path = workspace.root / config.start_from / "metrics.json"
+        if not path.is_file():
+            raise FileNotFoundError(f"start_from: {path} does not exist; train that run first")
+        start_hash = str(read_json(path)["train_hash"])
+    hashes = {
+        "config_hash": hash_config(config, train_hash + evaluation_hash + start_hash),
+        "train_hash": hash_config(config, train_hash + start_hash, leave_out=("evaluate_on", "test_views")),
+    }
+    return RunFolder(config, workspace, hashes)
+
+
+def model_file(folder: Path) -> Path:
+    """The model of a finished run; networks in closed form leave none."""
+    return Path(folder) / "model.keras"
+
+
+def normalization_file(folder: Path) -> Path:
+    """How images became the inputs of a finished run's model, as pipeline.Normalization takes it."""
+    return Path(folder) / "normalization.json"
+
+
+def write_predictions(folder: Path, predictions: dict[str, dict[str, np.ndarray]]) -> Path:
+    """Write predictions.npz (uncompressed keys "<set>.<what>"), atomically."""
+    arrays = {f"{name}.{what}": array for name, parts in predictions.items() for what, array in parts.items()}
+    path = Path(folder) / "predictions.npz"
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, **arrays)
+    return path
+
+
+def write_error(folder: Path, error: BaseException) -> str:
+    """Keep why a run failed in error.json and return it in one line; running out of memory says so."""
+    reason = f"{type(error).__name__}: {error}".strip().splitlines()[0][:500]
+    if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
+        reason = f"out of memory ({reason}); try a smaller batch_size or model"
+    trace = traceback.format_exception(type(error), error, error.__traceback__)
+    write_json(Path(folder) / "error.json", {"error": reason, "traceback": "".join(trace)})
+    return reason
+
+
+def truncate_history(path: Path, num_epochs: int) -> None:
+    """Keep the rows of the first `num_epochs` epochs of a history.csv, whatever a kill left behind them."""
+    if not path.is_file():
+        return
+    with path.open(encoding="utf-8", newline="") as file:
+        lines = list(csv.reader(file))
+    kept = [line for line in lines[1:] if len(line) == len(lines[0]) and int(line[0]) < num_epochs]
+    if not kept:
+        path.unlink()
+        return
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([lines[0], *kept])
 
 
 @dataclass(frozen=True)
@@ -48,9 +213,9 @@ class Run:
     def history(self) -> pd.DataFrame:
         """One row per epoch: epoch (from 0), accuracy, learning_rate, loss, val_accuracy, val_loss.
 
-        Without rows for random_features, which are fitted in closed form.
+        Without rows for networks that are fitted in closed form.
         """
-        if self.config.model == "random_features":
+        if registry.is_closed_form(self.config.model):
             return pd.DataFrame(columns=["epoch", "loss"])
         return files.read_table(self.folder / "history.csv", ("epoch", "loss"))
 
@@ -81,13 +246,6 @@ def read_run(folder: Path) -> Run:
     except ValueError as wrong:
         raise ValueError(f"{folder / 'config.json'}: {wrong}") from wrong
     return Run(config, folder, read_json(error)["error"] if error.is_file() else None)
-
-
-def start_run(config: TrainConfig, folder: Path, about: dict, first_epoch: int) -> None:
-    """Make the run folder ready: config.json with `about` (hashes, machine), history of the finished epochs only."""
-    truncate_history(folder, first_epoch)
-    (folder / "error.json").unlink(missing_ok=True)
-    write_json(folder / "config.json", {"config": config.to_dict(), **about})
 
 
 def find_runs(workspace: Workspace | str | Path, study: str | None = None) -> list[Run]:
@@ -130,37 +288,3 @@ def _row(run: Run, workspace: Workspace) -> dict:
     missing = {name: np.nan for name in numbers if numbers[name] is None}
     place = run.folder.relative_to(workspace.root).as_posix()
     return {**counts, **numbers, **missing, **settings, "run": place}
-
-
-def write_predictions(folder: Path, predictions: dict[str, dict[str, np.ndarray]]) -> Path:
-    """Write predictions.npz (uncompressed keys "<set>.<what>"), atomically."""
-    arrays = {f"{name}.{what}": array for name, parts in predictions.items() for what, array in parts.items()}
-    path = Path(folder) / "predictions.npz"
-    with replacing(path) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, **arrays)
-    return path
-
-
-def write_error(folder: Path, error: BaseException) -> str:
-    """Keep why a run failed in error.json and return it in one line; running out of memory says so."""
-    reason = f"{type(error).__name__}: {error}".strip().splitlines()[0][:500]
-    if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
-        reason = f"out of memory ({reason}); try a smaller batch_size or model"
-    trace = traceback.format_exception(type(error), error, error.__traceback__)
-    write_json(Path(folder) / "error.json", {"error": reason, "traceback": "".join(trace)})
-    return reason
-
-
-def truncate_history(folder: Path, num_epochs: int) -> None:
-    """Keep the rows of the first `num_epochs` epochs of history.csv, whatever a kill left behind them."""
-    path = Path(folder) / "history.csv"
-    if not path.is_file():
-        return
-    with path.open(encoding="utf-8", newline="") as file:
-        lines = list(csv.reader(file))
-    kept = [line for line in lines[1:] if len(line) == len(lines[0]) and int(line[0]) < num_epochs]
-    if not kept:
-        path.unlink()
-        return
-    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file).writerows([lines[0], *kept])

@@ -1,6 +1,6 @@
 """Weights kept at the ends of learning-rate cycles, their ensemble and their average."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,20 +11,20 @@ from tensorflow import keras
 from cifar102.training import optimizers, predict
 from cifar102.training.config import TrainConfig
 from cifar102.training.data import TrainingData
-from cifar102.training.runs import Run
+from cifar102.training.runs import Run, RunFolder
 from cifar102.workspace.files import replacing
 
 
 class Snapshots(keras.callbacks.Callback):
-    """Writes snapshots/epoch-<n>.npz (the model's weights in order) at the end of each of the given epochs."""
+    """Writes the model's weights at the end of each of the given epochs. paths: epoch (from 1) -> .npz file."""
 
-    def __init__(self, folder: Path, epochs: list[int]) -> None:
+    def __init__(self, paths: Mapping[int, Path]) -> None:
         super().__init__()
-        self.folder, self.epochs = Path(folder), epochs
+        self.paths = paths
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        if epoch + 1 in self.epochs:
-            write_snapshots(self.folder / f"epoch-{epoch + 1}.npz", self.model.get_weights())
+        if epoch + 1 in self.paths:
+            write_snapshot(self.paths[epoch + 1], self.model.get_weights())
 
 
 def epochs_of(config: TrainConfig) -> list[int]:
@@ -43,39 +43,39 @@ def epochs_of(config: TrainConfig) -> list[int]:
     return ends[-config.num_snapshots :]
 
 
-def write_snapshots(path: Path, weights: list[np.ndarray]) -> None:
+def write_snapshot(path: Path, weights: list[np.ndarray]) -> None:
     """Write a model's weights as numbered arrays, atomically."""
     with replacing(path) as temporary, temporary.open("wb") as file:
         np.savez(file, *weights)
 
 
-def read_snapshots(path: Path) -> list[np.ndarray]:
+def read_snapshot(path: Path) -> list[np.ndarray]:
     """The weights of a snapshot, in the model's order."""
     with np.load(path, allow_pickle=False) as arrays:
         return [arrays[f"arr_{i}"] for i in range(len(arrays.files))]
 
 
 def measure_snapshots(
-    model: keras.Model, folder: Path, config: TrainConfig, data: TrainingData, batches: Callable[[], tf.data.Dataset]
+    model: keras.Model, folder: RunFolder, loaded: TrainingData
 ) -> tuple[dict[str, np.ndarray], dict]:
-    """Probabilities of the ensemble (mean softmax of the snapshots), and the accuracies of its parts.
+    """Probabilities of the ensemble (mean softmax of a run's snapshots), and the accuracies of its parts.
 
     The parts: "snapshots", each one's accuracies with its epoch, and "weight_average", those of the mean of their
     weights (Izmailov et al. 2018, https://arxiv.org/abs/1803.05407) with batch norm refreshed on training batches.
     Source of the ensemble: Huang et al. 2017, https://arxiv.org/abs/1704.00109. The model keeps its own weights.
     """
-    own = model.get_weights()
-    epochs = epochs_of(config)
-    members = [read_snapshots(folder / "snapshots" / f"epoch-{epoch}.npz") for epoch in epochs]
+    own, views = model.get_weights(), folder.config.test_views
+    epochs = epochs_of(folder.config)
+    members = [read_snapshot(folder.snapshot(epoch)) for epoch in epochs]
     outcomes = []
     for weights in members:
         model.set_weights(weights)
-        outcomes.append(predict.predict_sets(model, data, config.test_views))
-    average_weights(model, members, batches())
-    average = predict.accuracies(predict.predict_sets(model, data, config.test_views), data)
+        outcomes.append(predict.predict_sets(model, loaded, views))
+    average_weights(model, members, loaded.training_batches().take(loaded.num_steps))
+    average = predict.accuracies(predict.predict_sets(model, loaded, views), loaded)
     model.set_weights(own)
     ensemble = {name: np.mean([outcome[name] for outcome in outcomes], axis=0) for name in outcomes[0]}
-    parts = [{"epoch": e, **predict.accuracies(o, data)} for e, o in zip(epochs, outcomes, strict=True)]
+    parts = [{"epoch": e, **predict.accuracies(o, loaded)} for e, o in zip(epochs, outcomes, strict=True)]
     return ensemble, {"snapshots": parts, "weight_average": average}
 
 
@@ -111,7 +111,7 @@ def refresh_norms(model: keras.Model, batches: tf.data.Dataset) -> None:
             weight.assign(part / count)
 
 
-def parts_table(runs: Sequence[Run], accuracy: str = "cifar10_accuracy") -> pd.DataFrame:
+def snapshot_table(runs: Sequence[Run], accuracy: str = "cifar10_accuracy") -> pd.DataFrame:
     """What each part of finished snapshot runs reaches: part, seed, accuracy (0-1), a row a run and part.
 
     Parts: each snapshot with the epoch it was taken after, the network of their averaged weights, and the ensemble.

@@ -19,8 +19,8 @@ from tqdm.auto import tqdm
 from cifar102.workflow.kernel import WATCH, OwnKernel
 from cifar102.workspace.folders import Workspace
 
-# Kernels take these over. oneDNN is off by default on processors without AVX512-VNNI, where it trains a third faster.
-ENVIRONMENT = {"TF_ENABLE_ONEDNN_OPTS": "1", "TF_CPP_MIN_LOG_LEVEL": "2", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+# Kernels take these over: no start-up notes of TensorFlow's, no warning of the debugger's.
+ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "2", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
 # Where nobody watches, papermill's bar is a line every half minute.
 IN_A_LOG = {"mininterval": 30.0, "bar_format": "{desc} | {n_fmt} of {total_fmt} cells, {elapsed} so far\n"}
 printing = threading.Lock()

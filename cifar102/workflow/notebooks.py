@@ -74,9 +74,7 @@ def declared_parameters(notebook: Path) -> dict[str, Parameter]:
 
 
 def _parameter_of(line: ast.stmt, notebook: Path) -> Parameter:
-    target = (
-        line.target if isinstance(line, ast.AnnAssign) else line.targets[0] if isinstance(line, ast.Assign) else None
-    )
+    target = _target_of(line)
     try:
         default = ast.literal_eval(line.value) if isinstance(target, ast.Name) else None
     except NOT_LITERAL:
@@ -85,6 +83,12 @@ def _parameter_of(line: ast.stmt, notebook: Path) -> Parameter:
         raise ValueError(f"{notebook}: the parameters cell holds {ast.unparse(line)!r}; expected NAME: TYPE = LITERAL")
     annotation = ast.unparse(line.annotation) if isinstance(line, ast.AnnAssign) else type(default).__name__
     return Parameter(target.id, annotation, default)
+
+
+def _target_of(line: ast.stmt) -> ast.expr | None:
+    if isinstance(line, ast.AnnAssign):
+        return line.target
+    return line.targets[0] if isinstance(line, ast.Assign) else None
 
 
 def hash_notebook(notebook: Path) -> str:

@@ -1,4 +1,7 @@
-"""report.html: one page that shows a whole run, made of the executed notebooks; all values are escaped."""
+"""report.html: one page that shows a whole run, made of the executed notebooks; all values are escaped.
+
+First the page and what it is put together of, then the cells of a notebook as HTML, then the report of a run.
+"""
 
 import base64
 import html
@@ -6,12 +9,11 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import bleach
 import mistune
 import nbformat
+import nh3
 import pandas as pd
 
-from cifar102.workspace import wording
 from cifar102.workspace.files import read_json, read_table, write_text
 from cifar102.workspace.folders import Workspace, read_summary
 from cifar102.workspace.wording import duration
@@ -67,6 +69,15 @@ footer { color: var(--quiet); font-size: 0.85rem; padding-top: 2rem; padding-bot
 """
 ABSENT = "&ndash;"
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+TABLE_TAGS = {"table", "thead", "tbody", "tfoot", "tr", "th", "td", "caption"}
+TEXT_TAGS = {"a", "b", "blockquote", "br", "code", "del", "div", "em", "hr", "i", "li", "ol", "p", "pre", "span"}
+TEXT_TAGS |= {"strong", "sub", "sup", "ul", "img", *(f"h{level}" for level in range(1, 7))}
+ATTRIBUTES = {"img": {"alt", "width", "src"}, "a": {"href"}, **{tag: {"colspan", "rowspan"} for tag in TABLE_TAGS}}
+ADDRESSES = {"img": ("data:image/",), "a": ("https://", "http://", "#")}
+ACTIVE_TAGS = {"script", "style", "template", "iframe", "object", "svg", "math"}  # go with all that is in them
+TERMINAL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+MAX_LINES = 40  # of a printed output before it is folded
+POINTS = ("published_difference", "difference")
 
 
 def page(title: str, lead: str, parts: Sequence[tuple[str, str, str]], footer: str) -> str:
@@ -115,6 +126,11 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
+def pairs(values: dict[str, object]) -> str:
+    """Show named values as a table of two columns."""
+    return table(("name", "value"), ((html.escape(str(name)), written(value)) for name, value in values.items()))
+
+
 def written(value: object) -> str:
     """Write a value as escaped text: four digits of a float, thousands with commas, a list with commas."""
     if value is None:
@@ -132,40 +148,16 @@ def written(value: object) -> str:
     return html.escape(str(value))
 
 
-def pairs(values: dict[str, object]) -> str:
-    """Show named values as a table of two columns."""
-    return table(("name", "value"), ((html.escape(str(name)), written(value)) for name, value in values.items()))
+def folded(summary: str, content: str, kind: str = "") -> str:
+    """Put HTML behind a line one can open; the summary is text."""
+    return f'<details class="{html.escape(kind)}"><summary>{html.escape(summary)}</summary>{content}</details>'
 
 
-def steps_table(steps: Sequence[dict]) -> str:
-    """Show the steps: wall time, and folded away their parameters, versions, hashes of inputs and outputs."""
-    return table(("step", "wall time", "parameters", "inputs", "outputs", "versions"), map(_step_row, steps))
-
-
-def _step_row(step: dict) -> list[str]:
-    cells = [html.escape(str(step.get("name", ""))), _seconds(step)]
-    for key, noun in (
-        ("parameters", "parameters"),
-        ("inputs", "files"),
-        ("outputs", "files"),
-        ("versions", "versions"),
-    ):
-        values = step.get(key) or {}
-        rows = "".join(f"{html.escape(str(name))}: {written(value)}<br>" for name, value in values.items())
-        cells.append(folded(f"{len(values)} {noun}", f'<div class="hash">{rows}</div>') if values else ABSENT)
-    return cells
-
-
-def _seconds(step: dict) -> str:
-    return ABSENT if step.get("seconds") is None else duration(step["seconds"])
-
-
-TABLE_TAGS = {"table", "thead", "tbody", "tfoot", "tr", "th", "td", "caption"}
-TEXT_TAGS = {"a", "b", "blockquote", "br", "code", "del", "div", "em", "hr", "i", "li", "ol", "p", "pre", "span"}
-TEXT_TAGS |= {"strong", "sub", "sup", "ul", "img", *(f"h{level}" for level in range(1, 7))}
-ACTIVE = re.compile(r"<(script|style|template|iframe|object|svg|math)\b.*?(</\1\s*>|\Z)", re.DOTALL | re.IGNORECASE)
-TERMINAL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-MAX_LINES = 40  # of a printed output before it is folded
+def preformatted(text: str) -> str:
+    """Show printed text as it stood on the terminal at the end: no colours, of a progress line its last state."""
+    lines = [line.rstrip("\r").rpartition("\r")[2] for line in TERMINAL.sub("", text).split("\n")]
+    shown = f"<pre>{html.escape(chr(10).join(lines).rstrip())}</pre>"
+    return folded(f"{len(lines)} lines of output", shown) if len(lines) > MAX_LINES else shown
 
 
 def notebook_title(path: Path) -> str:
@@ -185,33 +177,6 @@ def notebook_html(path: Path) -> str:
     """
     markup = "\n".join(part for cell in _read(path).cells if (part := _cell(cell)))
     return re.sub(r"\A<h\d>.*?</h\d>\s*", "", markup)
-
-
-def sanitize(markup: str) -> str:
-    """Keep text, tables and images that are in the page itself; drop every other tag and attribute."""
-    tags = TABLE_TAGS | TEXT_TAGS
-    return bleach.clean(
-        ACTIVE.sub("", markup), tags=tags, attributes=_is_kept, protocols={"http", "https", "data"}, strip=True
-    )
-
-
-def markdown_html(text: str) -> str:
-    """Turn Markdown into HTML, headings one level down (the page has its own first); HTML in it is shown as text."""
-    markup = mistune.create_markdown(escape=True, plugins=["table", "strikethrough", "url"])(text)
-    lowered = re.sub(r"(</?h)([1-5])>", lambda match: f"{match[1]}{int(match[2]) + 1}>", markup)
-    return sanitize(lowered).replace("<table>", '<div class="wide"><table>').replace("</table>", "</table></div>")
-
-
-def folded(summary: str, content: str, kind: str = "") -> str:
-    """Put HTML behind a line one can open; the summary is text."""
-    return f'<details class="{html.escape(kind)}"><summary>{html.escape(summary)}</summary>{content}</details>'
-
-
-def preformatted(text: str) -> str:
-    """Show printed text as it stood on the terminal at the end: no colours, of a progress line its last state."""
-    lines = [line.rstrip("\r").rpartition("\r")[2] for line in TERMINAL.sub("", text).split("\n")]
-    shown = f"<pre>{html.escape(chr(10).join(lines).rstrip())}</pre>"
-    return folded(f"{len(lines)} lines of output", shown) if len(lines) > MAX_LINES else shown
 
 
 def _read(path: Path) -> nbformat.NotebookNode:
@@ -269,15 +234,30 @@ def _joined(text: str | list[str]) -> str:
     return text if isinstance(text, str) else "".join(text)
 
 
-def _is_kept(tag: str, name: str, value: str) -> bool:
-    if tag == "img":
-        return name in ("alt", "width") or (name == "src" and value.startswith("data:image/"))
-    if tag == "a":
-        return name == "href" and value.startswith(("https://", "http://", "#"))
-    return tag in TABLE_TAGS and name in ("colspan", "rowspan")
+def markdown_html(text: str) -> str:
+    """Turn Markdown into HTML, headings one level down (the page has its own first); HTML in it is shown as text."""
+    markup = mistune.create_markdown(escape=True, plugins=["table", "strikethrough", "url"])(text)
+    lowered = re.sub(r"(</?h)([1-5])>", lambda match: f"{match[1]}{int(match[2]) + 1}>", markup)
+    return sanitize(lowered).replace("<table>", '<div class="wide"><table>').replace("</table>", "</table></div>")
 
 
-POINTS = ("published_difference", "difference")
+def sanitize(markup: str) -> str:
+    """Keep text, tables and images that are in the page itself; drop every other tag and attribute."""
+    return nh3.clean(
+        markup,
+        tags=TABLE_TAGS | TEXT_TAGS,
+        clean_content_tags=ACTIVE_TAGS,
+        attributes=ATTRIBUTES,
+        attribute_filter=_kept_value,
+        url_schemes={"http", "https", "data"},
+        link_rel=None,
+    )
+
+
+def _kept_value(tag: str, name: str, value: str) -> str | None:
+    """The value of an allowed attribute; None where it is an address that a page without a network does not need."""
+    is_address = name in ("src", "href")
+    return None if is_address and not value.startswith(ADDRESSES[tag]) else value
 
 
 def build_report(workspace: Workspace, steps: Sequence[dict]) -> Path:
@@ -299,7 +279,7 @@ def build_report(workspace: Workspace, steps: Sequence[dict]) -> Path:
         parts.append(("verdicts", "Published claims of the studies", _verdicts(read_table(claims), images)))
     parts += [
         ("pool", "The images of this run", _pool(pool)),
-        ("steps", "Steps", _total(steps) + steps_table(steps)),
+        ("steps", "Steps", _steps(steps)),
         ("numbers", "All numbers", _numbers(sections)),
     ]
     for step in steps:
@@ -336,9 +316,25 @@ def _pool(pool: dict) -> str:
     return text + pairs(rest)
 
 
-def _total(steps: Sequence[dict]) -> str:
+def _steps(steps: Sequence[dict]) -> str:
+    """Show the steps: wall time, and folded away their parameters, versions, hashes of inputs and outputs."""
     seconds = sum(step.get("seconds") or 0 for step in steps)
-    return f"<p>{len(steps)} steps, {wording.duration(seconds)} of wall time in all.</p>"
+    lead = f"<p>{len(steps)} steps, {duration(seconds)} of wall time in all.</p>"
+    return lead + table(("step", "wall time", "parameters", "inputs", "outputs", "versions"), map(_step_row, steps))
+
+
+def _step_row(step: dict) -> list[str]:
+    cells = [html.escape(str(step.get("name", ""))), _seconds(step)]
+    nouns = {"parameters": "parameters", "inputs": "files", "outputs": "files", "versions": "versions"}
+    for key, noun in nouns.items():
+        values = step.get(key) or {}
+        rows = "".join(f"{html.escape(str(name))}: {written(value)}<br>" for name, value in values.items())
+        cells.append(folded(f"{len(values)} {noun}", f'<div class="hash">{rows}</div>') if values else ABSENT)
+    return cells
+
+
+def _seconds(step: dict) -> str:
+    return ABSENT if step.get("seconds") is None else duration(step["seconds"])
 
 
 def _numbers(sections: dict[str, dict]) -> str:

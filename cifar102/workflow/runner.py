@@ -31,35 +31,38 @@ NAME_SECONDS = 1.0  # a holder writes down its name at once after it has the loc
 def hold_workspace(workspace: Workspace) -> Iterator[None]:
     """Hold the lock of a workspace; BlockingIOError names the process, the host and since when it is held.
 
-    What killed writers left half-written under temporary names is removed first. OSError names the lock file where it
-    cannot be written (a full disk, a read-only one), or is a link: writing through it would leave the workspace.
+    The lock is that of `.run.lock`; who holds it stands in `.lock`, because Windows lets nobody read a locked file.
+    What killed writers left half-written under temporary names is removed first. OSError names the file where it cannot
+    be written (a full disk, a read-only one), or is a link: writing through it would leave the workspace.
     """
-    workspace.root.mkdir(parents=True, exist_ok=True)
     path = workspace.root / ".lock"
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o644)
-    try:
-        if not files.take_lock(handle):
-            raise BlockingIOError(f"another run works in {workspace.root}: {_holder(path)}")
-        _write_name(handle, path)
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(files.locked(workspace.root / ".run.lock", seconds=0))
+        except TimeoutError:
+            raise BlockingIOError(f"another run works in {workspace.root}: {_holder(path)}") from None
+        _write_name(path, {"pid": os.getpid(), "host": platform.node(), "since": _now()})
         remove_leftovers(workspace.root)
         try:
             yield
         finally:
-            os.ftruncate(handle, 0)
-            files.give_lock_back(handle)
-    finally:
-        os.close(handle)
+            _write_name(path, None)
 
 
-def _write_name(handle: int, path: Path) -> None:
-    since = datetime.now(UTC).isoformat(timespec="seconds")
-    name = json.dumps({"pid": os.getpid(), "host": platform.node(), "since": since}).encode("ascii")
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _write_name(path: Path, name: dict[str, object] | None) -> None:
+    """Write the holder's name over the last one's (None: nobody holds it); a link is not followed."""
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o644)
     try:
         os.ftruncate(handle, 0)
-        os.lseek(handle, 0, os.SEEK_SET)
-        os.write(handle, name)
+        os.write(handle, json.dumps(name).encode("ascii") if name else b"")
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error
+    finally:
+        os.close(handle)
 
 
 def _holder(path: Path) -> str:

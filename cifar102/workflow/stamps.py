@@ -19,7 +19,7 @@ from cifar102.workspace.files import hash_file, plain, read_json, write_json
 from cifar102.workspace.folders import Workspace
 
 VERSIONS_OF = ("tensorflow", "tensorflow-addons", "keras", "numpy", "pandas", "scikit-image", "papermill")
-KEYS = {"source", "modules", "parameters", "inputs", "outputs", "seconds"}
+TABLES = ("modules", "parameters", "inputs", "outputs")
 LARGE = 2 << 30  # bytes; a user's own tiny_images.bin has 227 GiB, which no check reads through
 SAMPLES = 64
 
@@ -38,8 +38,9 @@ def _stamp_in(path: Path) -> dict | None:
         stamp = read_json(path) if path.is_file() else None
     except ValueError:
         return None
-    is_stamp = isinstance(stamp, dict) and {"source", "modules", "parameters", "inputs", "outputs"} <= stamp.keys()
-    if not is_stamp or not all(isinstance(stamp[key], dict) for key in ("modules", "parameters", "inputs", "outputs")):
+    if not isinstance(stamp, dict) or "source" not in stamp:
+        return None
+    if not all(isinstance(stamp.get(key), dict) for key in TABLES):
         return None
     files = (*stamp["inputs"].values(), *stamp["outputs"].values())
     return stamp if all(isinstance(file, dict) and isinstance(file.get("sha256"), str) for file in files) else None
@@ -128,7 +129,7 @@ def versions() -> dict[str, str]:
 def _made_from(step: Step) -> dict:
     parameters = {key: plain(value) for key, value in sorted(step.parameters.items()) if key not in PLACES}
     if step.notebook is None:
-        tree, source = notebooks.parse(f"from {PACKAGE.name} import report", PACKAGE), ""
+        tree, source = notebooks.parse(f"from {PACKAGE.name}.workflow import report", PACKAGE), ""
     else:
         tree, source = notebooks.code_of(step.notebook), notebooks.hash_notebook(step.notebook)
     return {"source": source, "modules": notebooks.hash_modules(tree, PACKAGE), "parameters": parameters}
@@ -170,11 +171,8 @@ def _missing(step: Step, workspace: Workspace) -> list[str]:
 def _differences(kind: str, before: dict[str, str], after: dict[str, str]) -> list[str]:
     gone = [f"{kind} {name} is gone" for name in sorted(before.keys() - after.keys())]
     new = [f"{kind} {name} is new" for name in sorted(after.keys() - before.keys())]
-    return (
-        gone
-        + new
-        + [f"{kind} {name} changed" for name in sorted(before) if after.get(name, before[name]) != before[name]]
-    )
+    changed = [name for name in sorted(before.keys() & after.keys()) if after[name] != before[name]]
+    return gone + new + [f"{kind} {name} changed" for name in changed]
 
 
 def finished(steps: Iterable[Step], workspace: Workspace) -> list[dict]:

@@ -10,10 +10,27 @@ from pathlib import Path
 from cifar102.workflow import notebooks
 from cifar102.workflow.notebooks import NOT_LITERAL, Parameter
 from cifar102.workspace.files import read_json
-from cifar102.workspace.folders import REPOSITORY, Workspace
+from cifar102.workspace.folders import CIFAR10_FOLDER, CIFAR100_FOLDER, CIFAR101_FOLDER, REPOSITORY, Workspace
 from cifar102.workspace.wording import near_names
 
 PROFILES = Path(__file__).resolve().parent / "profiles"
+FOLDER = REPOSITORY / "notebooks"
+REPORT = "report"
+STUDIES = (
+    "augmentation",
+    "pooling",
+    "padding",
+    "batch_norm",
+    "l2",
+    "activation_optimizer",
+    "optimizers",
+    "dataset_size",
+    "cifar100",
+    "leak",
+    "set_and_size",
+)
+# These say where a run stands, not what it computes: another value of one does not make a step stale.
+PLACES = ("workspace", "data", "scheduler")
 
 
 @dataclass(frozen=True)
@@ -71,6 +88,7 @@ def parse_override(text: str) -> Override:
 
 
 def profile_names() -> list[str]:
+    """Name the profiles there are, sorted."""
     return sorted(path.stem for path in PROFILES.glob("*.json"))
 
 
@@ -99,25 +117,6 @@ def load_profile(name: str, folder: Path = PROFILES) -> Profile:
     return Profile(**{**content, "studies": tuple(studies)})
 
 
-FOLDER = REPOSITORY / "notebooks"
-REPORT = "report"
-STUDIES = (
-    "augmentation",
-    "pooling",
-    "padding",
-    "batch_norm",
-    "l2",
-    "activation_optimizer",
-    "optimizers",
-    "dataset_size",
-    "cifar100",
-    "leak",
-    "set_and_size",
-)
-# These say where a run stands, not what it computes: another value of one does not make a step stale.
-PLACES = ("workspace", "data", "scheduler")
-
-
 @dataclass(frozen=True)
 class Files:
     """Paths below the workspace (`*` crosses slashes) a step needs, reads where they are there, and leaves.
@@ -131,8 +130,8 @@ class Files:
     after: tuple[str, ...] = ()
 
 
-REFERENCE = ("raw/cifar-10-batches-py/*",)
-OTHER_SETS = ("raw/cifar-100-python/*", "raw/CIFAR-10.1/*")
+REFERENCE = (f"raw/{CIFAR10_FOLDER}/*",)
+OTHER_SETS = (f"raw/{CIFAR100_FOLDER}/*", f"raw/{CIFAR101_FOLDER}/*")
 POOL = ("raw/pool.json", "raw/pool_truth.parquet")
 CANDIDATES = ("built/candidates.parquet", "built/candidate_images.npy")
 SCREENED = ("built/accepted.parquet", "built/exact_groups.parquet", "built/pairs.parquet")
@@ -163,7 +162,7 @@ TABLE = {
     ),
     "04_sample": Files(
         takes=(*CANDIDATES, *SCREENED, *REFERENCE, "results/keyword_counts.csv"),
-        may_take=(*POOL, "labels/pair_verdicts.jsonl", "built/blacklist.json", "raw/CIFAR-10.1/other_data/*"),
+        may_take=(*POOL, "labels/pair_verdicts.jsonl", "built/blacklist.json", f"raw/{CIFAR101_FOLDER}/other_data/*"),
         leaves=("built/release/*", "results/quotas.csv", "results/screening.csv", "results/goals.csv"),
     ),
     "05_baseline_cnn": replace(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cifar102.workspace import files
 
+LOCK_SECONDS = 60  # an append takes milliseconds; a slow disk and many raters at once are waited for
 Row = dict[str, object]
 Check = Callable[[Mapping[str, object]], Row]
 
@@ -34,7 +35,7 @@ def read(path: Path, check: Check) -> Iterator[tuple[int, object, str]]:
 def moment(text: object) -> datetime.datetime:
     """Read an ISO 8601 time in UTC; ValueError for anything else."""
     try:
-        found = datetime.datetime.fromisoformat(str(text).replace("Z", "+00:00"))  # Python 3.10 does not know Z
+        found = datetime.datetime.fromisoformat(str(text))
     except ValueError:
         found = None
     if found is None or found.utcoffset() != datetime.timedelta(0):
@@ -134,13 +135,15 @@ def _parse(line: bytes, check: Check) -> tuple[Row | None, str]:
 
 @contextlib.contextmanager
 def _held(path: Path) -> Iterator[int]:
-    """Open the log for appending and hold its lock; the name of a new file is made durable too."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    is_new = not path.exists()
-    handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644)
-    try:
-        if not files.take_lock(handle, wait=True):
-            raise TimeoutError(f"{path}: another process holds the log; nothing is recorded")
+    """Open the log for appending, one writer at a time; the name of a new file is made durable too.
+
+    The lock is that of a hidden file beside the log. Earlier versions of this package locked the log itself and do not
+    see this lock: a process of theirs and one of this version must not write to the same log at once.
+    """
+    refusal = f"{path}: another process holds the log; nothing is recorded"
+    with files.locked(path.with_name(f".{path.name}.lock"), LOCK_SECONDS, refusal):
+        is_new = not path.exists()
+        handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644)
         try:
             yield handle
         except OSError as error:
@@ -148,11 +151,9 @@ def _held(path: Path) -> Iterator[int]:
                 raise OSError(error.errno, error.strerror, str(path)) from error
             raise
         finally:
-            files.give_lock_back(handle)
-    finally:
-        os.close(handle)
-    if is_new and os.name != "nt":
-        _sync_folder(path.parent)
+            os.close(handle)
+        if is_new and os.name != "nt":
+            _sync_folder(path.parent)
 
 
 def _write(handle: int, rows: Iterable[Mapping[str, object]]) -> None:

@@ -1,7 +1,9 @@
-"""Reading .npy and .npz files of other people: checked, and never through numpy's own unpickler.
+"""Arrays in files of other people: .npy, .npz and CIFAR's python batches, checked, and no pickle is ever run.
 
-CIFAR-10.2 was at first a pickled dictionary in a .npy file. A pickle is a program, so its arrays are rebuilt here from
-the bytes in it, with the dtypes that such a file needs, and any other global it asks for is refused by name.
+CIFAR's batches are pickles, and so was CIFAR-10.2 at first, a dictionary in a .npy file. A pickle is a program, so its
+opcodes are checked before it is opened; what it asks for by name becomes a shell that keeps what it was given and does
+nothing; and arrays are made of the bytes in the shells, with the dtypes that such a file needs. Any other name it asks
+for is refused. Batches are written opcode by opcode, as Python 2 wrote the published ones.
 """
 
 import io
@@ -11,6 +13,8 @@ import pickletools
 import re
 import struct
 import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -21,24 +25,23 @@ BYTES = {"BINBYTES", "SHORT_BINBYTES", "BINBYTES8"}
 NUMBERS = {"INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT"}
 CONSTANTS = {"NONE", "NEWTRUE", "NEWFALSE", "EMPTY_TUPLE"}
 CALLS = {"GLOBAL", "STACK_GLOBAL"}
-ATOMS = TEXT | BYTES | NUMBERS | CONSTANTS | CALLS
 CONTAINERS = {"MARK", "EMPTY_LIST", "EMPTY_DICT", "LIST", "DICT", "TUPLE", "TUPLE1", "TUPLE2", "TUPLE3"}
 CONTAINERS |= {"APPEND", "APPENDS", "SETITEM", "SETITEMS", "BUILD"}
 FILED = {"PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"}
 FETCHED = {"GET", "BINGET", "LONG_BINGET"}
-MADE = "REDUCE"  # arrays, dtypes, byte strings: of these only a dtype is used twice in a file that numpy wrote
-KNOWN = ATOMS | CONTAINERS | FILED | FETCHED | {MADE, "PROTO", "FRAME", "STOP"}
-MOST_SHARED = 16
+SHARED = TEXT | BYTES | NUMBERS | CONSTANTS | CALLS | {"REDUCE"}  # what REDUCE makes is a shell, see _rebuild
+KNOWN = SHARED | CONTAINERS | FILED | FETCHED | {"PROTO", "FRAME", "STOP"}
+LARGEST_BYTES = 1 << 31  # of all arrays in one .npz; the largest published one unpacks to 32 MB
 
 
-def check_opcodes(content: bytes, most_shared: int | None = MOST_SHARED) -> None:
+def _check_opcodes(content: bytes) -> None:
     """Raise UnpicklingError where a pickle has an opcode or a use of its memory that no file of arrays needs.
 
     Refused: any opcode that is not in KNOWN, a memory number above the opcodes so far, a list, dictionary or tuple that
-    is used twice, and more than `most_shared` further uses of what was made by a call (None: any number).
+    is used twice: a few bytes of such a file can stand for more than any memory holds.
     """
     kinds: dict[int, str] = {}
-    before, num_shared, count = "", 0, 0
+    before, count = "", 0
     for count, (opcode, argument, position) in enumerate(pickletools.genops(content)):
         name = opcode.name
         if name not in KNOWN:
@@ -50,56 +53,151 @@ def check_opcodes(content: bytes, most_shared: int | None = MOST_SHARED) -> None
             kinds[number] = before
             continue  # what was filed may be filed again
         if name in FETCHED:
-            kind = kinds.get(argument)
-            if kind is None:
+            name = kinds.get(argument)
+            if name is None:
                 raise pickle.UnpicklingError(f"memory number {argument} at byte {position} is empty")
-            num_shared += kind == MADE
-            if kind not in ATOMS and (kind != MADE or (most_shared is not None and num_shared > most_shared)):
+            if name not in SHARED:
                 raise pickle.UnpicklingError(f"a container is used twice (byte {position}); refused")
-            name = kind
         before = name
 
 
-def _ndarray(*arguments: object) -> None:
-    """Stand for the type numpy.ndarray, which a batch names and never calls."""
-    raise pickle.UnpicklingError("the pickle calls numpy.ndarray, which no CIFAR batch does; refused")
+class _Shell:
+    """What a pickled array, dtype or number says of itself, until `_rebuild` has looked at it."""
+
+    def __init__(self, *parts: object) -> None:
+        self.parts, self.state = parts, None
+
+    def __setstate__(self, state: object) -> None:
+        self.state = state
 
 
-def _reconstruct(subtype: object, shape: object, typecode: object) -> np.ndarray:
-    if subtype is not _ndarray or shape != (0,):
-        raise pickle.UnpicklingError("an array is rebuilt from an empty ndarray only")
-    return np.ndarray.__new__(np.ndarray, (0,), np.dtype("b"))
+class _Array(_Shell):
+    pass
 
 
-def _encode_latin1(text: str, encoding: str = "latin1") -> bytes:
-    if encoding not in ("latin1", "latin-1"):
-        raise pickle.UnpicklingError(f"_codecs.encode is allowed with latin1 only, found {encoding!r}")
-    return text.encode("latin-1")
+class _Scalar(_Shell):
+    pass
 
 
-def _dtype(name: object, *flags: object) -> np.dtype:
-    if name not in ("u1", b"u1", "i8", b"i8"):
-        raise pickle.UnpicklingError(f"an array of dtype u1 or i8 is expected, found {name!r}")
-    return np.dtype(name.decode() if isinstance(name, bytes) else name)
+class _Dtype(_Shell):
+    pass
 
 
-BATCH_GLOBALS = {
-    ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
-    ("numpy._core.multiarray", "_reconstruct"): _reconstruct,
-    ("numpy", "ndarray"): _ndarray,
-    ("numpy", "dtype"): _dtype,
-    ("_codecs", "encode"): _encode_latin1,
+class _Ndarray(_Shell):
+    """Stands for the type numpy.ndarray, which a pickle of arrays names and never calls."""
+
+    def __init__(self, *parts: object) -> None:
+        raise pickle.UnpicklingError("the pickle calls numpy.ndarray, which no file of arrays does; refused")
+
+
+class _Encoded(_Shell):
+    """Bytes as Python 3 writes them for Python 2: a text and latin1; encoded once, however often they are used."""
+
+    def __init__(self, text: str, encoding: str = "latin1") -> None:
+        super().__init__(text, encoding)
+        if encoding not in ("latin1", "latin-1"):
+            raise pickle.UnpicklingError(f"_codecs.encode is allowed with latin1 only, found {encoding!r}")
+        self.content = text.encode("latin-1")
+
+
+SHELLS = {
+    ("numpy.core.multiarray", "_reconstruct"): _Array,
+    ("numpy._core.multiarray", "_reconstruct"): _Array,
+    ("numpy.core.multiarray", "scalar"): _Scalar,
+    ("numpy._core.multiarray", "scalar"): _Scalar,
+    ("numpy", "ndarray"): _Ndarray,
+    ("numpy", "dtype"): _Dtype,
+    ("_codecs", "encode"): _Encoded,
 }
 
 
-class _BatchUnpickler(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> object:
-        if (module, name) not in BATCH_GLOBALS:
-            raise pickle.UnpicklingError(f"the pickle asks for {module}.{name}, which no CIFAR batch needs; refused")
-        return BATCH_GLOBALS[module, name]
+@dataclass(frozen=True)
+class _Kind:
+    """A kind of file with a pickle in it: its name, how Python 2's texts are read, which dtypes its arrays may have."""
 
-    def persistent_load(self, pid: object) -> object:
-        raise pickle.UnpicklingError("the pickle asks for a persistent object; refused")
+    name: str
+    encoding: str
+    dtypes: re.Pattern
+    arrays: str
+    holds_objects: bool
+
+
+BATCH = _Kind("CIFAR batch", "bytes", re.compile(r"u1|i8"), "dtype u1 or i8", holds_objects=False)
+OBJECTS = _Kind("image file", "latin1", re.compile(r"[iuf][1248]|b1|[US]\d+"), "numbers or text", holds_objects=True)
+
+
+class _Unpickler(pickle.Unpickler):
+    """Opens a pickle whose opcodes were checked; a name that is not in SHELLS is refused."""
+
+    def __init__(self, content: bytes, kind: _Kind) -> None:
+        super().__init__(io.BytesIO(content), encoding=kind.encoding)
+        self._kind = kind
+
+    def find_class(self, module: str, name: str) -> type[_Shell]:
+        if (module, name) not in SHELLS:
+            asked = f"the pickle asks for {module}.{name}"
+            raise pickle.UnpicklingError(f"{asked}, which no {self._kind.name} needs; refused")
+        return SHELLS[module, name]
+
+
+def _unpickle(content: bytes, kind: _Kind) -> object:
+    _check_opcodes(content)
+    return _rebuild(_Unpickler(content, kind).load(), kind, set())
+
+
+def _rebuild(value: object, kind: _Kind, seen: set[int]) -> object:
+    """Turn shells into arrays, numbers and bytes, all the way down; an object array becomes what it holds.
+
+    seen: the ids of the arrays and numbers so far; one that is used twice could hold itself, and is refused.
+    """
+    if isinstance(value, _Array | _Scalar):
+        if id(value) in seen:
+            raise ValueError("an array is used twice; refused")
+        seen.add(id(value))
+    if isinstance(value, _Array):
+        return _rebuild_array(value, kind, seen)
+    if isinstance(value, _Scalar):
+        return np.frombuffer(_bytes(value.parts[1]), dtype=_rebuild_dtype(value.parts[0], kind), count=1)[0]
+    if isinstance(value, _Encoded):
+        return value.content
+    if isinstance(value, dict):
+        return {_rebuild(key, kind, seen): _rebuild(item, kind, seen) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        items = [_rebuild(item, kind, seen) for item in value]
+        return tuple(items) if isinstance(value, tuple) else items
+    if value is None or isinstance(value, str | bytes | int | float):
+        return value
+    raise ValueError(f"holds a {type(value).__name__}, expected arrays, text and numbers")
+
+
+def _rebuild_array(shell: _Array, kind: _Kind, seen: set[int]) -> object:
+    if shell.parts[:2] != (_Ndarray, (0,)):
+        raise ValueError("an array is rebuilt from an empty ndarray only")
+    _, shape, dtype, is_fortran, content = shell.state
+    if kind.holds_objects and isinstance(content, list):
+        items = _rebuild(content, kind, seen)
+        return items[0] if shape == () else items
+    array = np.frombuffer(_bytes(content), dtype=_rebuild_dtype(dtype, kind))
+    return array.reshape(shape, order="F" if is_fortran else "C").copy()
+
+
+def _rebuild_dtype(shell: object, kind: _Kind) -> np.dtype:
+    name = _text(shell.parts[0]) if isinstance(shell, _Dtype) else None
+    if not isinstance(name, str) or not kind.dtypes.fullmatch(name):
+        raise ValueError(f"an array of {kind.arrays} is expected, found {name!r}")
+    order = _text(shell.state[1]) if shell.state else "|"
+    return np.dtype((order if order in ("<", ">") else "") + name)
+
+
+def _bytes(value: object) -> object:
+    """The bytes behind what a pickle has for them: an encoded text, or a text of Python 2 read as latin1."""
+    if isinstance(value, _Encoded):
+        return value.content
+    return value.encode("latin-1") if isinstance(value, str) else value
+
+
+def _text(value: object) -> object:
+    return value.decode("latin-1") if isinstance(value, bytes) else value
 
 
 def read_batch_pickle(path: Path) -> dict[str, object]:
@@ -111,15 +209,76 @@ def read_batch_pickle(path: Path) -> dict[str, object]:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file")
     try:
-        content = path.read_bytes()
-        check_opcodes(content)
-        value = _BatchUnpickler(io.BytesIO(content), encoding="bytes").load()
+        value = _unpickle(path.read_bytes(), BATCH)
     except Exception as error:  # damaged opcodes raise almost any kind of error
         detail = str(error) or type(error).__name__
         raise ValueError(f"{path}: not a CIFAR batch that can be read safely: {detail}") from error
     if not isinstance(value, dict):
         raise ValueError(f"{path}: expected a dictionary, found {type(value).__name__}")
-    return {key.decode("latin-1") if isinstance(key, bytes) else str(key): item for key, item in value.items()}
+    return {str(_text(key)): item for key, item in value.items()}
+
+
+def read_npy(path: Path) -> np.ndarray | dict:
+    """Read a .npy file: an array of numbers or text, or the dictionary of arrays in an old CIFAR-10.2 file.
+
+    Raises FileNotFoundError, or ValueError that names the file and what is wrong with it.
+    """
+    return _guarded(path, _read_array)
+
+
+def read_npz(path: Path) -> dict[str, object]:
+    """Read all arrays of a .npz file, by name; raises as read_npy does."""
+    return _guarded(path, _read_members)
+
+
+def open_npy(path: Path) -> np.ndarray:
+    """Map a .npy file of numbers into memory, to be read in parts; raises as read_npy does."""
+    return _guarded(path, lambda file: _mapped(file, Path(path)))
+
+
+def _guarded(path: Path, read: Callable[[BinaryIO], object]) -> object:
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"{path}: no such file; expected an array file ({Path(path).suffix or '.npy'})")
+    try:
+        with Path(path).open("rb") as file:
+            return read(file)
+    except Exception as error:  # damaged headers, zip folders and pickles raise almost any kind of error
+        raise ValueError(f"{path}: cannot be read safely: {str(error) or type(error).__name__}") from error
+
+
+def _mapped(file: BinaryIO, path: Path) -> np.ndarray:
+    _read_header(file)
+    return np.load(path, mmap_mode="r", allow_pickle=False)
+
+
+def _read_members(file: BinaryIO) -> dict[str, object]:
+    with zipfile.ZipFile(file) as bundle:
+        size = sum(member.file_size for member in bundle.infolist())
+        if size > LARGEST_BYTES:
+            raise ValueError(f"its arrays unpack to {size} bytes, expected at most {LARGEST_BYTES}")
+        return {name.removesuffix(".npy"): _read_array(io.BytesIO(bundle.read(name))) for name in bundle.namelist()}
+
+
+def _read_array(file: BinaryIO) -> object:
+    if _read_header(file).hasobject:
+        return _unpickle(file.read(), OBJECTS)
+    file.seek(0)
+    return np.lib.format.read_array(file, allow_pickle=False)
+
+
+def _read_header(file: BinaryIO) -> np.dtype:
+    """Read up to the first byte of the array; ValueError where as many bytes as the header says do not follow."""
+    version = np.lib.format.read_magic(file)
+    if version not in ((1, 0), (2, 0)):
+        raise ValueError(f"version {version} of the .npy format, expected 1.0 or 2.0")
+    read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read_header(file)
+    start = file.tell()
+    found, expected = file.seek(0, io.SEEK_END) - start, math.prod(shape) * dtype.itemsize
+    if not dtype.hasobject and (found != expected or min(shape, default=0) < 0):
+        raise ValueError(f"{found} bytes of pixels or numbers, expected {expected} for {dtype} {shape}")
+    file.seek(start)
+    return dtype
 
 
 def dump_batch_pickle(entry: dict[str, object]) -> bytes:
@@ -173,155 +332,3 @@ def _put_array(out: io.BytesIO, array: np.ndarray) -> None:
 
 def _long(opcode: bytes, value: int) -> bytes:
     return opcode + struct.pack("<i", value)
-
-
-LARGEST_BYTES = 1 << 31  # of all arrays in one .npz; the largest published one unpacks to 32 MB
-PLAIN_DTYPE = re.compile(r"[iuf][1248]|b1|[US]\d+")
-
-
-class _Shell:
-    """What a pickled array, dtype or scalar says of itself, until `_rebuild` has looked at it."""
-
-    def __init__(self, *parts: object) -> None:
-        self.parts, self.state = parts, None
-
-    def __setstate__(self, state: object) -> None:
-        self.state = state
-
-
-class _Array(_Shell):
-    pass
-
-
-class _Scalar(_Shell):
-    pass
-
-
-class _Dtype(_Shell):
-    pass
-
-
-def _encode(text: str, encoding: str) -> bytes:
-    return text.encode({"latin1": "latin-1"}[encoding])
-
-
-def _marker(*parts: object) -> None:
-    raise pickle.UnpicklingError("the type ndarray may be named, not called")
-
-
-ALLOWED = {
-    **{(f"numpy.{core}.multiarray", "_reconstruct"): _Array for core in ("core", "_core")},
-    **{(f"numpy.{core}.multiarray", "scalar"): _Scalar for core in ("core", "_core")},
-    ("numpy", "ndarray"): _marker,
-    ("numpy", "dtype"): _Dtype,
-    ("_codecs", "encode"): _encode,
-}
-
-
-class _Unpickler(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> object:
-        if (module, name) not in ALLOWED:
-            raise pickle.UnpicklingError(f"it asks for {module}.{name}, which no image file needs; refused")
-        return ALLOWED[module, name]
-
-
-def read_npy(path: Path) -> np.ndarray | dict:
-    """Read a .npy file: an array of numbers or text, or the dictionary of arrays in an old CIFAR-10.2 file.
-
-    Raises FileNotFoundError, or ValueError that names the file and what is wrong with it.
-    """
-    return _guarded(path, lambda file: _read_array(file))
-
-
-def read_npz(path: Path) -> dict[str, object]:
-    """Read all arrays of a .npz file, by name; raises as read_npy does."""
-    return _guarded(path, _read_members)
-
-
-def open_npy(path: Path) -> np.ndarray:
-    """Map a .npy file of numbers into memory, to be read in parts; raises as read_npy does."""
-    return _guarded(path, lambda file: _mapped(file, Path(path)))
-
-
-def _mapped(file: BinaryIO, path: Path) -> np.ndarray:
-    _read_header(file)
-    return np.load(path, mmap_mode="r", allow_pickle=False)
-
-
-def _guarded(path: Path, read: object) -> object:
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"{path}: no such file; expected an array file ({Path(path).suffix or '.npy'})")
-    try:
-        with Path(path).open("rb") as file:
-            return read(file)
-    except Exception as error:  # damaged headers, zip folders and pickles raise almost any kind of error
-        raise ValueError(f"{path}: cannot be read safely: {str(error) or type(error).__name__}") from error
-
-
-def _read_members(file: BinaryIO) -> dict[str, object]:
-    with zipfile.ZipFile(file) as bundle:
-        size = sum(member.file_size for member in bundle.infolist())
-        if size > LARGEST_BYTES:
-            raise ValueError(f"its arrays unpack to {size} bytes, expected at most {LARGEST_BYTES}")
-        return {name.removesuffix(".npy"): _read_array(io.BytesIO(bundle.read(name))) for name in bundle.namelist()}
-
-
-def _read_array(file: BinaryIO) -> object:
-    if _read_header(file).hasobject:
-        content = file.read()
-        check_opcodes(content, most_shared=None)  # a list of numbers names its dtype once a number
-        return _rebuild(_Unpickler(io.BytesIO(content), encoding="latin1").load(), set())
-    file.seek(0)
-    return np.lib.format.read_array(file, allow_pickle=False)
-
-
-def _read_header(file: BinaryIO) -> np.dtype:
-    """Read up to the first byte of the array; ValueError where as many bytes as the header says do not follow."""
-    version = np.lib.format.read_magic(file)
-    if version not in ((1, 0), (2, 0)):
-        raise ValueError(f"version {version} of the .npy format, expected 1.0 or 2.0")
-    read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, _, dtype = read_header(file)
-    start = file.tell()
-    found, expected = file.seek(0, io.SEEK_END) - start, math.prod(shape) * dtype.itemsize
-    if not dtype.hasobject and (found != expected or min(shape, default=0) < 0):
-        raise ValueError(f"{found} bytes of pixels or numbers, expected {expected} for {dtype} {shape}")
-    file.seek(start)
-    return dtype
-
-
-def _rebuild(value: object, seen: set[int]) -> object:
-    """Turn shells into arrays and numbers, all the way down; an object array becomes what it holds."""
-    if isinstance(value, _Array | _Scalar):
-        if id(value) in seen:
-            raise ValueError("an array is used twice; refused")
-        seen.add(id(value))
-    if isinstance(value, _Array):
-        return _rebuild_array(value, seen)
-    if isinstance(value, _Scalar):
-        return np.frombuffer(value.parts[1], dtype=_rebuild_dtype(value.parts[0]), count=1)[0]
-    if isinstance(value, dict):
-        return {_rebuild(key, seen): _rebuild(item, seen) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_rebuild(item, seen) for item in value]
-    if value is None or isinstance(value, str | bytes | int | float):
-        return value
-    raise ValueError(f"holds a {type(value).__name__}, expected arrays, text and numbers")
-
-
-def _rebuild_array(shell: _Array, seen: set[int]) -> object:
-    _, shape, dtype, is_fortran, content = shell.state
-    if isinstance(content, list):
-        items = _rebuild(content, seen)
-        return items[0] if shape == () else items
-    raw = content.encode("latin-1") if isinstance(content, str) else content
-    array = np.frombuffer(raw, dtype=_rebuild_dtype(dtype))
-    return array.reshape(shape, order="F" if is_fortran else "C").copy()
-
-
-def _rebuild_dtype(shell: object) -> np.dtype:
-    name = shell.parts[0] if isinstance(shell, _Dtype) else None
-    if not isinstance(name, str) or not PLAIN_DTYPE.fullmatch(name):
-        raise ValueError(f"an array of dtype {name!r}, expected numbers or text")
-    order = shell.state[1] if shell.state else "|"
-    return np.dtype((order if order in "<>" else "") + name)

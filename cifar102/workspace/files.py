@@ -1,9 +1,9 @@
 """Files: written so that none is ever half there, read so that a bad one is named, and locked."""
 
 import contextlib
-import errno
 import hashlib
 import json
+import math
 import os
 import re
 import tempfile
@@ -11,60 +11,29 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import filelock
 import numpy as np
 import pandas as pd
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    import msvcrt
-
-    fcntl = None
-
-# Windows locks a range of bytes and hinders its readers: one byte, far behind what such a file holds. Its call takes a
-# 32-bit position, so it cannot be farther.
-FAR = 1 << 30
-HELD_BY_ANOTHER = {errno.EACCES, errno.EAGAIN, errno.EDEADLK}
-
-
-def take_lock(handle: int, wait: bool = False) -> bool:
-    """Take the lock of an open file (its descriptor); False where another holds it and `wait` is not set.
-
-    With `wait` it blocks (on Windows for 10 seconds, then False). Raises OSError where the file system has no locks.
-    """
-    try:
-        if fcntl:
-            fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-        else:
-            os.lseek(handle, FAR, os.SEEK_SET)
-            msvcrt.locking(handle, msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
-    except OSError as error:
-        if error.errno in HELD_BY_ANOTHER:
-            return False
-        raise
-    return True
-
-
-def give_lock_back(handle: int) -> None:
-    """Give the lock back before the file is closed, which would do it as well."""
-    if fcntl:
-        fcntl.flock(handle, fcntl.LOCK_UN)
-    else:
-        os.lseek(handle, FAR, os.SEEK_SET)
-        msvcrt.locking(handle, msvcrt.LK_UNLCK, 1)
+POLL_SECONDS = 0.02
 
 
 @contextlib.contextmanager
-def locked(path: Path, seconds: float) -> Iterator[None]:
-    """Hold the lock of the file `path`, which is made for it; TimeoutError names it where another keeps it longer."""
+def locked(path: Path, seconds: float, refusal: str = "") -> Iterator[None]:
+    """Hold the lock of the file `path`, which is made for it and stays; a killed holder leaves no lock.
+
+    `path` is a file of its own, beside what it guards: Windows lets nobody read a locked file. seconds: how long this
+    waits for another holder, 0 for one try, infinite for ever; then TimeoutError names the file or says `refusal`.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    deadline = time.monotonic() + seconds
-    with path.open("a+b") as file:
-        while not take_lock(file.fileno()):
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"{path}: locked by another process for more than {seconds} seconds")
-            time.sleep(0.02)
-        yield  # closing the file gives the lock back
+    timeout = seconds if math.isfinite(seconds) else -1  # filelock's word for ever
+    try:
+        lock = filelock.FileLock(path).acquire(timeout=timeout, poll_interval=POLL_SECONDS)
+    except filelock.Timeout:
+        message = refusal or f"{path}: locked by another process for more than {seconds} seconds"
+        raise TimeoutError(message) from None
+    with lock:
+        yield
 
 
 LEFTOVER = re.compile(r"\..+\.[a-z0-9_]{8}\.tmp(\.\w+)?")  # the temporary names of `replacing`

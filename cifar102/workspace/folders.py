@@ -7,11 +7,16 @@ from cifar102.workspace import files
 from cifar102.workspace.files import plain, read_json, write_json
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+# As their archives name them; they stand in raw/, and in any other folder of downloads.
+CIFAR10_FOLDER = "cifar-10-batches-py"
+CIFAR100_FOLDER = "cifar-100-python"
+CIFAR101_FOLDER = "CIFAR-10.1"
+MANIFEST = "manifest.parquet"  # of a release, in a workspace or anywhere else
 
 
 @dataclass(frozen=True)
 class Workspace:
-    """One workspace folder (README, "Workspace").
+    """One workspace folder (docs/workspace.md): each property is the path of a folder or a file in it.
 
     root: the folder; a relative path counts from the repository, never from the current directory.
     """
@@ -32,17 +37,72 @@ class Workspace:
         return self.root / "raw"
 
     @property
+    def cifar10(self) -> Path:
+        """The folder of CIFAR-10's python batches."""
+        return self.raw / CIFAR10_FOLDER
+
+    @property
+    def cifar100(self) -> Path:
+        """The folder of CIFAR-100's python batches."""
+        return self.raw / CIFAR100_FOLDER
+
+    @property
+    def cifar101(self) -> Path:
+        """The folder laid out as CIFAR-10.1's repository."""
+        return self.raw / CIFAR101_FOLDER
+
+    @property
     def labels(self) -> Path:
         """What people said; only ever appended to."""
         return self.root / "labels"
+
+    @property
+    def votes(self) -> Path:
+        """The log of the verdicts on candidates, JSON lines."""
+        return self.labels / "votes.jsonl"
+
+    @property
+    def pair_verdicts(self) -> Path:
+        """The log of the verdicts on near-duplicate pairs, JSON lines."""
+        return self.labels / "pair_verdicts.jsonl"
 
     @property
     def built(self) -> Path:
         return self.root / "built"
 
     @property
+    def candidates(self) -> Path:
+        """The table of the candidates, one row an image (notebook 01)."""
+        return self.built / "candidates.parquet"
+
+    @property
+    def candidate_images(self) -> Path:
+        """The pixels of the candidates, uint8 (n, 32, 32, 3), in the rows of their table (notebook 01)."""
+        return self.built / "candidate_images.npy"
+
+    @property
+    def accepted(self) -> Path:
+        """The table of the candidates that the raters accepted (notebook 02)."""
+        return self.built / "accepted.parquet"
+
+    @property
+    def exact_groups(self) -> Path:
+        """The table of the images that are equal byte for byte (notebook 03)."""
+        return self.built / "exact_groups.parquet"
+
+    @property
+    def pairs(self) -> Path:
+        """The table of the near-duplicate pairs (notebook 03)."""
+        return self.built / "pairs.parquet"
+
+    @property
     def release(self) -> Path:
         return self.built / "release"
+
+    @property
+    def manifest(self) -> Path:
+        """The table of the release's images, split by split (notebook 04)."""
+        return self.release / MANIFEST
 
     @property
     def runs(self) -> Path:
@@ -53,16 +113,17 @@ class Workspace:
         return self.root / "results"
 
     @property
+    def summary(self) -> Path:
+        """The numbers that notebooks leave for the report (read_summary, update_summary)."""
+        return self.results / "summary.json"
+
+    @property
     def executed(self) -> Path:
         return self.root / "executed"
 
     @property
     def figures(self) -> Path:
         return self.root / "figures"
-
-    @property
-    def summary(self) -> Path:
-        return self.results / "summary.json"
 
 
 SUMMARY_LOCK_SECONDS = 30  # longer than any write of a small file takes

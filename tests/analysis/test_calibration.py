@@ -16,7 +16,8 @@ def confident(share: float, n: int = 100) -> np.ndarray:
 def test_always_sure_and_half_right_is_off_by_a_half() -> None:
     labels = np.array([0, 1] * 50)
     assert calibration.expected_calibration_error(confident(1.0), labels) == pytest.approx(0.5)
-    assert calibration.brier_score(confident(1.0), labels) == pytest.approx(1.0)
+    table = calibration.calibration_table({"m": confident(1.0)}, labels, resamples=2)
+    assert table["brier"].iloc[0] == pytest.approx(1.0)
 
 
 def test_as_sure_as_right_is_calibrated() -> None:
@@ -55,4 +56,11 @@ def test_scores_are_scikit_learns(rng: np.random.Generator) -> None:
 
 def test_wrong_labels_are_refused() -> None:
     with pytest.raises(ValueError, match="labels: expected 100 integer class ids 0 to 9"):
-        calibration.brier_score(confident(0.9), np.full(100, 10))
+        calibration.reliability_table(confident(0.9), np.full(100, 10))
+
+
+def test_curves_of_models_stand_below_each_other_under_their_names() -> None:
+    shares, labels = {"a": confident(0.9), "b": confident(0.5)}, np.zeros(100, dtype=int)
+    curves = calibration.reliability_curves(shares, labels)
+    assert curves.groupby("model")["count"].sum().to_dict() == {"a": 100, "b": 100}
+    assert curves["confidence"].tolist() == pytest.approx([0.9, 0.5])

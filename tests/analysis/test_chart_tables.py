@@ -1,7 +1,8 @@
-"""The chart's table: all models, the line of those that are fitted."""
+"""Tables as charts draw them: all models, the line of those that are fitted, labels and percentage points."""
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from cifar102.analysis import chart_tables
 
@@ -36,7 +37,7 @@ def test_families_go_by_the_start_of_the_name() -> None:
 def test_models_of_a_run_stand_beside_the_published_line_and_do_not_move_it() -> None:
     line = chart_tables.line_chart(table(0), table(0.1))
     own = table(0.3).replace({"model": {"mine": "ours"}})
-    both = chart_tables.beside(line, {"this run": (own, own)}, name="simulated models")
+    both = chart_tables.beside_published(line, {"this run": (own, own)}, name="simulated models")
     assert set(both.loc[both["kind"] == "model", "family"]) == {"simulated models", "this run"}
     drawn = [chart.loc[chart["kind"] == "line", ["original", "new"]].reset_index(drop=True) for chart in (line, both)]
     pd.testing.assert_frame_equal(*drawn)
@@ -64,3 +65,76 @@ def test_slopes_are_named_by_axis_and_by_what_the_interval_is_over() -> None:
     assert rows["label"].tolist() == ["linear axes, interval over models", "linear axes, interval over images"]
     few = slopes.assign(source="ours", warning=["an interval over 4 models is too narrow", ""])
     assert chart_tables.slope_rows(few)["label"].tolist() == ["linear axes, interval over images"]
+
+
+def gap_rows(models: list[str], new_set: str = "cifar102-leftover") -> pd.DataFrame:
+    gaps = 0.01 * np.arange(1, len(models) + 1)
+    return pd.DataFrame({"model": models, "new_set": new_set, "gap": gaps, "low": gaps - 0.01, "high": gaps + 0.01})
+
+
+def test_stacked_tables_carry_their_names_last() -> None:
+    both = chart_tables.stack_tables({"a": gap_rows(["m"]), "b": gap_rows(["m", "n"])}, "source")
+    assert both.columns[-1] == "source" and both["source"].tolist() == ["a", "b", "b"]
+    assert both.index.tolist() == [0, 1, 2]
+
+
+def test_points_are_percent_and_the_table_given_stays_as_it_is() -> None:
+    given = gap_rows(["m"])
+    assert chart_tables.in_points(given)[["gap", "low", "high"]].iloc[0].tolist() == pytest.approx([1, 0, 2])
+    assert given["gap"].tolist() == [0.01]
+
+
+def test_own_gaps_are_the_mean_on_every_set_and_each_model_on_the_images_left_over() -> None:
+    gaps = pd.concat([gap_rows(["vgg-cifar10-10k", "all models"], name) for name in ("cifar102", "cifar102-leftover")])
+    rows = chart_tables.own_gap_rows(gaps, "this pool")
+    assert rows["label"].tolist() == [
+        "all models: CIFAR-10 to cifar102", "vgg: CIFAR-10 to cifar102-leftover",
+        "all models: CIFAR-10 to cifar102-leftover",
+    ]  # fmt: skip
+    assert rows["gap"].tolist() == pytest.approx([2, 1, 2]) and set(rows["source"]) == {"this pool"}
+
+
+def test_of_the_published_gaps_the_ends_the_middle_and_the_mean_are_drawn() -> None:
+    rows = chart_tables.published_gap_rows(gap_rows(list("abcde")), gap_rows(["x", "all models"]), "v4", "published")
+    assert rows["label"].tolist() == ["a: to v4", "c: to v4", "e: to v4", "mean of 5 models: to v4"]
+    assert rows["gap"].tolist() == pytest.approx([1, 3, 5, 2])
+
+
+def test_gaps_of_classes_and_with_and_without_copies_are_labelled() -> None:
+    by_class = chart_tables.class_gap_rows(gap_rows(["m"]).assign(class_name="cat"))
+    assert by_class.to_dict("list") == {"label": ["cat"], "gap": [1], "low": [0], "high": [2]}
+    rows = chart_tables.copy_gap_rows({"here": gap_rows(["m"]).assign(subset="all")})
+    assert rows["label"].tolist() == ["m, all"] and rows["source"].tolist() == ["here"]
+
+
+def test_a_keyword_is_as_large_as_its_images_up_to_200() -> None:
+    points = chart_tables.keyword_points(pd.DataFrame({"n_new": [0, 100, 200, 5000]}))
+    assert points["area"].tolist() == [4, 64, 124, 124]
+
+
+def test_cells_of_the_set_matrix_hold_accuracy_and_interval_in_percent() -> None:
+    cells = chart_tables.set_matrix_cells(pd.DataFrame({"accuracy": [0.5], "low": [0.4], "high": [0.6123]}))
+    assert cells["text"].tolist() == ["50.0\n[40.0, 61.2]"] and cells["percent"].tolist() == [50]
+
+
+def test_terms_of_a_split_and_of_a_drop_are_in_points() -> None:
+    terms = pd.DataFrame({"term": ["gap_of_new"], "value": [0.01], "low": [0.0], "high": [0.02], "level": 0.95})
+    assert chart_tables.split_rows(terms).to_dict("records") == [
+        {"label": "gap of new", "value": 1, "low": 0, "high": 2}
+    ]
+    models = ["vgg, seed 0", "vgg, seed 1", "vgg, seed 10", "published_vgg"]
+    drop = pd.concat([terms.assign(model=model, whose="ours") for model in models], ignore_index=True)
+    assert chart_tables.drop_rows(drop)["label"].tolist() == ["vgg, seed 0: gap_of_new", "published_vgg: gap_of_new"]
+
+
+def test_robust_models_come_first() -> None:
+    table = pd.DataFrame({"model": ["a", "b"], "effective_robustness": [-0.01, 0.02], "low": -0.1, "high": 0.1})
+    rows = chart_tables.robustness_rows(table)
+    assert rows["label"].tolist() == ["b", "a"] and rows["value"].tolist() == [2, -1]
+    assert list(rows) == ["label", "value", "low", "high"]
+
+
+def test_confusion_and_power_are_in_points() -> None:
+    assert chart_tables.confusion_cells(pd.DataFrame({"difference": [0.5]}))["points"].tolist() == [50]
+    curve = chart_tables.power_curves(pd.DataFrame({"accuracy": [0.9], "gap": [0.02]}))
+    assert curve.to_dict("records") == [{"accuracy": 0.9, "gap": 2, "label": "accuracy 90%"}]

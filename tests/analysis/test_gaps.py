@@ -5,7 +5,6 @@ import pandas as pd
 import pytest
 
 from cifar102.analysis import gaps, intervals
-from cifar102.analysis import gaps as placebo_gap
 from cifar102.workspace.folders import Workspace
 
 
@@ -18,12 +17,11 @@ def scores(rng: np.random.Generator, drop: float, n: int = 3000) -> dict:
 
 def test_same_distribution_has_no_gap_and_slope_one(rng: np.random.Generator) -> None:
     drawn = scores(rng, 0)
-    gaps = placebo_gap.placebo_gap(drawn, new="cifar102-leftover")
-    pooled = gaps.iloc[-1]
+    pooled = gaps.placebo_gap(drawn, new="cifar102-leftover").iloc[-1]
     assert pooled["model"] == "all models"
     assert pooled["holds_zero"]
     assert pooled["high"] - pooled["low"] < 0.03
-    slopes = placebo_gap.placebo_slope(drawn, new="cifar102-leftover", level=0.999, resamples=500)
+    slopes = gaps.placebo_slope(drawn, new="cifar102-leftover", level=0.999, resamples=500)
     slopes = slopes.set_index("over")
     assert slopes.loc["images", "holds_one"]
     assert slopes.loc["images", "slope"] == slopes.loc["models", "slope"]
@@ -31,19 +29,19 @@ def test_same_distribution_has_no_gap_and_slope_one(rng: np.random.Generator) ->
 
 
 def test_gap_of_the_protocol_is_found_and_signed(rng: np.random.Generator) -> None:
-    gaps = placebo_gap.placebo_gap(scores(rng, 0.05), new="cifar102-leftover").set_index("model")
-    assert gaps["gap"].to_numpy() == pytest.approx(np.full(4, 0.05), abs=0.02)
-    assert not gaps.loc["all models", "holds_zero"]
-    assert gaps.loc["all models", "low"] > 0
-    mean = gaps.drop("all models")["gap"].mean()
-    assert gaps.loc["all models", "gap"] == pytest.approx(mean)
+    table = gaps.placebo_gap(scores(rng, 0.05), new="cifar102-leftover").set_index("model")
+    assert table["gap"].to_numpy() == pytest.approx(np.full(4, 0.05), abs=0.02)
+    assert not table.loc["all models", "holds_zero"]
+    assert table.loc["all models", "low"] > 0
+    mean = table.drop("all models")["gap"].mean()
+    assert table.loc["all models", "gap"] == pytest.approx(mean)
 
 
 def test_seeds_are_averaged_image_by_image_and_not_counted_as_images(rng: np.random.Generator) -> None:
     right = rng.random(500) < 0.8
     one = {"m": {"cifar10": right, "new": right[:300]}}
     three = {"m": {"cifar10": np.stack([right] * 3), "new": np.stack([right[:300]] * 3)}}
-    tables = [placebo_gap.placebo_gap(drawn, new="new") for drawn in (one, three)]
+    tables = [gaps.placebo_gap(drawn, new="new") for drawn in (one, three)]
     assert tables[0][["gap", "low", "high"]].equals(tables[1][["gap", "low", "high"]])
     assert tables[1]["n_original"].eq(500).all()
     assert tables[1]["seeds"].tolist() == [3, 3]
@@ -56,7 +54,7 @@ def test_reweighting_takes_away_a_gap_of_keywords_alone(rng: np.random.Generator
         f"m{k}": {name: rng.random((2, 2000)) < np.where(word == "easy", 0.95, 0.6) for name, word in words.items()}
         for k in range(2)
     }
-    table = placebo_gap.placebo_keywords(drawn, labels, words, new="new", resamples=100).set_index("model")
+    table = gaps.placebo_keywords(drawn, labels, words, new="new", resamples=100).set_index("model")
     row = table.loc["all models"]
     assert row["gap_low"] > 0.1
     assert row["gap_reweighted_low"] < 0 < row["gap_reweighted_high"]
@@ -88,7 +86,7 @@ def test_scores_come_from_the_run_folders_by_study_and_arm(workspace: Workspace)
         ),
     ]
     pd.DataFrame(rows).to_parquet(workspace.root / "runs.parquet")
-    found = placebo_gap.run_scores(workspace, labels)
+    found = gaps.run_scores(workspace, labels)
     assert list(found) == ["baseline/vgg"]
     assert found["baseline/vgg"]["cifar10"].tolist() == [[True, False, False], [True, True, False]]
     assert found["baseline/vgg"]["cifar102"].tolist() == [[False, True], [True, True]]
@@ -97,12 +95,12 @@ def test_scores_come_from_the_run_folders_by_study_and_arm(workspace: Workspace)
 def test_run_of_another_length_is_named(workspace: Workspace) -> None:
     row = write_run(workspace, "vgg", 0, {"cifar10.class_ids": np.array([1, 2])})
     with pytest.raises(ValueError, match="runs/baseline/vgg/seed-0: cifar10: holds 2 predictions"):
-        placebo_gap.run_scores(workspace, {"cifar10": np.array([1, 2, 3])}, pd.DataFrame([row]))
+        gaps.run_scores(workspace, {"cifar10": np.array([1, 2, 3])}, pd.DataFrame([row]))
 
 
 def test_set_without_scores_is_named(rng: np.random.Generator) -> None:
     with pytest.raises(ValueError, match="m0: was not evaluated on 'cifar102'"):
-        placebo_gap.placebo_gap(scores(rng, 0))
+        gaps.placebo_gap(scores(rng, 0))
 
 
 def test_gap_of_each_class_is_that_of_its_images(rng: np.random.Generator) -> None:
@@ -110,11 +108,11 @@ def test_gap_of_each_class_is_that_of_its_images(rng: np.random.Generator) -> No
     labels = {"cifar10": np.arange(3000) % 10, "cifar102-leftover": np.arange(3000) % 9}
     for model in drawn.values():
         model["cifar102-leftover"][:, labels["cifar102-leftover"] == 4] = False
-    table = placebo_gap.class_gaps(drawn, labels, new="cifar102-leftover").set_index("class_name")
+    table = gaps.class_gaps(drawn, labels, new="cifar102-leftover").set_index("class_name")
     assert len(table) == 9 and "truck" not in table.index
     assert table.loc["deer", "new"] == 0 and not table.loc["deer", "holds_zero"]
     assert table["n_original"].eq(300).all()
-    images = placebo_gap.pooled_images(drawn, "cifar10")
+    images = gaps.pooled_images(drawn, "cifar10")
     assert table.loc["cat", "original"] == pytest.approx(images[labels["cifar10"] == 3].mean())
 
 
@@ -161,14 +159,6 @@ def seed_scores(rng: np.random.Generator) -> tuple[dict, dict]:
     return {"a-old": model(), "b-old": model()}, {"a-new": model(), "b-new": {k: v[:1] for k, v in model().items()}}
 
 
-def test_each_seed_has_its_row_and_its_interval(seed_scores: tuple[dict, dict]) -> None:
-    table = gaps.seed_accuracy_table(seed_scores[0])
-    assert len(table) == 2 * 2 * 2
-    row = table[(table["model"] == "b-old") & (table["test"] == "cifar102") & (table["seed"] == 1)].iloc[0]
-    assert row["accuracy"] == seed_scores[0]["b-old"]["cifar102"][1].mean()
-    assert row["low"] < row["accuracy"] < row["high"] and row["n"] == 20
-
-
 def test_seeds_become_models_of_one_row(seed_scores: tuple[dict, dict]) -> None:
     found = gaps.seeds_as_models(seed_scores[0])
     assert list(found) == ["a-old seed 0", "a-old seed 1", "b-old seed 0", "b-old seed 1"]
@@ -198,3 +188,36 @@ def test_further_test_sets_enter_where_all_models_of_a_training_set_have_them(
     found = gaps.crossed_scores(of_original, of_new, {"a-old": "a-new"})
     assert ("cifar10", "cifar102-uniform") in found and ("cifar102", "cifar102-uniform") not in found
     assert ("cifar102", "cifar102-leftover") in found
+
+
+def test_gaps_to_several_sets_stand_in_one_table(rng: np.random.Generator) -> None:
+    drawn = scores(rng, 0.05)
+    for model in drawn.values():
+        model["cifar102"] = model["cifar102-leftover"][:, :500]
+    table = gaps.placebo_gaps(drawn, ["cifar102", "cifar102-leftover"])
+    assert table["new_set"].tolist() == ["cifar102"] * 4 + ["cifar102-leftover"] * 4
+    assert table.iloc[4:].reset_index(drop=True).equals(gaps.placebo_gap(drawn, new="cifar102-leftover"))
+
+
+def test_seeds_stand_in_for_models_where_these_are_too_few_for_a_line(rng: np.random.Generator) -> None:
+    drawn = scores(rng, 0)
+    of_models = gaps.own_slope(drawn, "cifar10", "cifar102-leftover", resamples=20)
+    of_seeds = gaps.own_slope({"m0": drawn["m0"], "m1": drawn["m1"]}, "cifar10", "cifar102-leftover", resamples=20)
+    assert of_models["num_models"].tolist() == [3, 3] and of_seeds["num_models"].tolist() == [6, 6]
+    one_seed = {"m0": {name: right[:1] for name, right in drawn["m0"].items()}}
+    assert gaps.own_slope(one_seed, "cifar10", "cifar102-leftover").empty
+
+
+def test_arms_lose_the_name_of_their_study(workspace: Workspace) -> None:
+    row = write_run(workspace, "vgg", 0, {"cifar10.class_ids": np.array([1, 2])})
+    found = gaps.arm_scores(workspace, {"cifar10": np.array([1, 3])}, pd.DataFrame([row]))
+    assert {arm: sets["cifar10"].tolist() for arm, sets in found.items()} == {"vgg": [[True, False]]}
+
+
+def test_keyword_pairs_of_runs_are_of_the_mean_over_models(rng: np.random.Generator) -> None:
+    drawn = scores(rng, 0, n=400)
+    labels = {name: np.arange(400) % 10 for name in drawn["m0"]}
+    words = {name: np.where(np.arange(400) < 200, "cab", "jet") for name in labels}
+    table = gaps.pooled_keyword_pairs(drawn, labels, words, "cifar10", "cifar102-leftover")
+    assert len(table) == 20 and table["n_new"].sum() == 400
+    assert table["original"].mean() == pytest.approx(gaps.pooled_images(drawn, "cifar10").mean(), abs=0.05)

@@ -2,9 +2,12 @@
 
 import json
 
+import numpy as np
+import pandas as pd
 import pytest
 
-from cifar102.analysis.methods import MethodsFacts, methods_text
+from cifar102.analysis.methods import MethodsFacts, headline, methods_text, published_facts
+from cifar102.analysis.published import PublishedModels
 
 SIZES = {"cifar10": 10_000, "cifar102-leftover": 7_283, "cifar10.1-v4": 2_021}
 FACTS = MethodsFacts(
@@ -71,3 +74,30 @@ def test_placebo_that_leaves_out_zero_says_so() -> None:
 def test_every_set_named_needs_a_size(sizes: dict) -> None:
     with pytest.raises(ValueError, match="is missing"):
         methods_text(MethodsFacts("pool", sizes, published_set="cifar10.1-v4"))
+
+
+def test_the_headline_has_every_gap_with_its_interval_and_the_mean_over_seeds() -> None:
+    gap = {"new_set": "cifar102-leftover", "gap": 0.004, "low": -0.005, "high": 0.013, "n_original": 10_000}
+    gaps = pd.DataFrame([gap | {"model": "all models", "n_new": 7_283}, gap | {"model": "vgg16", "n_new": 7_283}])
+    models = ["vgg16, seed 0", "vgg16, seed 1", "alexnet, seed 0"]
+    found = headline(gaps, pd.DataFrame({"model": models, "accuracy": [0.8, 0.9, 0.7]}), FACTS)
+    assert found == {
+        "gap, CIFAR-10 test to all images left over": "+0.40 points [-0.50, +1.30], n = 10,000 and 7,283 images",
+        "gap, CIFAR-10 test to cifar10.1-v4 (published models)": "8.11 points [7.02, 9.20], mean of 30 models",
+        "CIFAR-10 test accuracy of alexnet": "70.0%",
+        "CIFAR-10 test accuracy of vgg16": "85.0%",
+    }
+    without = headline(gaps, pd.DataFrame({"model": models, "accuracy": 0.8}), MethodsFacts("pool", SIZES))
+    assert not [name for name in without if "models" in name]
+
+
+def test_facts_of_the_published_models_are_those_of_their_version() -> None:
+    fit = {"axis": "linear", "slope": 1.6, "slope_low": 1.5, "slope_high": 1.7, "r2": 0.99, "resamples": 100}
+    fits = pd.DataFrame([{"version": "cifar10.1-v4"} | fit, {"version": "cifar10.1-v6"} | fit | {"slope": 2.0}])
+    tables = {"fits": fits, "gap": pd.DataFrame({"model": ["a", "b"]}), "pairs": pd.DataFrame({"is_certain": [True]})}
+    gap = pd.DataFrame({"gap": [0.0, 0.08], "low": [0.0, 0.07], "high": [0.0, 0.09]})
+    models = PublishedModels("cifar10.1-v4", {"cifar10.1-v4": np.zeros(2021)}, {})
+    found = published_facts(models, tables, gap, "simulated")
+    assert found["fit"] == {"linear": (1.6, 1.5, 1.7, 0.99)} and found["published_gap"] == (0.08, 0.07, 0.09)
+    assert (found["num_published"], found["num_pairs"], found["num_certain"]) == (2, 1, 1)
+    assert "simulated" in methods_text(MethodsFacts("pool", **found | {"set_sizes": SIZES | found["set_sizes"]}))

@@ -194,7 +194,10 @@ def test_runs_are_found_through_the_table_of_runs(workspace: Workspace) -> None:
     np.savez(folder / "predictions.npz", **{"cifar10.class_ids": IDS})
     row = {"study": "pooling", "arm": "max", "seed": 0, "model": "m", "dataset": "cifar10", "num_train": 5}
     pd.DataFrame([row | {"run": "runs/pooling/max/seed-0"}]).to_parquet(workspace.root / "runs.parquet")
-    assert list(predictions.read_runs(workspace)) == ["runs/pooling/max/seed-0"]
+    table = predictions.read_runs_table(workspace)
+    found = predictions.read_named_runs(workspace, pd.concat([table, table.assign(arm="average-max")]), without="-max")
+    assert list(found) == ["average, seed 0", "max, seed 0"]
+    assert found["max, seed 0"]["cifar10"].class_ids.tolist() == IDS.tolist()
 
 
 def test_any_version_of_published_predictions_is_read_by_the_same_call(tmp_path: Path) -> None:

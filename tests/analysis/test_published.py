@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cifar102 import cifar
-from cifar102.analysis import published as published_files
+from cifar102.analysis import gaps
 from cifar102.analysis import published as published_models
 
 VERSIONS = {"v4": 60, "v6": 50, "v10": 40}
@@ -80,13 +80,36 @@ def test_tables_hold_every_model_and_pair(folder: Path) -> None:
     assert whole.to_dict() == tables["gap"].set_index("model")["new"].to_dict()
 
 
+def test_all_tables_are_of_the_version_asked_for_and_fits_of_every_version(folder: Path) -> None:
+    versions = published_models.read_published_versions(folder, np.arange(120) % 10)
+    chosen, tables = published_models.published_tables(versions, "cifar10.1-v6")
+    assert chosen.version == "cifar10.1-v6" and set(tables["difficulty"]["set"]) == {"cifar10", "cifar10.1-v6"}
+    assert tables["fits"]["version"].unique().tolist() == [models.version for models in versions]
+    assert published_models.published_tables(versions, "cifar10.1-v99")[0].version == "cifar10.1-v4"
+    assert published_models.published_tables([], "cifar10.1-v4") == (None, {})
+
+
+def test_slopes_are_on_two_axes_and_accuracies_of_both_sets(folder: Path) -> None:
+    found = read(folder)
+    slopes = published_models.published_slopes(found, resamples=20)
+    assert [table["axis"].iloc[0] for table in slopes] == ["linear", "probit"]
+    assert [table["n"].iloc[0] for table in published_models.published_accuracies(found)] == [120, 60]
+
+
+def test_without_copies_the_original_set_alone_loses_images(folder: Path) -> None:
+    table = published_models.published_gap_without_copies(read(folder), np.arange(120) < 20)
+    assert table.groupby("subset")[["n_original", "n_new"]].first().to_dict("index") == {
+        "all": {"n_original": 120, "n_new": 60}, "without duplicates": {"n_original": 100, "n_new": 60},
+    }  # fmt: skip
+
+
 def test_two_models_have_pairs_and_no_line(folder: Path) -> None:
     for path in folder.glob("model_predictions/*/model_[234]*"):
         path.unlink()
     found = read(folder)
     tables = published_models.model_tables(found)
     assert "pairs" in tables and not {"robustness", "agreement", "influence"} & set(tables)
-    assert published_models.version_table(found).empty
+    assert published_models.version_table(found).empty and published_models.published_slopes(found) == []
 
 
 def test_keyword_tables_need_the_keywords_of_both_sets(folder: Path) -> None:
@@ -128,8 +151,6 @@ def test_best_and_worst_hard_images_are_as_published(real: published_models.Publ
 
 @pytest.mark.real_data
 def test_slopes_of_the_published_models_leave_out_one_where_the_placebo_should_hold_it(real) -> None:
-    from cifar102.analysis import gaps
-
     table = gaps.placebo_slope(published_models.published_scores(real), *real.sets, resamples=300)
     assert not table["holds_one"].any()
     assert round(table["slope"].iloc[0], 4) == 1.6166
@@ -137,5 +158,5 @@ def test_slopes_of_the_published_models_leave_out_one_where_the_placebo_should_h
 
 @pytest.mark.real_data
 def test_keywords_of_v4_are_its_own(published: Path) -> None:
-    keywords = published_files.read_published_keywords(published, "cifar10.1-v4")
+    keywords = published_models.read_published_keywords(published, "cifar10.1-v4")
     assert len(keywords) == 2021

@@ -35,8 +35,10 @@ def test_bins_hold_every_image_once_in_order_of_entropy(rng: np.random.Generator
     assert first["human_accuracy"].iloc[0] == 1
     assert (first["entropy_high"].to_numpy()[:-1] <= first["entropy_low"].to_numpy()[1:]).all()
     assert set(table["accuracy"]) == {0, 1}
-    people = single_images.people_as_model(table)
-    assert people["accuracy"].tolist() == first["human_accuracy"].tolist()
+    curves = single_images.entropy_curves(table, ["m"], people="people")
+    assert curves["model"].unique().tolist() == ["m", "people"]
+    people = curves[curves["model"] == "people"]
+    assert people["accuracy"].tolist() == first["human_accuracy"].tolist() and people["low"].isna().all()
 
 
 def test_sheet_shows_the_hardest_first_and_says_what_was_said() -> None:
@@ -88,6 +90,16 @@ def test_test_images_are_found_among_the_candidates_by_their_exact_copy() -> Non
 def test_only_duplicates_of_training_images_count() -> None:
     candidates = np.array([3, -1, 7, 8, 9])
     assert single_images.has_copy(candidates, PAIRS, GROUPS).tolist() == [False, False, True, True, False]
+
+
+def test_images_of_the_new_sets_are_looked_up_in_the_order_of_their_files() -> None:
+    splits = {"split": ["test", "test", "leftover", "train"], "row": [1, 0, 0, 0], "candidate": [9, 7, 8, 3]}
+    found = single_images.copies_in_train(
+        np.array([-1, 7]), pd.DataFrame(splits), PAIRS, GROUPS, train_rows=np.array([5, 11])
+    )
+    assert {name: flags.tolist() for name, flags in found.items()} == {
+        "cifar10": [False, True], "cifar102": [True, False], "cifar102-leftover": [True],
+    }  # fmt: skip
 
 
 def test_training_rows_that_were_not_used_do_not_count() -> None:

@@ -19,7 +19,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from cifar102 import cifar
-from cifar102.commands import benchmarks as machine_speed
+from cifar102.commands.benchmarks import HELD_BACK
 from cifar102.dedup import exact_copies, kernels, neighbours, similarity
 
 NUM_QUERIES, NUM_REFERENCES, NUM_CANDIDATES = 10_000, 50_000, 466_009
@@ -86,7 +86,7 @@ def _row(name: str, ours: dict, peer: dict, unit: str, peer_name: str) -> dict:
 
 def _run(way: str) -> dict | None:
     """Run one of WAYS in a process of its own; None where it lacks its library."""
-    environment = {name: value for name, value in os.environ.items() if name not in machine_speed.HELD_BACK}
+    environment = {name: value for name, value in os.environ.items() if name not in HELD_BACK}
     command = [sys.executable, __file__, way]
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])

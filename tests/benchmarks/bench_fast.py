@@ -95,7 +95,7 @@ def train(arrays: str, seed: int, epochs: int = baselines.FAST_EPOCHS) -> dict[s
     with np.load(arrays, allow_pickle=False) as parts:
         of = {part: [parts[f"{part}_{name}"] for name in ("images", "labels")] for part in ("train", "test")}
     sets = {part: cifar.ImageSet(*arrays) for part, arrays in of.items()}
-    config = baselines.fast_config(epochs, seed)
+    config = baselines.fast_cnn_config(epochs, seed)
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
         run = fitting.fit_loaded(config, Workspace(folder), lambda name: sets)

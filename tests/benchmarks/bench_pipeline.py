@@ -18,7 +18,8 @@ SECONDS = 0.7  # a measurement; the rates are medians of ROUNDS of them, steps a
 ROUNDS = 3
 NAMES = [name for name in augmentation.AUGMENTATIONS if name != "none"]
 CHAINS = ["flip_crop+cutmix", "flip_crop+autoaugment+cutout"]  # as the published trainings have them
-OWN = {"fast_recipe": (baselines.FAST_FIELDS["augmentation"], baselines.FAST_FIELDS["augmentation_options"])}
+FAST = baselines.FAST_CNN.fields
+OWN = {"fast_recipe": (FAST["augmentation"], FAST["augmentation_options"])}
 TIMED = {name: (name, {}) for name in (*NAMES, *CHAINS)} | OWN | {"none": ("none", {})}  # in rows -> name, options
 
 

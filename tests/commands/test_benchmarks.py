@@ -24,9 +24,7 @@ for line in sys.stdin:
 @pytest.fixture
 def modules(tmp_path, monkeypatch):
     """A function that writes modules whose benchmarks() give these rows, and runs them."""
-    monkeypatch.setattr(
-        benchmarks.machine_speed, "measure_apart", lambda: {"sgemm_gflops": 9.0, "memory_gb_per_s": 3.0}
-    )
+    monkeypatch.setattr(benchmarks, "measure_machine_apart", lambda: {"sgemm_gflops": 9.0, "memory_gb_per_s": 3.0})
 
     def run(**rows: list[dict]) -> list[dict]:
         folder = tmp_path / "benchmarks"

@@ -6,11 +6,11 @@ import pytest
 from PIL import Image
 
 from cifar102.__main__ import main
-from cifar102.annotations import labelimg
 from cifar102.commands import records
 from cifar102.datasets import downloads, sets
 from cifar102.tiny_images.pair import write_tiny_images
 from cifar102.workspace.files import write_array, write_table
+from tests.annotations.test_labelimg import pictures_of
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def test_a_sheet_breaks_its_lines(rng):
 def test_candidates_are_exported_with_their_very_pixels(filled, tmp_path):
     workspace, images, table = filled
     assert records.export(workspace, tmp_path / "out") == 6
-    np.testing.assert_array_equal(labelimg.read_images(tmp_path / "out", table), images[3:])
+    np.testing.assert_array_equal(pictures_of(tmp_path / "out", table), images[3:])
     assert records.export(workspace, tmp_path / "ships", classes=["ship"]) == 2
     assert records.export(workspace, tmp_path / "few", keywords=["cat", "ship"], limit=1) == 2
     assert sorted(path.relative_to(tmp_path / "few").as_posix() for path in (tmp_path / "few").rglob("*.png")) == [

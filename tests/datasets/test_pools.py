@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from cifar102 import cifar
@@ -12,7 +13,7 @@ from cifar102.datasets import demo, downloads, pools, sets
 from cifar102.dedup import exact_copies, pair_table, similarity
 from cifar102.tiny_images import candidates
 from cifar102.tiny_images.pair import TinyImages
-from cifar102.workspace.files import hash_file
+from cifar102.workspace.files import hash_file, write_json, write_table
 from cifar102.workspace.folders import Workspace
 
 
@@ -82,6 +83,18 @@ def test_a_pool_is_made_once_and_the_same_seed_gives_the_same_bytes(demo_pool: W
     before = (again.raw / "tiny_images.bin").stat().st_mtime_ns
     pools.ensure_pool("demo", again)
     assert (again.raw / "tiny_images.bin").stat().st_mtime_ns == before
+
+
+def test_only_the_placebo_knows_candidates_that_published_models_were_trained_on(
+    demo_pool: Workspace, tmp_path: Path
+) -> None:
+    assert pools.placebo_candidates(demo_pool) is None
+    workspace = Workspace(tmp_path)
+    write_json(workspace.raw / "pool.json", {"pool": "cifar10"})
+    truth = pd.DataFrame({"tiny_index": [3, 5, 8], "origin": ["new", "cifar100-train", "new"]})
+    write_table(workspace.raw / "pool_truth.parquet", truth)
+    write_table(workspace.candidates, pd.DataFrame({"tiny_index": [3, 5, 8]}))
+    assert pools.placebo_candidates(workspace).tolist() == [0, 2]
 
 
 def test_votes_that_are_there_are_never_replaced(tmp_path: Path) -> None:

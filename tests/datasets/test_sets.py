@@ -1,4 +1,4 @@
-"""`datasets.load`, the one door: every named set from files of its published form, written here in miniature."""
+"""`sets.load`, the one door: every named set from files of its published form, written here in miniature."""
 
 import os
 import pickle
@@ -10,8 +10,6 @@ import pytest
 from cifar102 import cifar
 from cifar102.cifar import ImageSet
 from cifar102.datasets import sets, sources
-from cifar102.datasets import sets as datasets
-from cifar102.datasets import sets as whole_cifar10
 from cifar102.tiny_images.pair import write_tiny_images
 from cifar102.workspace.files import write_array, write_bytes, write_json, write_table
 from cifar102.workspace.folders import Workspace
@@ -84,35 +82,35 @@ def _write_builds(workspace):
     write_array(workspace.built / "candidate_images.npy", _images(60, 6))
 
 
-@pytest.mark.parametrize("name", [*datasets.NAMES, "cifar10-c-fog-3"])
+@pytest.mark.parametrize("name", [*sets.NAMES, "cifar10-c-fog-3"])
 def test_every_named_set_is_loaded_with_images_and_labels_in_range(full, name):
-    sets = datasets.load(name, full)
+    parts = sets.load(name, full)
     with_train = "cifar10 cifar100-fine cifar100-coarse cifar10.2 cifar102 cifar10-10k cifar10-whole"
-    assert list(sets) == (["train", "test"] if name in with_train.split() else ["test"])
-    for images in sets.values():
+    assert list(parts) == (["train", "test"] if name in with_train.split() else ["test"])
+    for images in parts.values():
         assert images.images.dtype == np.uint8
         assert images.images.shape == (len(images.labels), 32, 32, 3)
         assert images.labels.dtype == np.int64
-        assert images.labels.max() < datasets.num_classes(name)
+        assert images.labels.max() < sets.num_classes(name)
         assert len(images.filenames) in (0, len(images))
-    assert len(datasets.class_names(name, full)) == datasets.num_classes(name)
+    assert len(sets.class_names(name, full)) == sets.num_classes(name)
 
 
 def test_the_interfaces_names_are_all_known():
     names = "cifar10 cifar100-fine cifar100-coarse cifar10.1-v4 cifar10.1-v6 cifar10.2 cifar102 cifar10-10k"
-    assert set(names.split()) <= set(datasets.NAMES)
+    assert set(names.split()) <= set(sets.NAMES)
 
 
 def test_the_two_labellings_of_cifar100_share_their_images(full):
-    fine, coarse = (datasets.load(f"cifar100-{kind}", full)["test"] for kind in ("fine", "coarse"))
+    fine, coarse = (sets.load(f"cifar100-{kind}", full)["test"] for kind in ("fine", "coarse"))
     np.testing.assert_array_equal(fine.images, coarse.images)
     np.testing.assert_array_equal(fine.labels, np.arange(60) + 40)
     np.testing.assert_array_equal(coarse.labels, np.arange(60) % 20)
-    assert datasets.class_names("cifar100-coarse", full)[19] == "c19"
+    assert sets.class_names("cifar100-coarse", full)[19] == "c19"
 
 
 def test_this_build_has_the_groups_and_names_of_its_manifest(full):
-    train = datasets.load("cifar102", full)["train"]
+    train = sets.load("cifar102", full)["train"]
     candidates = np.flatnonzero(np.arange(60) % 6 < 3)
     np.testing.assert_array_equal(train.images, _images(60, 6)[candidates])
     np.testing.assert_array_equal(train.groups, candidates // 2)
@@ -120,50 +118,50 @@ def test_this_build_has_the_groups_and_names_of_its_manifest(full):
 
 
 def test_leftover_images_are_the_candidates_of_the_manifest(full):
-    leftover = datasets.load("cifar102-leftover", full)["test"]
+    leftover = sets.load("cifar102-leftover", full)["test"]
     np.testing.assert_array_equal(leftover.images, _images(60, 6)[5::6])
     np.testing.assert_array_equal(leftover.labels, np.arange(10))
-    assert len(datasets.load("cifar102-uniform", full)["test"]) == 30
+    assert len(sets.load("cifar102-uniform", full)["test"]) == 30
 
 
 def test_a_release_that_is_not_the_manifests_is_refused(full):
     _write_release(full.release / "cifar102_train.npz", slice(5, 35))
     with pytest.raises(ValueError, match=r"cifar102_train\.npz: its 30 labels are not the 30"):
-        datasets.load("cifar102", full)
+        sets.load("cifar102", full)
 
 
 def test_a_candidate_that_is_not_in_the_pool_is_refused(full):
     write_array(full.built / "candidate_images.npy", _images(50, 6))
     with pytest.raises(ValueError, match="names candidate 59"):
-        datasets.load("cifar102-leftover", full)
+        sets.load("cifar102-leftover", full)
 
 
 def test_the_size_matched_set_is_balanced_seeded_and_as_large_as_the_build(full):
-    matched, reference = datasets.load("cifar10-10k", full), datasets.load("cifar10", full)
+    matched, reference = sets.load("cifar10-10k", full), sets.load("cifar10", full)
     np.testing.assert_array_equal(np.bincount(matched["train"].labels), [3] * 10)
     np.testing.assert_array_equal(matched["test"].images, reference["test"].images)
     rows = {image.tobytes(): row for row, image in enumerate(reference["train"].images)}
     drawn = [rows[image.tobytes()] for image in matched["train"].images]
     assert drawn == sorted(set(drawn))
-    np.testing.assert_array_equal(datasets.load("cifar10-10k", full)["train"].images, matched["train"].images)
-    np.testing.assert_array_equal(np.bincount(datasets.load("cifar10-2k", full)["test"].labels), [2] * 10)
+    np.testing.assert_array_equal(sets.load("cifar10-10k", full)["train"].images, matched["train"].images)
+    np.testing.assert_array_equal(np.bincount(sets.load("cifar10-2k", full)["test"].labels), [2] * 10)
 
 
 def test_another_seed_draws_another_set(full):
-    train = datasets.load("cifar10", full)["train"]
-    first, second = (datasets.size_matched(train, np.full(10, 3), seed) for seed in (1, 2))
+    train = sets.load("cifar10", full)["train"]
+    first, second = (sets.size_matched(train, np.full(10, 3), seed) for seed in (1, 2))
     assert not np.array_equal(first.images, second.images)
 
 
 def test_without_a_build_the_size_matched_set_takes_a_thousand_a_class_or_all(full):
     (full.release / "manifest.parquet").unlink()
-    assert len(datasets.load("cifar10-10k", full)["train"]) == 60
+    assert len(sets.load("cifar10-10k", full)["train"]) == 60
 
 
 def test_a_draw_of_a_thousand_a_class_from_the_whole_of_cifar10_has_ten_thousand_images():
     labels = np.random.default_rng(0).permutation(np.repeat(np.arange(10), 5000))
     numbered = np.broadcast_to(np.uint8(0), (50_000, 32, 32, 3))
-    drawn = datasets.size_matched(cifar.ImageSet(numbered, labels, groups=np.arange(50_000)), np.full(10, 1000))
+    drawn = sets.size_matched(cifar.ImageSet(numbered, labels, groups=np.arange(50_000)), np.full(10, 1000))
     np.testing.assert_array_equal(np.bincount(drawn.labels), [1000] * 10)
     np.testing.assert_array_equal(drawn.labels, labels[drawn.groups])
     assert len(set(drawn.groups)) == 10_000
@@ -180,11 +178,11 @@ def _write_old(workspace, entry, protocol=2):
 
 @pytest.mark.parametrize("protocol", [2, 3, 4])
 def test_the_old_pickled_form_gives_what_the_npz_gives(full, protocol):
-    published = datasets.load("cifar10.2", full)
+    published = sets.load("cifar10.2", full)
     entry = {"images": _images(60, 6), "labels": LABELS, "label_names": list(cifar.CLASS_NAMES)}
     entry |= {"ti_indices": list(np.arange(60)), "keywords": np.array(["tabby_cat"] * 60)}
     _write_old(full, entry, protocol)
-    old = datasets.load("cifar10.2", full)
+    old = sets.load("cifar10.2", full)
     for split in ("train", "test"):
         np.testing.assert_array_equal(old[split].images, published[split].images)
         np.testing.assert_array_equal(old[split].labels, published[split].labels)
@@ -201,7 +199,7 @@ def test_a_hostile_old_file_is_refused_by_name(full, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     _write_old(full, {"images": _Hostile()})
     with pytest.raises(ValueError, match=r"cifar102_train\.npy: .*mkdir.* refused"):
-        datasets.load("cifar10.2", full)
+        sets.load("cifar10.2", full)
     assert not (tmp_path / "made_by_a_pickle").exists()
 
 
@@ -209,14 +207,14 @@ def test_an_object_array_in_an_npz_does_not_run_its_pickle(full, tmp_path, monke
     monkeypatch.chdir(tmp_path)
     np.savez(full.raw / "cifar-10.2" / "cifar102_train.npz", images=np.array([_Hostile()], dtype=object))
     with pytest.raises(ValueError, match="mkdir"):
-        datasets.load("cifar10.2", full)
+        sets.load("cifar10.2", full)
 
 
 def test_cifar101_is_never_unpickled(full):
     path = full.raw / "CIFAR-10.1" / "cifar10.1_v6_data.npy"
     np.save(path, np.array([_Hostile()], dtype=object), allow_pickle=True)
     with pytest.raises(ValueError, match=r"cifar10\.1_v6_data\.npy"):
-        datasets.load("cifar10.1-v6", full)
+        sets.load("cifar10.1-v6", full)
 
 
 @pytest.mark.parametrize(
@@ -233,7 +231,7 @@ def test_wrong_counts_ranges_shapes_and_types_are_named(full, images, labels, me
     write_array(full.raw / "CIFAR-10.1" / "cifar10.1_v6_data.npy", images)
     write_array(full.raw / "CIFAR-10.1" / "cifar10.1_v6_labels.npy", labels)
     with pytest.raises(ValueError, match=message) as caught:
-        datasets.load("cifar10.1-v6", full)
+        sets.load("cifar10.1-v6", full)
     assert "cifar10.1_v6" in str(caught.value)
 
 
@@ -243,13 +241,13 @@ def test_a_truncated_file_is_an_error_that_names_it(full, file, kept):
     path = full.raw / file
     path.write_bytes(path.read_bytes()[:kept])
     with pytest.raises(ValueError, match=path.name):
-        datasets.load("cifar10.1-v6" if "10.1" in file else "cifar10.2", full)
+        sets.load("cifar10.1-v6" if "10.1" in file else "cifar10.2", full)
 
 
 def test_an_unknown_name_brings_the_nearest_and_all_known_ones(workspace):
-    with pytest.raises(ValueError, match=r"unknown data set 'cifar100_fine': did you mean 'cifar100-fine'\?"):
-        datasets.load("cifar100_fine", workspace)
-    for ask in (datasets.num_classes, lambda name: datasets.class_names(name, workspace)):
+    with pytest.raises(ValueError, match=r"unknown data set 'cifar100_fine': did you mean cifar100-fine"):
+        sets.load("cifar100_fine", workspace)
+    for ask in (sets.num_classes, lambda name: sets.class_names(name, workspace)):
         with pytest.raises(ValueError, match=r"cifar10\.1-v4"):
             ask("mnist")
 
@@ -271,7 +269,7 @@ def test_an_unknown_name_brings_the_nearest_and_all_known_ones(workspace):
 )
 def test_a_missing_file_is_named_with_where_it_comes_from(workspace, name, file, advice):
     with pytest.raises(FileNotFoundError) as caught:
-        datasets.load(name, workspace)
+        sets.load(name, workspace)
     assert file in str(caught.value)
     assert advice in str(caught.value)
 
@@ -279,25 +277,25 @@ def test_a_missing_file_is_named_with_where_it_comes_from(workspace, name, file,
 def test_one_missing_batch_is_named_with_its_home(full):
     (full.raw / "cifar-10-batches-py" / "test_batch").unlink()
     with pytest.raises(FileNotFoundError, match=r"test_batch.*https://www\.cs\.toronto\.edu"):
-        datasets.load("cifar10", full)
+        sets.load("cifar10", full)
 
 
 def test_cifar10h_is_the_test_set_with_the_votes_of_each_image(full):
-    test = datasets.load("cifar10h", full)["test"]
-    np.testing.assert_array_equal(test.images, datasets.load("cifar10", full)["test"].images)
+    test = sets.load("cifar10h", full)["test"]
+    np.testing.assert_array_equal(test.images, sets.load("cifar10", full)["test"].images)
     np.testing.assert_array_equal(test.votes.argmax(axis=1), test.labels)
     write_array(full.raw / "cifar-10h" / "cifar10h-counts.npy", test.votes[:50])
     with pytest.raises(ValueError, match="votes on 50 images, the test set has 60"):
-        datasets.load("cifar10h", full)
+        sets.load("cifar10h", full)
 
 
 def test_a_corruption_has_its_name_at_each_severity_and_no_other(full):
     for severity in range(1, 6):
-        found = datasets.load(f"cifar10-c-fog-{severity}", full)["test"].images
+        found = sets.load(f"cifar10-c-fog-{severity}", full)["test"].images
         np.testing.assert_array_equal(found, _images(50, 7)[(severity - 1) * 10 : severity * 10])
-    with pytest.raises(ValueError, match="did you mean 'cifar10-c-fog-"):
-        datasets.load("cifar10-c-fog-6", full)
-    assert sum(name.startswith("cifar10-c-") for name in datasets.LOADERS) == 19 * 5
+    with pytest.raises(ValueError, match="did you mean cifar10-c-fog-"):
+        sets.load("cifar10-c-fog-6", full)
+    assert sum(name.startswith("cifar10-c-") for name in sets.REGISTRY) == 19 * 5
 
 
 def test_what_is_missing_is_fetched_only_where_asked_and_never_into_a_made_pool(full, monkeypatch):
@@ -308,32 +306,32 @@ def test_what_is_missing_is_fetched_only_where_asked_and_never_into_a_made_pool(
         asked.append((dataset, raw))
         write_bytes(data, kept)
 
-    monkeypatch.setattr(datasets.downloads, "fetch_dataset", fetch)
+    monkeypatch.setattr(sets.downloads, "fetch_dataset", fetch)
     for pool, download in ((False, False), (True, True)):
         if pool:
             write_bytes(full.raw / "pool.json", b"{}")
         with pytest.raises(FileNotFoundError, match=r"cifar10\.1_v6_data\.npy is not there"):
-            datasets.load("cifar10.1-v6", full, download=download)
+            sets.load("cifar10.1-v6", full, download=download)
     (full.raw / "pool.json").unlink()
     for _ in range(2):
-        assert len(datasets.load("cifar10.1-v6", full, download=True)["test"]) == 60
+        assert len(sets.load("cifar10.1-v6", full, download=True)["test"]) == 60
     assert asked == [("cifar10.1-v6", full.raw)]
 
 
 def test_every_download_of_a_set_has_files_and_what_a_run_builds_has_none():
-    assert {part for parts in datasets.DOWNLOADS.values() for part in parts} <= set(sources.DATASET_FILES)
+    assert {part for known in sets.REGISTRY.values() for part in known.downloads} <= set(sources.DATASET_FILES)
     built = {"cifar102", "cifar102-leftover", "cifar102-uniform"}
-    assert set(datasets.LOADERS) - set(datasets.DOWNLOADS) == built
+    assert {name for name, known in sets.REGISTRY.items() if not known.downloads} == built
 
 
 def test_votes_are_counts_of_ten_classes(workspace):
     votes = np.random.default_rng(0).multinomial(50, [0.1] * 10, size=20)
     write_array(workspace.raw / "cifar-10h" / "cifar10h-counts.npy", votes)
-    np.testing.assert_array_equal(sets.load_votes(workspace), votes)
+    np.testing.assert_array_equal(sets.load_human_votes(workspace), votes)
     for wrong, message in [(votes[:, :9], r"\(20, 9\)"), (-votes, "not negative"), (votes + 0.5, "whole")]:
         write_array(workspace.raw / "cifar-10h" / "cifar10h-counts.npy", wrong)
         with pytest.raises(ValueError, match=message):
-            sets.load_votes(workspace)
+            sets.load_human_votes(workspace)
 
 
 def test_the_real_votes_are_about_fifty_an_image(real_data, workspace):
@@ -341,17 +339,9 @@ def test_the_real_votes_are_about_fifty_an_image(real_data, workspace):
     if not source.is_file():
         pytest.skip("cifar10h-counts.npy is not here")
     write_bytes(workspace.raw / "cifar-10h" / source.name, source.read_bytes())
-    votes = sets.load_votes(workspace)
+    votes = sets.load_human_votes(workspace)
     assert votes.shape == (10000, 10)
     assert 47 <= votes.sum(axis=1).min() <= votes.sum(axis=1).max() <= 70
-
-
-def test_the_pair_list_of_cifair_is_read(workspace):
-    path = workspace.raw / "ciFAIR" / "duplicates_cifar10_test.csv"
-    path.parent.mkdir(parents=True)
-    path.write_text("TestID,TrainID,Distance,Judgment\n2801,5976,0.104,1\n", encoding="utf-8")
-    pairs = sets.load_pairs(workspace)
-    assert pairs.to_dict("records") == [{"test": 2801, "other": 5976, "distance": 0.104, "judgment": 1}]
 
 
 def test_a_corruption_is_cut_at_its_severity(workspace):
@@ -396,21 +386,21 @@ def reference_of(whole: ImageSet) -> dict[str, ImageSet]:
 
 def test_the_batches_that_were_kept_back_are_put_behind_the_reference(pool):
     workspace, whole = pool
-    sets = whole_cifar10.load_whole_cifar10(workspace, reference_of(whole))
-    np.testing.assert_array_equal(sets["train"].images, whole.images)
-    np.testing.assert_array_equal(sets["train"].labels, whole.labels)
-    assert sets["train"].filenames == whole.filenames and sets["test"] is whole
+    parts = sets.load_whole_cifar10(workspace, reference_of(whole))
+    np.testing.assert_array_equal(parts["train"].images, whole.images)
+    np.testing.assert_array_equal(parts["train"].labels, whole.labels)
+    assert parts["train"].filenames == whole.filenames and parts["test"] is whole
 
 
 def test_where_nothing_was_kept_back_the_reference_is_the_whole(pool):
     workspace, whole = pool
     write_json(workspace.raw / "pool.json", {"pool": "demo", "title": "t", "description": "d"})
     reference = reference_of(whole)
-    assert whole_cifar10.load_whole_cifar10(workspace, reference) is reference
+    assert sets.load_whole_cifar10(workspace, reference) is reference
 
 
 def test_a_pool_whose_labels_are_not_those_of_the_reference_is_refused(pool):
     workspace, whole = pool
     other = reference_of(ImageSet(whole.images, (whole.labels + 1) % 10, whole.filenames))
     with pytest.raises(ValueError, match=r"pool_truth\.parquet.*the first 8"):
-        whole_cifar10.load_whole_cifar10(workspace, other)
+        sets.load_whole_cifar10(workspace, other)

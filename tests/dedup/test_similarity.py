@@ -58,12 +58,6 @@ def test_ssim_is_the_best_over_shifts_of_scikit_image_on_the_overlap(pairs, max_
     assert np.abs(similarity.ssim(a, b, max_shift) - expected).max() < 1e-6
 
 
-def test_ssim_of_three_channels_is_that_of_scikit_image(pairs) -> None:
-    a, b = pairs
-    expected = [structural_similarity(x, y, channel_axis=-1, data_range=255) for x, y in zip(a, b, strict=True)]
-    assert np.abs(similarity.ssim_channels(a, b) - expected).max() < 1e-6
-
-
 def test_ssim_of_flattened_images_is_that_of_scikit_image(pairs) -> None:
     a, b = pairs
     expected = [structural_similarity(x.ravel(), y.ravel(), data_range=255) for x, y in zip(a, b, strict=True)]
@@ -74,7 +68,6 @@ def test_an_image_has_ssim_exactly_one_with_itself_in_every_form(pairs) -> None:
     for images in pairs:
         for value in (
             similarity.ssim(images, images),
-            similarity.ssim_channels(images, images),
             similarity.ssim_flat(images, images),
         ):
             assert (value == 1).all()

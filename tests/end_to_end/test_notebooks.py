@@ -1,6 +1,7 @@
 """The form of the stored notebooks: names, order, parameters, lengths, no outputs, whole sentences."""
 
 import ast
+import importlib
 import json
 import re
 from pathlib import Path
@@ -62,6 +63,31 @@ def test_it_has_at_most_30_code_cells_of_at_most_30_lines(path: Path) -> None:
     code = cells_of(path, "code")
     assert len(code) <= 30
     assert max(len(cell["source"].splitlines()) for cell in code) <= 30
+
+
+def test_it_has_at_most_250_lines_of_code(path: Path) -> None:
+    assert sum(len(cell["source"].splitlines()) for cell in cells_of(path, "code")) <= 250
+
+
+def test_it_imports_faces_and_gives_nothing_another_name(path: Path) -> None:
+    nodes = list(ast.walk(notebooks.code_of(path)))
+    assert not [ast.unparse(node) for node in nodes if isinstance(node, ast.Import) and "cifar102" in ast.unparse(node)]
+    imports = [node for node in nodes if isinstance(node, ast.ImportFrom) and node.module.startswith("cifar102")]
+    for node in imports:
+        face = REPOSITORY.joinpath(*node.module.split("."), "__init__.py")
+        assert face.is_file(), f"{node.module} is a room"
+        assert not [alias.asname for alias in node.names if alias.asname], ast.unparse(node)
+    assert imports
+
+
+def test_it_takes_only_what_faces_offer(path: Path) -> None:
+    tree = notebooks.code_of(path)
+    named = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module == "cifar102"]
+    for wing in {alias.name for node in named for alias in node.names} - {"cifar"}:
+        offered = set(importlib.import_module(f"cifar102.{wing}").__all__)
+        attributes = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
+        taken = {node.attr for node in attributes if isinstance(node.value, ast.Name) and node.value.id == wing}
+        assert taken and taken <= offered, f"{wing}: {sorted(taken - offered)}"
 
 
 def test_its_code_defines_no_class_installs_and_asks_nothing(path: Path) -> None:

@@ -32,7 +32,7 @@ EXTRAS = ("lab", "review", "search", "test")
 LOCKS = ("requirements.txt", "requirements-next.txt", "requirements-bench.txt")
 TOLD = """\
 import json, os, sys
-print(json.dumps([sys.argv[1:], sys.prefix, os.environ["TF_ENABLE_ONEDNN_OPTS"], __file__]))
+print(json.dumps([sys.argv[1:], sys.prefix, os.environ["TF_CPP_MIN_LOG_LEVEL"], __file__]))
 sys.exit(7)
 """
 posix = pytest.mark.skipif(os.name == "nt", reason="made-up commands are shell scripts")
@@ -188,8 +188,8 @@ def test_requirements_are_installed_once_and_again_when_they_change(checkout: Pa
     python = made(checkout / OWN_ENVIRONMENT)
     first = start(checkout, "list", "a b", path=tools)
     assert first.returncode == 7, first.stderr
-    words, prefix, onednn, _ = json.loads(first.stdout.splitlines()[-1])
-    assert (words, onednn) == (["list", "a b"], "1")
+    words, prefix, log_level, _ = json.loads(first.stdout.splitlines()[-1])
+    assert (words, log_level) == (["list", "a b"], "2")
     assert Path(prefix) == checkout / OWN_ENVIRONMENT
     assert log.read_text().splitlines() == installing(python, "requirements.txt")
     assert json.loads(start(checkout, path=tools).stdout.splitlines()[-1])[0] == ["run", "demo"]

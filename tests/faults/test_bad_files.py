@@ -13,6 +13,7 @@ from PIL import Image
 
 from cifar102 import cifar
 from cifar102.datasets import lookup, release, sets
+from cifar102.dedup import screening
 from cifar102.tiny_images import pair
 from cifar102.workspace import arrays
 from cifar102.workspace.files import write_array, write_bytes, write_table
@@ -683,7 +684,7 @@ PICTURES = [
         "votes of nine classes",
         "cifar-10h/cifar10h-counts.npy",
         npy(COUNTS[:, 1:]),
-        sets.load_votes,
+        sets.load_human_votes,
         r"\(20, 9\)",
         r"\(n, 10\)",
     ),
@@ -691,20 +692,22 @@ PICTURES = [
         "a vote below 0",
         "cifar-10h/cifar10h-counts.npy",
         npy(COUNTS - 6),
-        sets.load_votes,
+        sets.load_human_votes,
         "least is -1",
         "not negative",
     ),
     companion(
-        "half a vote", "cifar-10h/cifar10h-counts.npy", npy(COUNTS / 2), sets.load_votes, "least is 2.5", "whole"
+        "half a vote", "cifar-10h/cifar10h-counts.npy", npy(COUNTS / 2), sets.load_human_votes, "least is 2.5", "whole"
     ),
-    companion("NaN votes", "cifar-10h/cifar10h-counts.npy", npy(COUNTS * np.nan), sets.load_votes, "nan", "whole"),
-    companion("pairs without a column", PAIRS, b"TestID,TrainID\n1,2\n", sets.load_pairs, "Judgment", "missing"),
+    companion(
+        "NaN votes", "cifar-10h/cifar10h-counts.npy", npy(COUNTS * np.nan), sets.load_human_votes, "nan", "whole"
+    ),
+    companion("pairs without a column", PAIRS, b"TestID,Judgment\n1,2\n", screening.judged_pairs, "TrainID", "missing"),
     companion(
         "pairs in words",
         PAIRS,
         b"TestID,TrainID,Distance,Judgment\na,b,1,1\n",
-        sets.load_pairs,
+        screening.judged_pairs,
         "'a'",
         "expected",
     ),
@@ -712,7 +715,7 @@ PICTURES = [
         "a pair of nothing",
         PAIRS,
         b"TestID,TrainID,Distance,Judgment\n1,,1,1\n",
-        sets.load_pairs,
+        screening.judged_pairs,
         "NA|nan|NaN",
         "expected",
     ),

@@ -157,9 +157,9 @@ CONFIGS = [
     config("found -1", "at least 0", weight_decay=-1.0),
     config("found nan", "a finite number", weight_decay=NAN),
     config("found 2", "not 1", ema_momentum=2),
-    config("found 1.0", "not 1", lookahead=1.0),
-    config("found nan", "a finite number", lookahead=NAN),
-    config("'often'", "float", lookahead="often"),
+    config("found 1.0", "not 1", ema_momentum=1.0),
+    config("found nan", "a finite number", ema_momentum=NAN),
+    config("'often'", "float", ema_momentum="often"),
     config("'sgdd'", "none of sgd", optimizer="sgdd"),
     config("None", "muon needs one", optimizer="muon"),
     config("'fast'", "float", kernel_rate="fast"),
@@ -275,7 +275,7 @@ SAMPLING = [
         "0 available",
         "images wanted",
     ),
-    option("uniform: too many", lambda: draws.uniform(candidates(), 3, 1), "2 available", "3 images wanted"),
+    option("uniform: too many", lambda: draws.draw_uniform(candidates(), 3, 1), "2 available", "3 images wanted"),
     option(
         "split: too many",
         lambda: group_split.split(candidates(group=-1, label=0), 9, 1),
@@ -299,7 +299,7 @@ SAMPLING = [
     ),
     option(
         "accepted: votes of another pool",
-        lambda: votes.accepted(
+        lambda: votes.accepted_images(
             pd.DataFrame(
                 {"tiny_index": [99], "keyword": "tabby", "class": "cat", "rater": "a", "verdict": "yes", "time": ""}
             ),
@@ -307,12 +307,6 @@ SAMPLING = [
         ),
         "image 99",
         "another pool",
-    ),
-    option(
-        "a candidate that is none",
-        lambda: votes.candidate_at(candidates(), 99),
-        "tiny_index 99",
-        "there are 5",
     ),
     option(
         "a pool of another name",
@@ -451,7 +445,7 @@ ANALYSIS = [
     option(
         "calibration of 0 bins", lambda: calibration.reliability_table(SHARES, LABELS, bins=0), "found 0", "expected"
     ),
-    option("calibration of a label of 10", lambda: calibration.brier_score(SHARES, LABELS + 1), "1 to 10", "0 to 9"),
+    option("calibration: label 10", lambda: calibration.reliability_table(SHARES, LABELS + 1), "1 to 10", "0 to 9"),
     option("power: a gap of 0", lambda: intervals.gap_power(0.0, 2000, 0.9), "found gap 0.0", "0 < gap < accuracy < 1"),
     option("power: percent", lambda: intervals.images_needed(3.0, 90.0), "found gap 3.0", "not percent"),
     option("probit of 2", lambda: lines.to_axis(np.array([2.0]), "log"), "'log'", "expected one of"),
@@ -534,7 +528,10 @@ def networks() -> list[Case]:
             "twice",
         ),
         option(
-            "fit: an unknown set", lambda: fitting.fit(TrainConfig(dataset="cifar"), none), "'cifar'", "known names"
+            "fit: an unknown set",
+            lambda: fitting.fit(TrainConfig(dataset="cifar"), none),
+            "'cifar'",
+            "did you mean cifar10",
         ),
         option(
             "fit: no such set",
@@ -545,7 +542,7 @@ def networks() -> list[Case]:
         ),
         option(
             "fit: no start",
-            lambda: fitting.initial_weights.copy(None, Path("m.keras")),
+            lambda: fitting.copy_weights(None, Path("m.keras")),
             "m.keras",
             "train that run first",
             FileNotFoundError,

@@ -136,25 +136,6 @@ VOTES = [
     ),
     vote("a time without zone", "found '2026-11-24T12:00:00'", "ISO 8601 in UTC", time="2026-11-24T12:00:00"),
 ]
-HEAD = "tiny_index,keyword,class,rater,verdict,time\n"
-VOTES += [
-    reading(f"votes.csv: {name}", "v.csv", content, votes.read_csv, found, expected)
-    for name, content, found, expected in (
-        ("no time", "tiny_index,keyword,class,rater,verdict\n3,tabby,cat,anna,yes,x\n", "line 2", "the fields"),
-        (
-            "a column too many",
-            HEAD[:-1] + ",mood\n3,tabby,cat,anna,yes,2026-11-24T12:00:00Z,good\n",
-            "'mood'",
-            "the fields",
-        ),
-        ("a cell too many", HEAD + "3,tabby,cat,anna,yes,2026-11-24T12:00:00Z,good\n", "line 2", "the fields"),
-        ("a row too short", HEAD + "3,tabby\n", "line 2: .*found None", "is text|is one of"),
-        ("an index of 3.0", HEAD + "3.0,tabby,cat,anna,yes,2026-11-24T12:00:00Z\n", "found '3.0'", "a whole number"),
-        ("an unknown class", HEAD + "3,tabby,lion,anna,yes,2026-11-24T12:00:00Z\n", "line 2: .*'lion'", "is one of"),
-        ("latin-1", (HEAD + "3,caf\xe9,cat,a,yes,2026-11-24T12:00:00Z\n").encode("latin-1"), "utf-8", "line 0"),
-        ("another table", "a,b\n1,2\n", "line 2: .*'a'", "the fields"),
-    )
-]
 
 
 def prediction(name: str, file: str, content: bytes | str, found: str, expected: str, count: int | None = 4) -> Case:

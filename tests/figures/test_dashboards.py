@@ -69,7 +69,7 @@ def test_the_mean_image_of_equal_images_is_that_image(rng: np.random.Generator) 
 
 def test_a_sheet_gives_back_its_pixels(rng: np.random.Generator) -> None:
     groups = {name: rng.integers(0, 256, (2, 32, 32, 3), dtype=np.uint8) for name in ("a", "b")}
-    sheet = dashboards.sheet_of(groups, ["left", "right"])
+    sheet = dashboards.pixel_sheet(groups, ["left", "right"])
     assert sheet["group"].tolist() == ["a", "a", "b", "b"] and sheet["caption"].tolist() == ["left", "right"] * 2
     np.testing.assert_array_equal(sheets.decode_pixels(list(sheet["pixels"])), np.concatenate(list(groups.values())))
 
@@ -83,7 +83,7 @@ def test_the_surest_mistake_comes_first_and_right_answers_never() -> None:
 
 def test_stored_probabilities_sum_to_one_again(rng: np.random.Generator) -> None:
     shares = rng.dirichlet(np.ones(10), 50).astype(np.float16)
-    np.testing.assert_allclose(dashboards.normalized(shares).sum(axis=1), 1, atol=1e-12)
+    np.testing.assert_allclose(dashboards.normalized_probabilities(shares).sum(axis=1), 1, atol=1e-12)
 
 
 def test_a_preview_without_augmentation_shows_the_images_themselves(rng: np.random.Generator) -> None:
@@ -103,7 +103,7 @@ def named_set(rng: np.random.Generator) -> ImageSet:
 
 def test_counts_are_those_of_classes_and_keywords(rng: np.random.Generator) -> None:
     images = named_set(rng)
-    counts = dashboards.counts_table({"a": images}).set_index("class_name")
+    counts = dashboards.class_counts({"a": images}).set_index("class_name")
     assert counts["images"].sum() == 20 and tuple(counts.loc["airplane", ["images", "keywords"]]) == (3, 2)
     words = dashboards.keyword_counts({"a": images, "b": images}, largest=4)
     assert words["keyword"].nunique() == 4 and words.groupby("keyword")["images"].sum().is_monotonic_decreasing
@@ -148,12 +148,3 @@ def test_confusion_rows_are_percent_of_the_true_class_and_scores_those_of_their_
     scores = dashboards.class_scores(labels, said).set_index("class_name")
     assert tuple(scores.loc["automobile", ["precision", "recall", "images"]]) == (2 / 3, 1, 2)
     assert np.isclose(scores.loc["automobile", "f1"], 0.8)
-
-
-def test_learning_curves_count_epochs_from_one_and_leave_out_what_was_not_measured() -> None:
-    history = pd.DataFrame({"epoch": [0, 1], "accuracy": [0.1, 0.2]})
-    curves = dashboards.learning_curves({"a": history, "b": history.assign(val_accuracy=0.3)})
-    assert curves.groupby(["run", "images"]).size().to_dict() == {
-        ("a", "training"): 2, ("b", "training"): 2, ("b", "validation"): 2,
-    }  # fmt: skip
-    assert curves["epoch"].tolist() == [1, 2] * 3

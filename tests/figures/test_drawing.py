@@ -197,6 +197,14 @@ def test_a_sheet_is_redrawn_with_the_same_bytes_from_rows_and_arrays(workspace, 
     assert read_json(workspace.figures / "03-pairs.json")["plot"] == "image_sheet"
 
 
+def test_a_sheet_has_its_images_where_the_set_is_known_and_its_array_is_there(workspace, rng):
+    sheet = pd.DataFrame({"set": ["candidates"], "row": [0]})
+    assert not sheets.has_images(sheet, workspace)
+    write_candidates(workspace, rng)
+    assert sheets.has_images(sheet, workspace)
+    assert not sheets.has_images(sheet.assign(set="cifar10.1-v99"), workspace)
+
+
 def test_a_sheet_without_its_arrays_is_left_as_it_is_and_said(workspace, rng, capsys):
     write_candidates(workspace, rng)
     drawing.draw_sheet("01-sheet", pd.DataFrame({"set": ["candidates"], "row": [0]}), workspace, title="Sheet")

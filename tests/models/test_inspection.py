@@ -57,7 +57,7 @@ def test_multiplications_of_a_dense_network_are_its_kernels():
 
 def test_the_estimate_follows_from_operations_and_the_hours_from_measured_steps():
     common = {"num_images": 1000, "epochs": 2, "batch_size": 4}
-    table = inspection.cost_table(["10-1"], **common, gpu_teraflops=10, gpu_share=0.5)
+    table = inspection.training_cost_table(["10-1"], **common, gpu_teraflops=10, gpu_share=0.5)
     row = table.iloc[0]
     assert row["hours_here"] == pytest.approx(row["seconds_per_step"] / 4 * 2000 / 3600)
     assert row["gpu_hours_estimated"] == pytest.approx(row["multiply_adds"] * 6 * 2000 / 5e12 / 3600)

@@ -14,7 +14,7 @@ from PIL import Image
 from cifar102.annotations import votes
 from cifar102.annotations.votes import VoteLog
 from cifar102.dedup import screening
-from cifar102.review import disagreements_desk, labelling_desk, pairs_desk, server, sheets
+from cifar102.review import disagreements_desk, labelling_desk, pairs_desk, sheets, widget
 from cifar102.review.widget import ReviewPages
 from cifar102.workspace.files import read_table, write_array, write_table
 from cifar102.workspace.folders import Workspace
@@ -201,7 +201,7 @@ def test_a_disagreement_is_settled_apart_from_the_blind_votes(open_pool):
 
 def test_a_workspace_without_candidates_or_pairs_says_what_to_run(tmp_path, open_pool):
     with pytest.raises(FileNotFoundError, match="run notebook 01"):
-        server.labelling(tmp_path)
+        widget.labelling(tmp_path)
     (open_pool.root / "built").unlink()
     (open_pool.root / "built").mkdir()
     with pytest.raises(ValueError, match="run notebook 03"):

@@ -3,6 +3,7 @@
 import pytest
 
 from cifar102.sampling import cifar101
+from cifar102.workspace.files import read_json
 
 
 def test_replay_of_v7_gives_1958_of_2000_published_indices(published):
@@ -42,3 +43,21 @@ def test_replay_says_which_keyword_is_short():
 def test_missing_files_are_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="v6"):
         cifar101.published_replay(tmp_path, "v6")
+
+
+def test_published_good_indices_are_read_in_their_order_and_blacklists_round_trip(published, tmp_path):
+    files = published / "other_data"
+    for name in ("tinyimage_good_indices", "tinyimage_good_indices_subselected_v7", "cruiser_good_indices"):
+        good, written = cifar101.read_good_indices(files / f"{name}.json"), read_json(files / f"{name}.json")
+        assert good == written and list(good) == list(written)
+    black = cifar101.read_blacklist(files / "blacklist_v7.json")
+    assert len(black) == 231
+    assert cifar101.read_blacklist(cifar101.write_blacklist(tmp_path / "black.json", black)) == black
+
+
+def test_bad_index_files_are_refused_by_name(tmp_path):
+    path = tmp_path / "good.json"
+    for text, words in (("[1]", "keyword -> indices"), ('{"a": [-1]}', "a: "), ('{"a": "b"}', "list"), ("{", "JSON")):
+        path.write_text(text)
+        with pytest.raises(ValueError, match=words):
+            cifar101.read_good_indices(path)

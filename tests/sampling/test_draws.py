@@ -94,7 +94,7 @@ def test_images_of_cifar10_train_are_taken_last():
     candidates = make_candidates({"cat": {"tabby": 10}}, overlap=6)
     assert draws.sample(candidates, {"cat": {"tabby": 4}}, 3)["in_cifar10_train"].sum() == 0
     assert draws.sample(candidates, {"cat": {"tabby": 7}}, 3)["in_cifar10_train"].sum() == 3
-    assert draws.uniform(candidates, 5, 3)["in_cifar10_train"].sum() == 1
+    assert draws.draw_uniform(candidates, 5, 3)["in_cifar10_train"].sum() == 1
 
 
 def test_sample_is_not_the_first_rows_in_alphabetical_order():
@@ -167,11 +167,11 @@ def test_label_stands_for_the_class_name():
 
 def test_uniform_draw_is_balanced_over_classes_and_blind_to_keywords():
     candidates = make_candidates({"cat": {"tabby": 300, "tom": 100}, "dog": {"pug": 120}})
-    chosen = draws.uniform(candidates, 100, 0)
+    chosen = draws.draw_uniform(candidates, 100, 0)
     assert chosen["class_name"].value_counts().to_dict() == {"cat": 100, "dog": 100}
     assert 60 < keyword_counts(chosen)["tabby"] < 90
     with pytest.raises(ValueError, match="'dog': 121 images wanted, 120 available"):
-        draws.uniform(candidates, 121, 0)
+        draws.draw_uniform(candidates, 121, 0)
 
 
 @st.composite

@@ -100,7 +100,7 @@ def test_file_name_counts_of_cifar10_move_the_quotas_a_little(real_data, other_d
     published = read_json(other_data / "cifar10_keyword_counts.json")
     moved_counts = quotas.compare(counts, published)["difference"].abs().sum() // 2
     moved = quotas.compare(quotas.allocate(counts), quotas.allocate(published))["difference"]
-    assert moved_counts >= 1279  # dataset.md section 3
+    assert moved_counts >= 1279
     assert moved.sum() == 0 and 0 < moved.abs().sum() // 2 < 100
 
 
@@ -112,7 +112,7 @@ def test_the_table_beside_the_published_quotas_counts_what_moves(real_data, publ
     assert table[["count", "count_published"]].sum().tolist() == [60000, 60000]
     assert table[["seats", "seats_published"]].sum().tolist() == [2000, 2000]
     moved = quotas.seats_moved_per_class(table).set_index("class_name")
-    assert moved["images_moved"].sum() == 1279  # dataset.md section 3: at least so many
+    assert moved["images_moved"].sum() == 1279  # at least so many
     assert moved["seats_moved"].sum() == 47
     assert moved.loc["cat", ["keywords", "keywords_published"]].tolist() == [11, 11]
 

@@ -6,9 +6,9 @@ import pytest
 
 from cifar102 import cifar
 from cifar102.analysis import accuracies
-from cifar102.analysis import published as published_files
+from cifar102.analysis.published import read_published
 from cifar102.cifar import ImageSet
-from cifar102.datasets import sets as datasets
+from cifar102.datasets import sets
 from cifar102.decisions import tables
 from cifar102.studies import baselines
 from cifar102.training import fitting
@@ -43,10 +43,10 @@ def test_fast_cnn_keeps_the_batches_and_the_augmentation_of_its_recipe():
     epochs = {"fast_cnn": 6}
     small = baselines.training_set_configs(epochs, seeds=1, num_validation=10, batch_size=64)[0]
     (whole,) = baselines.whole_configs(epochs, 0, num_validation=10, batch_size=64)
-    recipe = baselines.fast_config(6, num_validation=10)
+    recipe = baselines.fast_cnn_config(6, num_validation=10)
     same = {"study": "x", "arm": "x", "dataset": "cifar10", "evaluate_on": ()}
     assert whole.replace(**same) == recipe.replace(**same)
-    assert small.replace(**same) == recipe.replace(**same, **baselines.FEW_IMAGES, test_views="one")
+    assert small.replace(**same) == recipe.replace(**same, **baselines.FAST_CNN.few_images, test_views="one")
     with pytest.raises(ValueError, match="fast_cnn"):
         baselines.augmentation_configs(epochs, ["fast_cnn"], seeds=1)
 
@@ -84,7 +84,7 @@ def test_each_optimizer_starts_from_the_end_of_the_cyclical_phase():
 
 def test_an_unknown_baseline_is_refused_with_the_known_ones():
     with pytest.raises(ValueError, match=r"baseline 'vgg11': expected one of .*vgg10"):
-        baselines.recipe("vgg11", {})
+        baselines.baseline_recipe("vgg11", {})
 
 
 def test_the_summary_has_mean_spread_and_rates_of_each_network_and_set():
@@ -101,7 +101,7 @@ def test_the_summary_has_mean_spread_and_rates_of_each_network_and_set():
         "processor_seconds": [10.0, 20.0, 6.0],
         "images_per_second": [30.0, 15.0, 60.0],
     }
-    table = baselines.summary_table(pd.DataFrame(rows)).set_index("trained_on")
+    table = baselines.baseline_summary(pd.DataFrame(rows)).set_index("trained_on")
     first = table.loc["cifar10-10k"]
     assert (first["model"], first["n"], first["test_mean"]) == ("vgg10", 2, pytest.approx(0.6))
     assert first["test_sd"] == pytest.approx(np.std([0.5, 0.7], ddof=1))
@@ -114,7 +114,7 @@ def test_the_order_of_the_table_does_not_depend_on_how_long_anything_took(second
     runs = pd.DataFrame({"arm": ["vgg10-cifar102", "fully_connected-cifar102"], "dataset": "cifar102"})
     runs = runs.assign(num_train=10, epochs=1, parameters=7, images_per_second=1.0, cifar10_accuracy=0.5)
     runs = runs.assign(validation_accuracy=0.5, seconds=seconds, processor_seconds=seconds)
-    assert baselines.summary_table(runs)["model"].tolist() == ["fully_connected", "vgg10"]
+    assert baselines.baseline_summary(runs)["model"].tolist() == ["fully_connected", "vgg10"]
 
 
 def test_published_figures_name_known_networks_and_a_source():
@@ -126,7 +126,7 @@ def test_published_figures_name_known_networks_and_a_source():
 @pytest.mark.real_data
 def test_figures_taken_from_the_published_predictions_are_what_these_give(published, real_data):
     labels = cifar.load_cifar10(real_data / "cifar-10-batches-py")["test"].labels
-    found = accuracies.accuracy_table(published_files.read_published(published, "cifar10"), labels)
+    found = accuracies.accuracy_table(read_published(published, "cifar10"), labels)
     found = found.set_index("model")["accuracy"]
     table = tables.published_baselines()
     rows = table[table["source"].str.contains("CIFAR-10.1", regex=False)]
@@ -149,11 +149,11 @@ CONFIG = TrainConfig(
 @pytest.fixture
 def noise(monkeypatch, rng) -> None:
     """Images and labels with nothing in common: whoever scores above chance on them has seen them."""
-    sets = {
+    parts = {
         part: ImageSet(rng.integers(0, 256, (count, 32, 32, 3), np.uint8), np.arange(count) % 10)
         for part, count in (("train", 200), ("test", 100))
     }
-    monkeypatch.setattr(datasets, "load", lambda name, workspace: sets)
+    monkeypatch.setattr(sets, "load", lambda name, workspace: parts)
 
 
 def test_a_network_that_memorised_noise_looks_good_on_the_leaked_split_alone(noise, workspace: Workspace) -> None:

@@ -54,7 +54,7 @@ def test_one_seed_or_equal_differences_leave_interval_and_p_open(values):
     row = comparisons.study_table(runs, "pooling").set_index("arm").loc["average"]
     assert row["difference"] == pytest.approx(0.25)
     assert row[["low", "high", "p_holm", "effect_size"]].isna().all()
-    assert "certainty open" in comparisons.reading(comparisons.study_table(runs, "pooling"))
+    assert "certainty open" in comparisons.describe_result(comparisons.study_table(runs, "pooling"))
 
 
 def test_holm_multiplies_the_smallest_p_by_the_number_of_comparisons_and_skips_missing_ones():
@@ -73,15 +73,15 @@ def test_each_arm_can_have_a_reference_of_its_own():
 def test_the_sentence_says_above_only_where_p_is_small():
     sure = make_runs({"max": [0.30, 0.31, 0.32, 0.33], "average": [0.40, 0.42, 0.41, 0.44]})
     unsure = make_runs({"max": [0.30, 0.31, 0.32, 0.33], "average": [0.20, 0.42, 0.21, 0.44]})
-    assert "average is 10.2 points above max" in comparisons.reading(comparisons.study_table(sure, "pooling"))
-    assert "none of 1 arms can be told apart" in comparisons.reading(comparisons.study_table(unsure, "pooling"))
+    assert "average is 10.2 points above max" in comparisons.describe_result(comparisons.study_table(sure, "pooling"))
+    assert "none of 1 arms can be told apart" in comparisons.describe_result(comparisons.study_table(unsure, "pooling"))
 
 
 def test_the_metric_may_be_a_gap_and_the_test_of_each_runs_own_set():
     runs = make_runs({"a": [0.5]}, train_accuracy=0.9, cifar10_accuracy=0.4)
-    assert comparisons.values_of(runs, "train_accuracy-test_accuracy").tolist() == pytest.approx([0.5])
+    assert comparisons.metric_values(runs, "train_accuracy-test_accuracy").tolist() == pytest.approx([0.5])
     with pytest.raises(ValueError, match="validation_accuracy"):
-        comparisons.values_of(runs, "nonsense")
+        comparisons.metric_values(runs, "nonsense")
 
 
 def test_a_run_that_is_in_the_table_twice_is_refused():
@@ -124,7 +124,7 @@ def make_rows(arms: dict[str, list[float]]) -> pd.DataFrame:
 
 def test_arms_beside_the_best_follow_the_studentized_range():
     arms = {"a": [0.30, 0.32, 0.31], "b": [0.40, 0.42, 0.44], "c": [0.41, 0.40, 0.42]}
-    table = comparisons.beside_best(make_rows(arms)).set_index("arm")
+    table = comparisons.beside_best_arm(make_rows(arms)).set_index("arm")
     deviation = np.sqrt(np.mean([np.var(values, ddof=1) for values in arms.values()]))
     distance = (0.42 - 0.31) / (deviation / np.sqrt(3))
     assert table.index[0] == "b"
@@ -136,19 +136,19 @@ def test_arms_beside_the_best_follow_the_studentized_range():
 
 @pytest.mark.parametrize("arms", [{"a": [0.3], "b": [0.4]}, {"a": [0.3, 0.3], "b": [0.4, 0.4]}, {"a": [0.3, 0.4]}])
 def test_without_spread_nothing_is_told_apart_from_the_best(arms):
-    table = comparisons.beside_best(make_rows(arms))
+    table = comparisons.beside_best_arm(make_rows(arms))
     assert table["is_same"].all()
     assert table[["low", "high", "p"]].isna().all(axis=None)
 
 
 def test_no_value_at_all_is_an_error_that_names_the_column():
     with pytest.raises(ValueError, match="'score'"):
-        comparisons.beside_best(make_rows({"a": [np.nan]}))
+        comparisons.beside_best_arm(make_rows({"a": [np.nan]}))
 
 
 def test_the_map_has_a_cell_for_each_pair_and_marks_those_like_the_best():
     arms = {"elu+adam": [0.40, 0.41], "elu+sgd": [0.20, 0.21], "relu+adam": [0.39, 0.40]}
-    cells = comparisons.activation_map(comparisons.beside_best(make_rows(arms)))
+    cells = comparisons.activation_map(comparisons.beside_best_arm(make_rows(arms)))
     assert cells["activation"].tolist() == ["relu", "relu", "elu", "elu"]  # means .395 and .305
     assert cells["optimizer"].tolist() == ["adam", "sgd"] * 2
     texts = cells.set_index(["activation", "optimizer"])["text"]
@@ -172,20 +172,20 @@ def test_a_size_curve_has_the_t_interval_of_its_seeds():
 def test_parents_are_found_whatever_the_order_of_images(order, copies):
     parent = np.array([0, 2, 1] * 4)
     fine = np.tile(order, copies)
-    assert comparisons.parents(fine, parent[fine]).tolist() == parent.tolist()
+    assert comparisons.parents_of_classes(fine, parent[fine]).tolist() == parent.tolist()
 
 
 @pytest.mark.parametrize(("fine", "coarse"), [([0, 0, 1], [0, 1, 1]), ([0, 2], [0, 1])])
 def test_a_class_of_two_parents_or_of_none_is_an_error(fine, coarse):
     with pytest.raises(ValueError, match="one superclass"):
-        comparisons.parents(np.array(fine), np.array(coarse))
+        comparisons.parents_of_classes(np.array(fine), np.array(coarse))
 
 
 @settings(max_examples=50)
 @given(arrays.arrays(np.float32, (5, 6), elements=st.floats(0, 1, width=32)))
 def test_summing_keeps_the_total_of_each_image(shares):
     parent = np.array([1, 0, 2, 2, 1, 0])
-    found = comparisons.summed(shares, parent)
+    found = comparisons.sum_by_parent(shares, parent)
     assert found.sum(axis=1) == pytest.approx(shares.sum(axis=1), rel=1e-5)
     assert found[:, 0] == pytest.approx(shares[:, 1].astype(float) + shares[:, 5], rel=1e-6)
 
@@ -198,4 +198,4 @@ def test_summing_can_see_what_the_likeliest_fine_class_does_not():
     assert table.loc[0].tolist() == [0, 1.0, 0.5, 0.5]
     assert np.isnan(table.loc[1, "coarse_own"])
     with pytest.raises(ValueError, match=r"\(n, 3\)"):
-        comparisons.summed(own, parent)
+        comparisons.sum_by_parent(own, parent)

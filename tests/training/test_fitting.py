@@ -18,7 +18,18 @@ from cifar102.cifar import ImageSet
 from cifar102.datasets import sets
 from cifar102.models import registry
 from cifar102.studies import arms, baselines
-from cifar102.training import callbacks, fitting, machine, pipeline, predict, range_test, runs, snapshots, sweeps
+from cifar102.training import (
+    callbacks,
+    data,
+    fitting,
+    machine,
+    pipeline,
+    predict,
+    range_test,
+    runs,
+    snapshots,
+    sweeps,
+)
 from cifar102.training.config import TrainConfig, hash_config
 from cifar102.workspace.files import read_json, write_json
 from cifar102.workspace.folders import REPOSITORY, Workspace
@@ -142,9 +153,17 @@ def test_a_config_survives_json_and_its_hash_ignores_only_where_the_run_stands()
 def test_fields_that_came_later_leave_the_hashes_of_earlier_runs_as_they_were():
     before = "13c6702097b87d4a6de23ca23d5274b4137e58d530e2f5a72590e7c436016035"
     assert hash_config(TrainConfig(), "data") == before
-    assert hash_config(TrainConfig(lookahead=0.9), "data") != before
     assert hash_config(TrainConfig(test_views="mirror"), "data") != before
     assert hash_config(TrainConfig(norm_batches=3), "data") != before
+
+
+def test_a_field_that_is_gone_is_read_where_it_was_unset_and_leaves_the_hash_as_it_was():
+    config = baselines.fast_cnn_config(precision="float32")
+    before = "d07b29a445e7ea3f11c36a7d9f68082273320317a813ae7246da0c58581a07f0"
+    old = {**config.to_dict(), "lookahead": None}
+    assert hash_config(TrainConfig.from_dict(old), "data") == before
+    with pytest.raises(ValueError, match=r"no fields.*lookahead"):
+        TrainConfig.from_dict({**old, "lookahead": 0.9})
 
 
 def test_a_run_leaves_its_files_with_predictions_in_file_order(whole, shared):
@@ -197,11 +216,11 @@ def test_a_run_killed_after_its_last_epoch_still_tells_its_speed(whole, workspac
     assert resumed.metrics["images_per_second"] == pytest.approx(3 * 60 / resumed.metrics["seconds"])
 
 
-@pytest.mark.parametrize("own", [{"precision": "mixed_bfloat16"}, {"precision": "float32", "lookahead": 0.9}])
+@pytest.mark.parametrize("own", [{"precision": "mixed_bfloat16"}, {"precision": "float32"}])
 def test_the_fast_recipe_is_resumed_too_and_averages_the_views_of_test_images(workspace, own):
     rates = {"kernel_rate": 0.05, "learning_rate": 0.02, "norm_batches": 6}  # of 10 images a batch
     changes = {"batch_size": 10, "model_options": {"filters": [4, 8, 8]}, **rates, **own}
-    config = baselines.fast_config(3, num_train=60, **changes)
+    config = baselines.fast_cnn_config(3, num_train=60, **changes)
     assert (config.test_views, config.dataset) == ("mirror_shift", "cifar10")
     straight = fitting.fit(config, workspace)
     other = Workspace(workspace.root / "broken")
@@ -220,7 +239,7 @@ def test_the_fast_recipe_is_resumed_too_and_averages_the_views_of_test_images(wo
 
 def test_norm_batches_take_batch_norms_statistics_anew_and_leave_the_other_weights(workspace):
     options = {"model_options": {"filters": [4, 8, 8]}, "num_train": 60, "precision": "float32"}
-    config = baselines.fast_config(1, batch_size=10, **options)
+    config = baselines.fast_cnn_config(1, batch_size=10, **options)
     kept, anew = (fitting.fit(config.replace(arm=f"norm-{count}", norm_batches=count), workspace) for count in (0, 60))
     model, other = (registry.load_model(run.folder / "model.keras") for run in (kept, anew))
     for layer, same in zip(model.layers, other.layers, strict=True):
@@ -277,6 +296,7 @@ def test_training_images_that_changed_are_trained_on_again(whole, shared, monkey
 
 def test_that_each_run_traces_its_own_network_is_no_warning():
     handler, logger = BufferingHandler(10), tensorflow.get_logger()
+    machine.silence_retracing()
     logger.addHandler(handler)
     logger.warning("5 out of the last 5 calls to f triggered tf.function retracing.")
     logger.warning("something else")
@@ -302,7 +322,7 @@ def test_snapshots_are_taken_at_cycle_ends_and_predict_as_their_mean(workspace):
     run = fitting.fit(config, workspace)
     assert [part["epoch"] for part in run.metrics["snapshots"]] == [2, 3]
     assert 0 <= run.metrics["weight_average"]["validation_accuracy"] <= 1
-    parts = snapshots.parts_table([run]).set_index("part")["accuracy"]
+    parts = snapshots.snapshot_table([run]).set_index("part")["accuracy"]
     assert list(parts.index) == ["snapshot after epoch 2", "snapshot after epoch 3", "averaged weights", "ensemble"]
     assert parts["ensemble"] == run.metrics["cifar10_accuracy"]
     model = registry.load_model(run.folder / "model.keras")
@@ -310,7 +330,7 @@ def test_snapshots_are_taken_at_cycle_ends_and_predict_as_their_mean(workspace):
     pixels = (SETS["cifar10"]["test"].images / 255 - settings["mean"]) / settings["std"]
     outcomes = []
     for epoch in (2, 3):
-        model.set_weights(snapshots.read_snapshots(run.folder / "snapshots" / f"epoch-{epoch}.npz"))
+        model.set_weights(snapshots.read_snapshot(run.folder / "snapshots" / f"epoch-{epoch}.npz"))
         outcomes.append(special.softmax(model.predict(pixels, verbose=0), axis=1))
     expected = run.predictions()["cifar10"]["probabilities"].astype(float)
     assert np.mean(outcomes, axis=0) == pytest.approx(expected, abs=2e-3)
@@ -386,12 +406,12 @@ def test_the_optimizers_study_starts_each_arm_from_the_checkpoints_weights(works
 
 def test_the_range_test_leaves_the_weights_as_they_were_and_starts_from_them(workspace):
     config = CONFIG.replace(model_options={"filters": [4], "dense_units": 8}, augmentation="none", schedule="constant")
-    data = fitting.data.load(config, lambda name: SETS[name])
-    model = fitting.build_model(config, workspace, data)
+    loaded = data.load(config, lambda name: SETS[name])
+    model = fitting.build_model(config, workspace, loaded)
     before = model.get_weights()
     table = range_test.rate_range_test(config, workspace, num_steps=12, model=model)
     assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
-    first = model.evaluate(fitting.data.training_batches(config, data), steps=1, verbose=0)[0]
+    first = model.evaluate(loaded.training_batches(), steps=1, verbose=0)[0]
     assert table["loss"][0] == pytest.approx(first, rel=1e-3)
     assert table["learning_rate"].tolist() == pytest.approx(np.geomspace(1e-5, 1, 12)[: len(table)])
 
@@ -423,11 +443,11 @@ def test_smoothed_labels_give_the_loss_computed_by_hand(workspace):
         "learning_rate": 1e-12,
     }
     run = fitting.fit(CONFIG.replace(**still, label_smoothing=0.2, num_validation=0, arm="smooth"), workspace)
-    data = fitting.data.load(run.config, lambda name: SETS[name])
+    loaded = data.load(run.config, lambda name: SETS[name])
     logits = registry.load_model(run.folder / "model.keras").predict(
-        data.normalization.apply(data.train_images), verbose=0
+        loaded.normalization.apply(loaded.train_images), verbose=0
     )
-    shares = np.full((60, 10), 0.02) + 0.8 * np.eye(10)[data.train_labels]
+    shares = np.full((60, 10), 0.02) + 0.8 * np.eye(10)[loaded.train_labels]
     expected = -(shares * special.log_softmax(logits, axis=1)).sum(axis=1).mean()
     assert run.history["loss"][0] == pytest.approx(expected, rel=1e-5)
 

@@ -131,12 +131,12 @@ def test_alternate_flip_mirrors_each_image_in_every_other_epoch(labels):
         np.testing.assert_array_equal(left[epoch], ~left[epoch + 1])
 
 
-def test_seeds_give_other_orders_and_the_remainder_can_be_dropped(images, labels):
+def test_seeds_give_other_orders_and_the_last_batch_holds_the_remainder(images, labels):
     first, other = (_take(pipeline.training_batches(images, labels, 10, 23, UNIT, seed=s), 1)[0][0] for s in (0, 1))
     assert _rows(first, images) != _rows(other, images)
-    dropped = _take(pipeline.training_batches(images, labels, 10, 10, UNIT, drop_remainder=True), 4)
-    assert [len(x) for x, _ in dropped] == [10] * 4
-    assert pipeline.steps_per_epoch(23, 10, drop_remainder=True) == 2 and pipeline.steps_per_epoch(23, 10) == 3
+    batches = _take(pipeline.training_batches(images, labels, 10, 10, UNIT), 4)
+    assert [len(x) for x, _ in batches] == [10, 10, 3, 10]
+    assert pipeline.steps_per_epoch(23, 10) == 3
 
 
 def test_soft_labels_stay_with_their_images(images, rng):
@@ -159,7 +159,6 @@ def test_evaluation_batches_are_all_images_once_in_file_order(images):
         ({"labels": np.full(23, 10)}, "expected 0 to 9"),
         ({"labels": np.ones((23, 3), np.float32)}, "expected 10"),
         ({"batch_size": 0}, "no batch"),
-        ({"batch_size": 24, "drop_remainder": True}, "no batch"),
         ({"augmentation": "mixp"}, "expected one of"),
         ({"images": np.zeros((23, 3072), np.uint8)}, "expected uint8"),
     ],

@@ -76,6 +76,15 @@ def test_each_step_waits_for_those_whose_files_it_takes(notebook_folder: Path) -
     assert len(waits["report"]) == len(plan.steps) - 1
 
 
+def test_the_files_that_a_workspace_names_are_those_that_steps_take_and_leave() -> None:
+    workspace = Workspace(Path("anywhere"))
+    named = [value for name in dir(Workspace) if isinstance(value := getattr(workspace, name), Path) and value.suffix]
+    known = [pattern for files in steps.TABLE.values() for pattern in (*files.takes, *files.may_take, *files.leaves)]
+    paths = [path.relative_to(workspace.root).as_posix() for path in named if path != workspace.cifar101]
+    assert [path for path in paths if path not in known] == []
+    assert len(paths) >= 9
+
+
 def test_only_takes_a_step_and_what_it_needs(notebook_folder: Path) -> None:
     plan = lay_out(notebook_folder, only=["08"])
     assert plan.chosen == {"08_generalization", "report"}
@@ -286,6 +295,24 @@ def test_changed_code_behind_an_import_is_named_and_a_comment_is_no_change(finis
 )
 def test_the_rooms_behind_every_form_of_import_are_found(step: Step, code: str, rooms: set[str]) -> None:
     assert notebooks.imported_rooms(ast.parse(code), step.notebook.parent / "numberbox") == rooms
+
+
+def test_the_report_is_made_again_where_its_code_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package, step, workspace = tmp_path / "numberbox", steps.report_step(), Workspace(tmp_path / "workspace")
+    write_text(package / "workflow" / "__init__.py", "")
+    write_text(package / "workflow" / "report.py", "WIDTH = 1\n")
+    monkeypatch.setattr(stamps, "PACKAGE", package)
+    stamp = stamps.begin(step, workspace)
+    write_text(workspace.root / "report.html", "<p>1</p>")
+    stamps.end(step, workspace, stamp, 1.0)
+    assert stamps.stale_reasons(step, workspace) == []
+    write_text(package / "workflow" / "report.py", "WIDTH = 22\n")
+    assert stamps.stale_reasons(step, workspace) == ["module workflow.report changed"]
+
+
+def test_the_report_stands_on_the_room_that_builds_it(tmp_path: Path) -> None:
+    stamp = stamps.begin(steps.report_step(), Workspace(tmp_path))
+    assert "workflow.report" in stamp["modules"]
 
 
 def test_every_room_that_a_stored_notebook_names_is_a_room_it_stands_on() -> None:
