@@ -1,6 +1,6 @@
 """The architecture of a model file, read into plain records: every class, option, call and constant checked by a table.
 
-No Keras is needed for this and no name of the file is looked up anywhere but in layer_table. What a file says beside
+No Keras is needed for this and no name of the file is looked up anywhere but in allowed_layers. What a file says beside
 the architecture (how it was compiled, how it was built) is not read. `rebuild` makes the model.
 """
 
@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
 
-from cifar102.models import graph_operations, layer_table
+from cifar102.models import allowed_layers, graph_operations
+from cifar102.models.allowed_layers import shown
 from cifar102.models.graph_calls import Call, LayerPlan, is_reference, read_calls, read_reference
 from cifar102.models.graph_operations import OPERATION_LAYERS
-from cifar102.models.layer_table import shown
 
 KERAS = int(metadata.version("keras").split(".")[0])
 KERAS_MODULE = re.compile(r"keras(\.[a-z_0-9]+)*")
@@ -20,8 +20,8 @@ OWN_MODULE = re.compile(r"(builtins|cifar102(\.[a-z_0-9]+)*)")
 CODE_LAYERS = ("ClassMethod", "InstanceMethod", "InstanceProperty")
 MODELS = ("Functional", "Model", "Sequential")
 DEEPEST = 200  # levels of JSON
-SPELLED = {re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower(): name for name in layer_table.INITIALIZERS}
-SPELLED |= {name.lower(): name for name in [*layer_table.REGULARIZERS, *layer_table.INITIALIZERS]}
+SPELLED = {re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower(): name for name in allowed_layers.INITIALIZERS}
+SPELLED |= {name.lower(): name for name in [*allowed_layers.REGULARIZERS, *allowed_layers.INITIALIZERS]}
 SPELLED |= {"l1_l2": "L1L2", "max_norm": "MaxNorm", "non_neg": "NonNeg", "unit_norm": "UnitNorm"}
 
 
@@ -81,9 +81,9 @@ def _read(entry: object) -> LayerPlan | ModelPlan:
         raise ValueError(f"{kind} without a config, found {shown(config)}")
     if _is_operation(entry, config):
         return graph_operations.read(entry, config)
-    table = layer_table.OWN_LAYERS if is_own else layer_table.KERAS_LAYERS
-    own_name = layer_table.name(config["name"]) if config.get("name") is not None else kind.lower()
-    options = _options(f"{kind} {own_name!r}", layer_table.EVERY + table[kind], config)
+    table = allowed_layers.OWN_LAYERS if is_own else allowed_layers.KERAS_LAYERS
+    own_name = allowed_layers.name(config["name"]) if config.get("name") is not None else kind.lower()
+    options = _options(f"{kind} {own_name!r}", allowed_layers.EVERY + table[kind], config)
     return LayerPlan(kind, own_name, options, read_calls(entry), is_own)
 
 
@@ -96,7 +96,7 @@ def _is_operation(entry: dict, config: dict) -> bool:
         return module.startswith("keras.src.ops.")
     nodes = entry.get("inbound_nodes")
     in_keras_3 = isinstance(nodes, list) and bool(nodes) and isinstance(nodes[0], dict)
-    is_layer_only = entry["class_name"] in layer_table.KERAS_LAYERS.keys() - graph_operations.IN_KERAS_3.keys()
+    is_layer_only = entry["class_name"] in allowed_layers.KERAS_LAYERS.keys() - graph_operations.IN_KERAS_3.keys()
     return in_keras_3 and not is_layer_only and "trainable" not in config
 
 
@@ -114,13 +114,13 @@ def _kind(entry: dict) -> tuple[str, bool]:
         raise ValueError(f"names Python's {shown(entry.get('config'))[1:-1]}")
     if kind.startswith("cifar102>"):  # the older format writes the registered name as the class
         kind, registered = kind.removeprefix("cifar102>"), kind
-    if registered == f"cifar102>{kind}" and kind in layer_table.OWN_LAYERS and _is_from(module, OWN_MODULE):
+    if registered == f"cifar102>{kind}" and kind in allowed_layers.OWN_LAYERS and _is_from(module, OWN_MODULE):
         return kind, True
     if not _is_from(module, KERAS_MODULE) or kind == "function":
         raise ValueError(f"needs {shown(kind)[1:-1]} from the module {shown(module)}")
     if registered not in (None, kind, f"keras>{kind}"):
         raise ValueError(f"needs {shown(kind)[1:-1]} registered as {shown(registered)}")
-    is_known = kind in (*layer_table.KERAS_LAYERS, *MODELS, *OPERATION_LAYERS)
+    is_known = kind in (*allowed_layers.KERAS_LAYERS, *MODELS, *OPERATION_LAYERS)
     if not is_known and not _is_operation(entry, config):
         raise ValueError(f"{shown(kind)[1:-1]} of {module} is not in Keras {KERAS}'s table of layers that open")
     return kind, False
@@ -133,11 +133,11 @@ def _is_from(module: object, pattern: re.Pattern) -> bool:
 def _read_model(entry: dict, config: object) -> ModelPlan:
     if not isinstance(config, dict) or not isinstance(config.get("layers"), list):
         raise ValueError(f"{entry['class_name']} without layers, found {shown(config)}")
-    own_name = layer_table.name(config.get("name", "model"))
-    trainable = layer_table.flag(config.get("trainable", True))
+    own_name = allowed_layers.name(config.get("name", "model"))
+    trainable = allowed_layers.flag(config.get("trainable", True))
     layers = tuple(_read(layer) for layer in config["layers"])
     if entry["class_name"] == "Sequential":
-        shape = layer_table.wholes(config.get("build_input_shape"))
+        shape = allowed_layers.wholes(config.get("build_input_shape"))
         return ModelPlan("Sequential", own_name, trainable, layers, input_shape=shape, calls=read_calls(entry))
     ends = [_ends(config.get(key)) for key in ("input_layers", "output_layers")]
     return ModelPlan("Functional", own_name, trainable, layers, *ends, calls=read_calls(entry))
@@ -178,12 +178,12 @@ def _option(key: str, value: object) -> object:
     if key in ("layer", "backward_layer"):
         return _read(value)
     if key == "operation":
-        return layer_table.text(*layer_table.OPERATIONS)(value)
+        return allowed_layers.text(*allowed_layers.OPERATIONS)(value)
     if key in ("operands", "settings"):
         return graph_operations.read_own(key, value)
-    if key not in layer_table.OPTIONS:
+    if key not in allowed_layers.OPTIONS:
         raise ValueError(f"expected null, found {shown(value)}")
-    return layer_table.OPTIONS[key](value)
+    return allowed_layers.OPTIONS[key](value)
 
 
 def _activation(value: object) -> object:
@@ -191,7 +191,7 @@ def _activation(value: object) -> object:
     if isinstance(value, dict) and value.get("class_name") == "function" and isinstance(value.get("config"), str):
         if not _is_from(value.get("module"), OWN_MODULE):
             raise ValueError(f"needs function from the module {shown(value.get('module'))}")
-        if value["config"] not in layer_table.ACTIVATIONS:
+        if value["config"] not in allowed_layers.ACTIVATIONS:
             raise ValueError(f"names Python's {shown(value['config'])[1:-1]}")
         return value["config"]
     if isinstance(value, dict) and value.get("class_name") in ("ReLU", "LeakyReLU", "ELU", "Softmax"):
@@ -199,11 +199,11 @@ def _activation(value: object) -> object:
     if isinstance(value, dict):
         kind, _ = _kind(value) if isinstance(value.get("class_name"), str) else ("an object", False)
         raise ValueError(f"expected the name of an activation, found {kind}")
-    return layer_table.text(*sorted(layer_table.ACTIVATIONS))(value)
+    return allowed_layers.text(*sorted(allowed_layers.ACTIVATIONS))(value)
 
 
 def _part(family: str, value: object) -> Part:
-    table = layer_table.OBJECTS[family]
+    table = allowed_layers.OBJECTS[family]
     if isinstance(value, str):
         value = {"class_name": SPELLED.get(value, value), "config": {}}
     if not isinstance(value, dict) or not isinstance(value.get("class_name"), str):
@@ -223,4 +223,4 @@ def _dtype(value: object) -> str:
         if value.get("class_name") not in ("DTypePolicy", "Policy") or not isinstance(value.get("config"), dict):
             raise ValueError(f"expected a DTypePolicy, found {shown(value)}")
         value = value["config"].get("name")
-    return layer_table.text(*sorted(layer_table.DTYPES | layer_table.TENSOR_DTYPES))(value)
+    return allowed_layers.text(*sorted(allowed_layers.DTYPES | allowed_layers.TENSOR_DTYPES))(value)

@@ -1,7 +1,7 @@
 """Keras model files: the one door through which a model is opened, whoever made it and whichever Keras wrote it.
 
 The file is read once, into memory: what is checked is what is loaded. `architecture` checks each name against the
-tables of `layer_table`, `weights_file` the arrays, `rebuild` makes the model. Keras's own readers are never called:
+tables of `allowed_layers`, `weights_file` the arrays, `rebuild` makes the model. Keras's own readers are never called:
 they find classes and functions by the names in the file (CVE-2024-3660, 2025-1550, 2025-8747, 2025-9906).
 """
 
@@ -55,9 +55,12 @@ def load_keras_file(path: Path) -> object:
     return open_model(path)[0]
 
 
-def open_model(path: Path) -> tuple[object, dict]:
-    """Load a model as load_keras_file does; returns it and its architecture, read from the same bytes."""
-    file = read_model_file(path)
+def open_model(path: Path, content: bytes | None = None) -> tuple[object, dict]:
+    """Load a model as load_keras_file does; returns it and its architecture, read from the same bytes.
+
+    content: the bytes of the file where they were read before.
+    """
+    file = read_model_file(path, content)
     version = _check_version(file)
     if file.weights is None:
         raise ValueError(f"{path}: expected a .keras file with model.weights.h5")
@@ -78,16 +81,21 @@ def layer_names(config: dict) -> list[str]:
     return [name for name in found if isinstance(name, str)]
 
 
-def read_model_file(path: Path) -> ModelFile:
+def read_model_file(path: Path, content: bytes | None = None) -> ModelFile:
     """Read a file once, after its sizes were looked at; FileNotFoundError, ValueError say what is wrong with it."""
+    content = read_content(path) if content is None else content
+    return _read_h5(Path(path), content) if Path(path).suffix == ".h5" else _read_keras(Path(path), content)
+
+
+def read_content(path: Path) -> bytes:
+    """The bytes of a model file; FileNotFoundError, ValueError where it is too large to be one."""
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such model file")
     if (size := path.stat().st_size) > LARGEST_FILE:
         raise ValueError(f"{path}: a model of {size} bytes, at most {LARGEST_FILE}")
     with path.open("rb") as file:
-        content = file.read(LARGEST_FILE)
-    return _read_h5(path, content) if path.suffix == ".h5" else _read_keras(path, content)
+        return file.read(LARGEST_FILE)
 
 
 def _read_keras(path: Path, content: bytes) -> ModelFile:

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from cifar102.models import layer_table
-from cifar102.models.layer_table import shown
+from cifar102.models import allowed_layers
+from cifar102.models.allowed_layers import shown
 
 CONSTANT = "_CONSTANT_VALUE"  # stands where Keras 2 has a number instead of a layer
 
@@ -43,10 +43,10 @@ def is_reference(value: object) -> bool:
 
 def read_reference(value: list) -> Reference:
     """[layer, call, tensor], and in Keras 2 the keywords of the call."""
-    node, tensor = layer_table.whole(value[1]), layer_table.whole(value[2])
+    node, tensor = allowed_layers.whole(value[1]), allowed_layers.whole(value[2])
     if min(node, tensor) < 0:
         raise ValueError(f"expected [layer, call, tensor], found {shown(value)}")
-    return Reference(layer_table.name(value[0]), node, tensor)
+    return Reference(allowed_layers.name(value[0]), node, tensor)
 
 
 def read_calls(entry: dict) -> tuple[Call, ...]:
@@ -64,7 +64,7 @@ def _read_call(kind: str, node: object) -> Call:
         if value is None or (key, value) in (("use_causal_mask", False), ("return_attention_scores", False)):
             continue
         if key == "training":
-            kept[key] = layer_table.flag(value)
+            kept[key] = allowed_layers.flag(value)
         elif key in ("query", "key", "value") and (reference := tensor(value)):
             kept[key] = reference
         else:

@@ -4,16 +4,21 @@ Keras 2 keeps `1 - x` as a TFOpLambda layer that names a function of TensorFlow,
 Only numbers are constants; a text is never an argument. `operations` computes them.
 """
 
-from cifar102.models import graph_calls, layer_table
-from cifar102.models.layer_table import shown
+from cifar102.models import allowed_layers, graph_calls
+from cifar102.models.allowed_layers import shown
 
 OPERATION_LAYERS = ("TFOpLambda", "SlicingOpLambda")
-SETTINGS = layer_table.OPERATIONS
+SETTINGS = allowed_layers.OPERATIONS
 KINDS = {
-    **{"axis": layer_table.wholes, "keepdims": layer_table.flag, "shape": layer_table.wholes},
-    **{"low": layer_table.number, "high": layer_table.number, "perm": layer_table.wholes, "size": layer_table.wholes},
-    **{"dtype": layer_table.text(*sorted(layer_table.TENSOR_DTYPES)), "paddings": layer_table.wholes},
-    **{"approximate": layer_table.flag, "interpolation": layer_table.text("bilinear", "nearest")},
+    **{"axis": allowed_layers.wholes, "keepdims": allowed_layers.flag, "shape": allowed_layers.wholes},
+    **{
+        "low": allowed_layers.number,
+        "high": allowed_layers.number,
+        "perm": allowed_layers.wholes,
+        "size": allowed_layers.wholes,
+    },
+    **{"dtype": allowed_layers.text(*sorted(allowed_layers.TENSOR_DTYPES)), "paddings": allowed_layers.wholes},
+    **{"approximate": allowed_layers.flag, "interpolation": allowed_layers.text("bilinear", "nearest")},
 }
 ALIASES = {"newshape": "shape", "axes": "perm", "clip_value_min": "low", "clip_value_max": "high", "x_min": "low"}
 ALIASES |= {"x_max": "high", "pad_width": "paddings", "slice_spec": "slices", "key": "slices"}
@@ -65,7 +70,7 @@ def read(entry: dict, config: dict) -> graph_calls.LayerPlan:
     args, keywords = _arguments(called, nodes[0])
     operands, settings, tensors = _sort(operation, args, said | keywords)
     options = {"operation": operation, "operands": operands, "settings": settings}
-    name = layer_table.name(entry.get("name") or config.get("name"))
+    name = allowed_layers.name(entry.get("name") or config.get("name"))
     return graph_calls.LayerPlan("Operation", name, options, (graph_calls.Call((tensors,)),), is_own=True)
 
 
@@ -89,7 +94,7 @@ def _sort(operation: str, args: list, keywords: dict) -> tuple[list, dict, tuple
     found = [graph_calls.tensor(value) for value in args[:count]]
     if len(found) != count or not any(found):
         raise ValueError(f"{operation} is called with {shown(args)}, expected {count} tensors or numbers")
-    operands = [None if ref else layer_table.numbers(value) for ref, value in zip(found, args, strict=False)]
+    operands = [None if ref else allowed_layers.numbers(value) for ref, value in zip(found, args, strict=False)]
     return operands, read_settings(operation, left), tuple(ref for ref in found if ref)
 
 
@@ -117,16 +122,16 @@ def read_slices(value: object) -> list:
             ends = item.get("config", item)
             if not isinstance(ends, dict):
                 raise ValueError(f"expected a slice, found {shown(item)}")
-            items.append([layer_table.wholes(ends.get(key)) for key in ("start", "stop", "step")])
+            items.append([allowed_layers.wholes(ends.get(key)) for key in ("start", "stop", "step")])
         else:
-            items.append(layer_table.wholes(item))
+            items.append(allowed_layers.wholes(item))
     return items
 
 
 def read_own(key: str, value: object) -> object:
     """The operands or settings of a layer that this project wrote."""
     if key == "operands" and isinstance(value, list):
-        return [None if item is None else layer_table.numbers(item) for item in value]
+        return [None if item is None else allowed_layers.numbers(item) for item in value]
     if key == "settings" and isinstance(value, dict):
         kinds = KINDS | {"slices": read_slices}
         if not value.keys() - kinds.keys():

@@ -11,10 +11,10 @@ import math
 import tensorflow as tf
 from tensorflow import keras
 
-from cifar102.models import architecture, layer_table, layers, operations, weights_file
+from cifar102.models import allowed_layers, architecture, layers, operations, weights_file
+from cifar102.models.allowed_layers import shown
 from cifar102.models.architecture import ModelPlan, Part
 from cifar102.models.graph_calls import LayerPlan, Reference
-from cifar102.models.layer_table import shown
 
 KERAS = architecture.KERAS
 LARGEST_TENSOR = 1 << 24  # numbers between two layers, an image; a VGG on 224 x 224 pixels has 3 million
@@ -108,11 +108,11 @@ class Builder:
         known |= EVERY if "kwargs" in known else set()
         known |= {"zero_output_for_mask"} if plan.kind in ("LSTM", "GRU", "SimpleRNN") else set()
         options = dict(plan.options)
-        if plan.kind in layer_table.RENAMED:
-            old, new = layer_table.RENAMED[plan.kind] if KERAS == 3 else layer_table.RENAMED[plan.kind][::-1]
+        if plan.kind in allowed_layers.RENAMED:
+            old, new = allowed_layers.RENAMED[plan.kind] if KERAS == 3 else allowed_layers.RENAMED[plan.kind][::-1]
             options = {new if key == old else key: value for key, value in options.items()}
         lost = {key: value for key, value in options.items() if key not in known}
-        if on := {key: value for key, value in lost.items() if not layer_table.is_without_effect(key, value)}:
+        if on := {key: value for key, value in lost.items() if not allowed_layers.is_without_effect(key, value)}:
             raise ValueError(f"{plan.kind} {plan.name!r} has {shown(on)}, which Keras {KERAS} does not know")
         made = {key: self._option(key, value) for key, value in options.items() if key not in lost}
         if made.get("axis") and plan.kind == "BatchNormalization" and isinstance(made["axis"], list):
