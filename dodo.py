@@ -1,6 +1,6 @@
 """The steps for doit itself: `doit list`, `doit -n 2`, `doit profile=cifar10 05_baseline_cnn`.
 
-What each step takes and leaves stands in cifar102/steps.py; `python reproduce.py run` drives the same tasks.
+What each step takes and leaves stands in cifar102/workflow/steps.py; `python reproduce.py run` drives the same tasks.
 """
 
 from doit import get_var

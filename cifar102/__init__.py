@@ -23,8 +23,27 @@ commands     the words of the command line
 `from cifar102 import dedup, figures`.
 """
 
+import importlib
 import os
+from types import ModuleType
+
+WINGS = (
+    *("workspace", "cifar", "decisions", "workflow", "tiny_images", "annotations", "analysis", "datasets", "dedup"),
+    *("figures", "sampling", "models", "training", "review", "studies", "evaluation", "commands"),
+)
 
 # oneDNN's kernels. TensorFlow leaves them off on processors without AVX512-VNNI, where convolutions then take 2.5 times
 # as long. It reads the variable when it is imported; so it is set here, before any room can import TensorFlow.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+
+
+def __getattr__(name: str) -> ModuleType:
+    """Import a wing when it is first asked for: `import cifar102; cifar102.dedup`. Without lazy_loader, which is absent
+    from the environment of the benchmarks' peer."""
+    if name in WINGS:
+        return importlib.import_module(f"cifar102.{name}")
+    raise AttributeError(f"module 'cifar102' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*WINGS, "__doc__", "__name__", "__path__"])

@@ -1,16 +1,37 @@
 """The commands: python -m cifar102 run | list | resample | fetch | export | show | duplicates | evaluate ..."""
 
 import argparse
+import contextlib
 import importlib.metadata
 import os
 import sys
 
 from cifar102.commands import dispatch
+from cifar102.workspace import names
+
+OPEN_FILES = 256  # TensorFlow, its libraries and a kernel beside it
+
+PROFILE = "default: that of the --workspace, else demo"
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns its exit code: 0, 1 where a step failed, 2 where the command line or a file is wrong."""
-    arguments = sys.argv[1:] if arguments is None else arguments
+    if sys.stdout is None:
+        return _complain("the standard output is closed; send it to a file or to /dev/null")
+    try:
+        try:
+            # Names and messages of files are printed: what would steer the terminal is shown instead.
+            with contextlib.redirect_stdout(names.Shown(sys.stdout)):
+                return _run(sys.argv[1:] if arguments is None else arguments)
+        finally:
+            sys.stdout.flush()  # here a closed pipe can be told; at the end of the interpreter it could not
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        is_pipe = isinstance(error, BrokenPipeError)
+        return _complain("whoever read the output has stopped" if is_pipe else f"standard output: {error}")
+
+
+def _run(arguments: list[str]) -> int:
     options, extra = parser().parse_known_args(arguments or ["run", "demo"])
     if extra and not getattr(options, "passes_on", False):
         return _complain(
@@ -18,18 +39,36 @@ def main(arguments: list[str] | None = None) -> int:
         )
     options.extra = extra
     try:
+        _check_shell()
         return options.function(options)
-    except BrokenPipeError:  # whoever read our lines has stopped, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+    except BrokenPipeError:
+        raise
     except (ValueError, OSError) as error:
         return _complain(error)
     except KeyboardInterrupt:
         return _complain("interrupted; the same command goes on from the steps that are done", 130)
 
 
+def _check_shell() -> None:
+    """Raise ValueError where the shell's limits let no command do its work; the limit on open files is raised first."""
+    if os.name == "nt":
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    if wanted < OPEN_FILES:
+        raise ValueError(f"this shell allows {hard} open files and {OPEN_FILES} are needed: ulimit -n {OPEN_FILES}")
+    umask = os.umask(0o077)
+    os.umask(umask)
+    if umask & 0o700:
+        raise ValueError(f"umask {umask:03o} takes the right to read what is written from its owner too: umask 022")
+
+
 def _complain(message: object, code: int = 2) -> int:
-    print(f"cifar102: {message}", file=sys.stderr)
+    print(f"cifar102: {names.visible(message)}", file=sys.stderr)
     return code
 
 
@@ -44,6 +83,7 @@ def parser() -> argparse.ArgumentParser:
         _add_plan_options(command)
     run.add_argument("--dry-run", action="store_true", help="say what would run and why, and run nothing")
     run.add_argument("--jobs", type=int, metavar="N", help="notebooks side by side (default: the profile's)")
+    listing.add_argument("--verify", action="store_true", help="read every file, also those of the same size and time")
     _command(words, "lab", dispatch.lab, "JupyterLab on the notebooks; further arguments go to it", passes_on=True)
     review = _command(words, "review", dispatch.review, "the labelling and duplicate-review pages in the browser")
     review.add_argument("profile", nargs="?", default="", metavar="PROFILE", help="default: that of the last run")
@@ -113,7 +153,7 @@ def _command(words, name: str, function, text: str, passes_on: bool = False) -> 
 
 
 def _add_plan_options(command: argparse.ArgumentParser, chooses_steps: bool = True) -> None:
-    command.add_argument("profile", nargs="?", default="demo", metavar="demo|cifar10|full")
+    command.add_argument("profile", nargs="?", default=None, metavar="demo|cifar10|full", help=PROFILE)
     command.add_argument("--set", action="append", default=[], metavar="[STEP.]NAME=VALUE", dest="overrides", nargs="+")
     if chooses_steps:
         command.add_argument("--only", action="append", default=[], metavar="STEP", help="this step and what it needs")

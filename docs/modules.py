@@ -17,15 +17,17 @@ FLOORS = (
     ("datasets", "dedup", "figures"),
     ("sampling", "models"),
     ("training", "review"),
-    ("studies", "evaluation", "commands"),
+    ("studies", "evaluation"),
+    ("commands",),
+    ("__main__",),
 )
 HEAD = """# The modules
 
 <!-- Made by `python docs/modules.py` from the docstrings; a test holds it up to date. -->
 
-The package is a house of wings (folders), each with rooms (modules). A room imports from its own wing and from floors
-below it, never from above. A wing's face, its `__init__.py`, offers the names that notebooks and other programs use:
-`from cifar102 import dedup`, then `dedup.near_duplicates(...)`.
+The package is a house of wings (folders), each with rooms (modules). A room imports from its own wing and from wings
+that stand before it on this page. A wing's face, its `__init__.py`, offers the names that notebooks and other programs
+use: `from cifar102 import dedup`, then `dedup.near_duplicates(...)`.
 """
 
 

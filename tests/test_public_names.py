@@ -3,9 +3,12 @@
 import importlib
 import inspect
 import re
+import subprocess
+import sys
 
 import pytest
 
+import cifar102
 from cifar102.workspace.folders import REPOSITORY
 
 PROMISED = {
@@ -62,3 +65,13 @@ def test_every_name_of_a_face_is_there_and_its_docstring_names_every_room(wing: 
 def test_the_package_names_every_wing() -> None:
     lines = importlib.import_module("cifar102").__doc__.splitlines()
     assert sorted(line.split()[0] for line in lines if re.match(r"\w+  +\w", line)) == FACES
+
+
+def test_the_package_offers_its_wings_when_they_are_asked_for() -> None:
+    code = "import cifar102, sys; assert 'cifar102.dedup' not in sys.modules; print(cifar102.dedup.ssim.__name__)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=REPOSITORY)
+    assert done.stdout == "ssim\n"
+    assert set(cifar102.WINGS) <= set(dir(cifar102))
+    assert sorted(cifar102.WINGS) == sorted(
+        [*(face.parent.name for face in (REPOSITORY / "cifar102").glob("*/__init__.py")), "cifar"]
+    )

@@ -11,7 +11,7 @@ from scipy import optimize
 
 from cifar102.cifar import CLASS_NAMES
 from cifar102.workspace.arrays import read_npy, read_npz
-from cifar102.workspace.files import read_json, read_table
+from cifar102.workspace.files import check_lines, read_json, read_table
 from cifar102.workspace.folders import Workspace
 
 SUFFIXES = (".json", ".npy", ".npz", ".csv")
@@ -273,7 +273,7 @@ def _json(path: Path) -> np.ndarray:
 
 def _csv(path: Path) -> np.ndarray:
     try:
-        table = pd.read_csv(path, header=None, dtype=str, keep_default_na=False, skip_blank_lines=False)
+        table = pd.read_csv(check_lines(path), header=None, dtype=str, keep_default_na=False, skip_blank_lines=False)
     except (ValueError, UnicodeDecodeError) as error:  # pandas' parser errors are ValueErrors
         raise ValueError(f"{path}: not readable as .csv: {error}") from error
     header = [name.strip() for name in table.iloc[0]]

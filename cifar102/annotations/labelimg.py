@@ -13,11 +13,11 @@ from PIL import Image
 
 from cifar102.annotations.votes import VERDICTS
 from cifar102.cifar import CLASS_NAMES, check_images
-from cifar102.workspace.files import replacing, write_bytes
+from cifar102.workspace import names
+from cifar102.workspace.files import refuse_link, replacing, write_bytes
 
 COLUMNS = ("file", "class_name", "keyword", "filename", "verdict")
 LARGEST_BYTES = 1 << 20  # LabelImg writes about 500 bytes; more than this is no annotation of a 32x32 image
-UNSAFE = re.compile(r'[\x00-\x1f\x7f/\\<>:"|?*]')
 
 
 class Refusal(NamedTuple):
@@ -61,8 +61,8 @@ def _read_file(path: Path, folder: Path) -> tuple[str, str, str, str]:
     except (ElementTree.ParseError, ValueError, LookupError) as error:  # LookupError: an unknown encoding
         raise ValueError(f"does not parse as XML: {error}") from error
     class_name, keyword, filename = split_path(root.findtext("path") or "")
-    names = {(item.findtext("name") or "").strip() for item in root.iter("object")}
-    return class_name, keyword, filename, _verdict(names, class_name, keyword)
+    given = {(item.findtext("name") or "").strip() for item in root.iter("object")}
+    return class_name, keyword, filename, _verdict(given, class_name, keyword)
 
 
 def split_path(text: str) -> tuple[str, str, str]:
@@ -76,19 +76,18 @@ def split_path(text: str) -> tuple[str, str, str]:
     if class_name not in CLASS_NAMES:
         raise ValueError(f"path {text!r} names the class {class_name!r}, which is none of {list(CLASS_NAMES)}")
     for part in (keyword, filename):
-        if UNSAFE.search(part):
-            raise ValueError(f"path {text!r}: {part!r} is not a name that a file can have everywhere")
+        names.check_plain(part, f"path {text!r}:")
     return class_name, keyword, filename
 
 
-def _verdict(names: set[str], class_name: str, keyword: str) -> str:
+def _verdict(given: set[str], class_name: str, keyword: str) -> str:
     verdicts = set()
-    for name in names:
+    for name in given:
         if name not in (*CLASS_NAMES, *VERDICTS, keyword):
             raise ValueError(f"an object is named {name!r}: neither a class, nor the keyword, nor one of {VERDICTS}")
         verdicts.add(name if name in VERDICTS else "yes" if name in (class_name, keyword) else "no")
     if len(verdicts) > 1:
-        raise ValueError(f"objects that contradict each other: {sorted(names)}")
+        raise ValueError(f"objects that contradict each other: {sorted(given)}")
     return verdicts.pop() if verdicts else "yes"
 
 
@@ -100,15 +99,25 @@ def write_labelimg(folder: Path, rows: pd.DataFrame) -> list[Path]:
     """
     verdicts = rows["verdict"] if "verdict" in rows else ["yes"] * len(rows)
     texts: dict[Path, bytes] = {}
-    for *names, verdict in zip(rows["class_name"], rows["keyword"], rows["filename"], verdicts, strict=True):
-        class_name, keyword, filename = split_path("/".join(names))
-        if [class_name, keyword, filename] != names or verdict not in VERDICTS:
-            raise ValueError(f"{names} with verdict {verdict!r} cannot be written as a LabelImg file")
+    for *parts, verdict in zip(rows["class_name"], rows["keyword"], rows["filename"], verdicts, strict=True):
+        class_name, keyword, filename = split_path("/".join(parts))
+        if [class_name, keyword, filename] != parts or verdict not in VERDICTS:
+            raise ValueError(f"{parts} with verdict {verdict!r} cannot be written as a LabelImg file")
         path = Path(folder) / class_name / keyword / f"{Path(filename).stem}.xml"
         if path in texts:
             raise ValueError(f"{path}: two rows would be written to this file")
         texts[path] = _xml(class_name, keyword, filename, verdict)
+    for path in texts:
+        _refuse_links(path, folder)
     return [write_bytes(path, text) for path, text in texts.items()]
+
+
+def _refuse_links(path: Path, folder: Path) -> None:
+    """ValueError where `path` or a folder of it below `folder` is a link."""
+    for place in (path, *path.parents):
+        if place == Path(folder):
+            return
+        refuse_link(place)
 
 
 def _xml(class_name: str, keyword: str, filename: str, verdict: str) -> bytes:
@@ -168,14 +177,17 @@ def export_images(folder: Path, candidates: pd.DataFrame, images: np.ndarray) ->
     because a label may already hang on it.
     """
     check_images(images)
-    names = candidates[["class_name", "keyword", "filename"]]
-    if len(names) != len(images) or names.duplicated().any():
-        raise ValueError(f"{len(names)} candidates, {len(images)} images, names unique: {not names.duplicated().any()}")
-    for row, (class_name, keyword, filename) in enumerate(names.itertuples(index=False, name=None)):
+    places = candidates[["class_name", "keyword", "filename"]]
+    is_unique = not places.duplicated().any()
+    if len(places) != len(images) or not is_unique:
+        raise ValueError(f"{len(places)} candidates, {len(images)} images, names unique: {is_unique}")
+    for row, (class_name, keyword, filename) in enumerate(places.itertuples(index=False, name=None)):
         if split_path(f"{class_name}/{keyword}/{filename}") != (class_name, keyword, filename):
             raise ValueError(f"row {row}: {keyword!r} or {filename!r} is not a name that a file can have everywhere")
-        _write_png(Path(folder) / class_name / keyword / filename, images[row])
-    return len(names)
+        path = Path(folder) / class_name / keyword / filename
+        _refuse_links(path, folder)
+        _write_png(path, images[row])
+    return len(places)
 
 
 def _write_png(path: Path, image: np.ndarray) -> None:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from cifar102.cifar import CLASS_NAMES
 from cifar102.decisions.tables import classes_of_keywords
-from cifar102.workspace import append_log
+from cifar102.workspace import append_log, names
 from cifar102.workspace.files import write_table
 
 VERDICTS = ("yes", "no", "unsure")
@@ -80,6 +80,8 @@ def check_vote(vote: Mapping[str, object]) -> dict[str, object]:
     for field, allowed in (("class", CLASS_NAMES), ("verdict", (*VERDICTS, WITHDRAWN))):
         if vote[field] not in allowed:
             raise ValueError(f"vote on {index}: {field} is one of {list(allowed)}, found {vote[field]!r}")
+    for field in ("keyword", "rater"):
+        names.check_seen(vote[field], f"vote on {index}: {field}")
     append_log.moment(vote["time"])
     return {field: int(index) if field == "tiny_index" else str(vote[field]) for field in FIELDS}
 
@@ -94,7 +96,8 @@ def check_candidate(vote: Mapping[str, object], candidates: Container[tuple[int,
 
 def _question(vote: Mapping[str, object]) -> Hashable:
     """What a vote answers: one rater, one image, and the class where the keyword stands in two (see current)."""
-    return vote["rater"], vote["tiny_index"], vote["class"] if vote["keyword"] in classes_of_keywords() else ""
+    asked_as = vote["class"] if vote["keyword"] in classes_of_keywords() else ""
+    return names.identity(vote["rater"]), vote["tiny_index"], asked_as
 
 
 def vote_table(votes: list[Mapping[str, object]]) -> pd.DataFrame:
@@ -105,8 +108,10 @@ def vote_table(votes: list[Mapping[str, object]]) -> pd.DataFrame:
 def current(votes: pd.DataFrame) -> pd.DataFrame:
     """Keep the last verdict per rater and image unless it takes the vote back, by tiny_index, class and rater.
 
-    An image of a keyword that stands in two classes is asked about once per class, and both answers count.
+    An image of a keyword that stands in two classes is asked about once per class, and both answers count. One person
+    is one rater, however the name was typed: names that differ in case and blanks are one, written as it was first.
     """
+    votes = one_spelling(votes)
     in_two = votes["keyword"].isin(classes_of_keywords())
     asked = votes.assign(question=votes["class"].where(in_two, ""))
     last = asked.drop_duplicates(["tiny_index", "question", "rater"], keep="last")
@@ -114,9 +119,27 @@ def current(votes: pd.DataFrame) -> pd.DataFrame:
     return last.sort_values(["tiny_index", "question", "rater"]).drop(columns="question").reset_index(drop=True)
 
 
+def one_spelling(votes: pd.DataFrame) -> pd.DataFrame:
+    """Give each rater the spelling of the name that comes first in the table."""
+    spellings: dict[str, str] = {}
+    for rater in votes["rater"].unique():
+        spellings.setdefault(names.identity(rater), rater)
+    return votes.assign(rater=votes["rater"].map(lambda rater: spellings[names.identity(rater)]).astype(object))
+
+
+def is_one_rater(rater: str, other: str) -> bool:
+    """Whether two names are one person's: case, blanks and Unicode's composed forms do not count."""
+    return names.identity(rater) == names.identity(other)
+
+
 def is_settling(votes: pd.DataFrame) -> pd.Series:
     """Which votes settle a disagreement: given with the others' in view, they say nothing about agreement."""
-    return votes["rater"].astype(str).str.endswith(SETTLING)
+    return votes["rater"].map(settles).astype(bool)
+
+
+def settles(rater: str) -> bool:
+    """Whether this is the name under which somebody settles disagreements."""
+    return names.identity(rater).endswith(SETTLING)
 
 
 def write_votes_csv(path: Path, votes: pd.DataFrame) -> Path:

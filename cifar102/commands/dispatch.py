@@ -22,9 +22,10 @@ SCHEDULER = re.compile(r"(tcp|tls)://[^\s/]+:\d{1,5}")
 
 def run(options: argparse.Namespace) -> int:
     """Run the steps of a profile that are not up to date, or with --dry-run say which they are."""
-    from cifar102.workflow import runner
+    from cifar102.workflow import plans, runner
 
     wanted = plan_of(options)
+    plans.check_place(wanted)
     if options.dry_run:
         print("\n".join(runner.preview(wanted)))
         return 0
@@ -39,15 +40,16 @@ def run(options: argparse.Namespace) -> int:
 def plan_of(options: argparse.Namespace) -> "Plan":
     """Make the plan that a command line asks for; ValueError or FileNotFoundError names the option that is wrong."""
     from cifar102.workflow import steps
-    from cifar102.workflow.plans import plan
+    from cifar102.workflow.plans import plan, profile_of
     from cifar102.workspace.folders import Workspace
 
     if options.stack:
         _check_stack(options.stack)
-    profile = steps.load_profile(options.profile)
-    workspace = Workspace(Path(options.workspace).absolute() if options.workspace else profile.workspace)
-    if blocking := next((path for path in (workspace.root, *workspace.root.parents) if path.is_file()), None):
-        raise ValueError(f"--workspace {workspace.root}: {blocking} is a file, expected a folder")
+    place = Path(options.workspace).absolute() if options.workspace else None
+    if place and (blocking := next((path for path in (place, *place.parents) if path.is_file()), None)):
+        raise ValueError(f"--workspace {place}: {blocking} is a file, expected a folder")
+    profile = profile_of(options.profile, options.workspace)
+    workspace = Workspace(place or profile.workspace)
     if options.scheduler and not SCHEDULER.fullmatch(options.scheduler):
         raise ValueError(f"--scheduler {options.scheduler}: expected tcp://HOST:PORT")
     if options.data and not Path(options.data).is_dir():
@@ -70,17 +72,17 @@ def _check_stack(wanted: str) -> None:
 
 def listing(options: argparse.Namespace) -> int:
     """Print each step of a plan: up to date or why not, changed parameters, inputs and outputs."""
-    print(describe(plan_of(options)))
+    print(describe(plan_of(options), options.verify))
     return 0
 
 
-def describe(plan: "Plan") -> str:
-    """Describe each step of a plan as `list` prints it."""
+def describe(plan: "Plan", verify: bool = False) -> str:
+    """Describe each step of a plan as `list` prints it; verify: also read files of the same size and time."""
     from cifar102.workflow import stamps
 
     lines = [f"{plan.profile.title}, workspace {plan.workspace.root}", plan.profile.description]
     for step in plan.steps:
-        reasons = stamps.stale_reasons(step, plan.workspace)
+        reasons = stamps.stale_reasons(step, plan.workspace, verify)
         lines += ["", f"{step.name}: {'; '.join(reasons) if reasons else 'up to date'}"]
         changed = ", ".join(f"{name}={value!r}" for name, value in _changed_parameters(step).items())
         lines += [f"  with    {changed}"] if changed else []
@@ -99,20 +101,15 @@ def _changed_parameters(step: "Step") -> dict[str, object]:
 
 
 def lab(options: argparse.Namespace) -> int:
-    """Register this interpreter as the kernel `python3` and open JupyterLab on the notebooks."""
-    from ipykernel.kernelspec import install
-
+    """Open JupyterLab on the notebooks, with this interpreter as its only kernel; no kernel spec is written."""
     from cifar102.workspace.folders import REPOSITORY
 
-    try:
-        install(prefix=sys.prefix, kernel_name="python3", display_name="Python 3 (cifar102)")
-    except PermissionError:
-        install(user=True, kernel_name="python3", display_name="Python 3 (cifar102)")
+    own = ["--ServerApp.kernel_spec_manager_class=cifar102.workflow.kernel.OwnKernelSpecs"]
     # Nothing is asked of the network: no look for updates, no news, no extension index.
     quiet = ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate", "--LabApp.news_url="]
     quiet += ["--LabApp.extension_manager=readonly"]
     root = [f"--ServerApp.root_dir={REPOSITORY}", "--LabApp.default_url=/lab/tree/notebooks"]
-    return subprocess.call([sys.executable, "-m", "jupyterlab", *root, *quiet, *options.extra])
+    return subprocess.call([sys.executable, "-m", "jupyterlab", *root, *own, *quiet, *options.extra])
 
 
 def review(options: argparse.Namespace) -> int:
@@ -163,10 +160,11 @@ def resample(options: argparse.Namespace) -> int:
 
     What 04 needs is run before it, and 04 itself after it.
     """
-    from cifar102.workflow import runner
+    from cifar102.workflow import plans, runner
     from cifar102.workflow.steps import REPORT
 
     wanted = plan_of(options)
+    plans.check_place(wanted)
     code = runner.run(dataclasses.replace(wanted, needed=wanted.needed - {"04_sample", REPORT}), 1)
     if code:
         return code

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from tqdm import tqdm
 
 from cifar102 import cifar
@@ -17,6 +18,7 @@ from cifar102.workspace.files import read_table, replacing
 from cifar102.workspace.folders import Workspace
 from cifar102.workspace.wording import near_names
 
+MARK = "cifar102 show"  # in the picture, so that the next one may take its place
 SCALE = 6  # an image of 32 pixels is shown 192 wide
 A_LINE = 8  # images side by side
 GAP = 8  # white pixels between enlarged images
@@ -26,20 +28,36 @@ def show(workspace: Workspace, indices: Sequence[int], path: Path) -> str:
     """Write the pictures of any records of the pool, enlarged and in the order asked, to `path` (.png); describe them.
 
     indices: 0-based record numbers, in any order, also twice. Returns the fields of each record as text, the class it
-    is a candidate for among them. Raises ValueError for an index the pool does not have or another suffix than .png.
+    is a candidate for among them. Raises ValueError for an index the pool does not have, another suffix than .png, or a
+    `path` where something is that this function did not make, a link too.
     """
     if Path(path).suffix != ".png":
         raise ValueError(f"{path}: pictures are written as .png, never with a lossy format")
+    _check_free(Path(path))
     with TinyImages(workspace.raw) as tiny:
         fields, images = tiny.metadata(indices), tiny.images(indices)
     with replacing(path) as temporary:
-        Image.fromarray(sheet(images)).save(temporary, format="PNG")
+        mark = PngInfo()
+        mark.add_text("Software", MARK)
+        Image.fromarray(sheet(images)).save(temporary, format="PNG", pnginfo=mark)
     classes = _classes(workspace)
     lines = []
     for index, row in zip(indices, fields.to_dict("records"), strict=True):
         found = ", ".join(classes.get(int(index), ["no candidate"]))
         lines += [f"record {index} ({found})", *(f"  {name:12} {value}" for name, value in row.items() if value != "")]
     return "\n".join(lines)
+
+
+def _check_free(path: Path) -> None:
+    if not path.exists() and not path.is_symlink():
+        return
+    try:
+        with Image.open(path) as picture:
+            is_ours = not path.is_symlink() and picture.info.get("Software") == MARK
+    except Exception:  # Pillow's readers raise many kinds for what is no picture
+        is_ours = False
+    if not is_ours:
+        raise ValueError(f"{path}: is there already and was not made by `show`; name another --output")
 
 
 def sheet(images: np.ndarray, scale: int = SCALE, a_line: int = A_LINE) -> np.ndarray:

@@ -13,7 +13,7 @@ from cifar102 import cifar
 from cifar102.datasets import demo, downloads, sets
 from cifar102.tiny_images import candidates
 from cifar102.tiny_images.pair import TinyImages, write_tiny_images
-from cifar102.workspace import arrays
+from cifar102.workspace import arrays, ownership
 from cifar102.workspace.files import read_json, read_table, replacing, write_json, write_table, write_text
 from cifar102.workspace.folders import CIFAR10_FOLDER, CIFAR100_FOLDER, CIFAR101_FOLDER, REPOSITORY, Workspace
 
@@ -100,20 +100,25 @@ def ensure_pool(pool: str, workspace: Workspace, data: Path | None = None, seed:
 
     pool: "demo" (drawn), "cifar10" (the placebo, from the CIFAR files in `data`, downloaded where it has none) or "own"
     (the user's files are in raw/ already). A pool is there when raw/pool.json is, which is written last. Raises
-    downloads.DownloadError, one sentence, without the files and without network.
+    downloads.DownloadError, one sentence, without the files and without network; ValueError where the workspace is none
+    of ours or has another pool, or raw/ is a link or holds files of somebody else.
     """
     if pool not in NAMES:
         raise ValueError(f"pool {pool!r} is unknown; expected one of {', '.join(NAMES)}")
-    if pool == "own":
-        return describe_pool(workspace)
-    if (workspace.raw / "pool.json").is_file():
-        found = describe_pool(workspace)
-        if found["pool"] != pool:
-            raise ValueError(f"{workspace.raw}: holds the pool {found['pool']!r}, not {pool!r}; take another workspace")
-        return found
-    images, records = (
-        demo.make_demo(workspace.raw, seed) if pool == "demo" else make_placebo(workspace.raw, _cifar(data))
-    )
+    ownership.check_workspace(workspace)
+    ownership.check_pool(workspace, pool)
+    if pool != "own" and not (workspace.raw / "pool.json").is_file():
+        data = _cifar(data) if pool == "cifar10" else None
+        ownership.begin_pool(workspace, pool)
+        _make_pool(pool, workspace, data, seed)
+    ownership.end_pool(workspace)
+    ownership.sign(workspace, pool=pool)
+    return describe_pool(workspace)
+
+
+def _make_pool(pool: str, workspace: Workspace, data: Path | None, seed: int) -> None:
+    raw = workspace.raw
+    images, records = demo.make_demo(raw, seed) if pool == "demo" else make_placebo(raw, data)
     order = write_tiny_images(workspace.raw, images, records[["keyword", "filename"]])
     truth = records.iloc[order].reset_index(drop=True).rename_axis("tiny_index").reset_index()
     write_table(workspace.raw / "pool_truth.parquet", truth)
@@ -121,7 +126,6 @@ def ensure_pool(pool: str, workspace: Workspace, data: Path | None = None, seed:
     write_json(
         workspace.raw / "pool.json", (demo.INFO if pool == "demo" else PLACEBO_INFO) | {"num_images": len(images)}
     )
-    return describe_pool(workspace)
 
 
 def describe_pool(workspace: Workspace) -> dict[str, str]:

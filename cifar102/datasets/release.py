@@ -12,6 +12,7 @@ import pandas as pd
 from cifar102 import cifar
 from cifar102.cifar import ImageSet
 from cifar102.datasets import release_cards
+from cifar102.workflow import stamps, steps
 from cifar102.workspace import arrays
 from cifar102.workspace.files import (
     hash_file,
@@ -117,9 +118,10 @@ def write_release(
     tiny_index, keyword, class_name, label, filename, and whatever else the manifest holds; each is shuffled by `seed`,
     the same in every file. leftover, uniform: further splits, in the manifest only. images: uint8 (n, 32, 32, 3).
     facts: of the run, for the datasheet. SHA256SUMS is removed first and written last: a folder with it is complete.
-    ValueError: a column is missing, an image or a group is in train and test, an image is not of its class's label.
+    ValueError: a column is missing, an image or a group is in train and test, an image is not of its class's label, or
+    a file of the workspace that the release is made from has changed unseen (stamps.check_content).
     """
-    folder = target.release if isinstance(target, Workspace) else Path(target)
+    folder = _release_folder(target)
     cifar.check_images(images)
     given = {"train": train, "test": test, "leftover": leftover, "uniform": uniform}
     splits = _order({name: table for name, table in given.items() if table is not None}, seed)
@@ -127,7 +129,7 @@ def write_release(
     check_manifest(manifest, len(images))
     (folder / "SHA256SUMS").unlink(missing_ok=True)
     if folder.is_dir():
-        remove_leftovers(folder, older_than_seconds=-1)  # of a killed writer: nobody else writes here
+        remove_leftovers(folder, [BATCHES], older_than_seconds=-1)  # of a killed writer: nobody else writes here
     for name in ("train", "test"):
         write_bytes(folder / f"cifar102_{name}.npz", npz_bytes(_npz_arrays(splits[name], images)))
     _write_batches(folder / BATCHES, splits["train"], splits["test"], images)
@@ -138,6 +140,15 @@ def write_release(
     sums = [f"{hash_file(folder / name)}  {name}\n" for name in (*release_files(folder), "croissant.json")]
     write_text(folder / "SHA256SUMS", "".join(sorted(sums, key=lambda line: line.split("  ")[1])))
     return folder
+
+
+def _release_folder(target: Workspace | Path) -> Path:
+    """The folder to write to; of a workspace only where what its release is made from is as steps left it."""
+    if not isinstance(target, Workspace):
+        return Path(target)
+    sources = steps.TABLE["04_sample"]
+    stamps.check_content(target, (*sources.takes, *sources.may_take))
+    return target.release
 
 
 def release_files(folder: Path) -> list[str]:

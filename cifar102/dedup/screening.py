@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cifar102.annotations.votes import WITHDRAWN
+from cifar102.annotations.votes import WITHDRAWN, one_spelling
 from cifar102.dedup import pair_table
-from cifar102.workspace import append_log
+from cifar102.workspace import append_log, names
 from cifar102.workspace.files import read_table
 from cifar102.workspace.folders import Workspace
 
@@ -31,7 +31,7 @@ def read_pair_verdicts(path: Path) -> pd.DataFrame:
             rows.append(row)
         elif row.rstrip().endswith("}"):
             raise ValueError(f"{path}, line {number}: {reason}")
-    table = pd.DataFrame(rows, columns=list(PAIR_VERDICT_COLUMNS))
+    table = one_spelling(pd.DataFrame(rows, columns=list(PAIR_VERDICT_COLUMNS)))
     last = table.drop_duplicates(["tiny_index", "reference_set", "reference", "rater"], keep="last")
     return last[last["verdict"] != WITHDRAWN].reset_index(drop=True)
 
@@ -55,12 +55,13 @@ def check_pair_verdict(row: Mapping[str, object]) -> dict[str, object]:
             raise ValueError(f"{name} is text, found {row[name]!r}")
     if row["verdict"] not in (*MEANING, WITHDRAWN):
         raise ValueError(f"verdict {row['verdict']!r}; expected one of {list(MEANING)}")
+    names.check_seen(row["rater"], "rater")
     append_log.moment(row["time"])
     return {name: row[name] for name in PAIR_VERDICT_COLUMNS}
 
 
 def _question(row: Mapping[str, object]) -> Hashable:
-    return row["rater"], row["tiny_index"], row["reference_set"], row["reference"]
+    return names.identity(row["rater"]), row["tiny_index"], row["reference_set"], row["reference"]
 
 
 def apply_pair_verdicts(pairs: pd.DataFrame, verdicts: pd.DataFrame, tiny_indices: np.ndarray) -> pd.DataFrame:

@@ -143,14 +143,26 @@ def load_function(name: str) -> Predict:
     sys.path.insert(0, str(Path.cwd()))
     try:
         module = importlib.import_module(match["module"])
-    except ImportError as error:
-        raise ValueError(f"{name}: the module cannot be imported: {error}") from error
+    except (Exception, SystemExit) as error:  # somebody else's code: a script may end itself, or fail in any way
+        raise ValueError(f"{name}: the module cannot be imported: {_told(error)}") from error
     finally:
         sys.path.remove(str(Path.cwd()))
     function = getattr(module, match["name"], None)
     if not callable(function):
         raise ValueError(f"{name}: {match['module']} has no function {match['name']!r}")
-    return function
+
+    def predict(images: np.ndarray) -> np.ndarray:
+        try:
+            return np.asarray(function(images))
+        except (Exception, SystemExit) as error:
+            raise ValueError(f"{name}: failed on {len(images)} images: {_told(error)}") from error
+
+    return predict
+
+
+def _told(error: BaseException) -> str:
+    """An error of somebody else's code in one line."""
+    return f"{type(error).__name__}: {' '.join(str(error).split()) or 'nothing said'}"
 
 
 def load_keras(path: Path, pixels: str = "auto") -> tuple[Predict, str]:

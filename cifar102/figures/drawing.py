@@ -12,9 +12,19 @@ import matplotlib as mpl
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
+from matplotlib.style.core import STYLE_BLACKLIST
 
 from cifar102.figures import accuracy_charts, charts, marks, sheets
-from cifar102.workspace.files import plain, read_json, replacing, write_json, write_text
+from cifar102.workspace.files import (
+    check_lines,
+    csv_text,
+    plain,
+    read_json,
+    replacing,
+    without_guards,
+    write_json,
+    write_text,
+)
 from cifar102.workspace.folders import Workspace
 
 NAME = re.compile(r"\d\d-[a-z0-9-]+")
@@ -51,7 +61,7 @@ def encode(record: Record) -> tuple[str, dict]:
     entry = {"title": record.title, "figsize": record.figsize}
     if len(record.panels) == 1:
         panel = record.panels[0]
-        return _csv(panel.table), _as_json(entry | {"plot": panel.plot, "options": panel.options})
+        return csv_text(panel.table), _as_json(entry | {"plot": panel.plot, "options": panel.options})
     parts = [
         {"plot": panel.plot, "options": panel.options, "table_columns": list(panel.table.columns)}
         for panel in record.panels
@@ -80,7 +90,7 @@ def read_record(path: Path) -> Record:
     if not table.is_file():
         raise FileNotFoundError(f"{table}: not here, and {path.name} is drawn from it")
     try:
-        return decode(table.read_text(encoding="utf-8"), entry)
+        return decode(check_lines(table).read_text(encoding="utf-8"), entry)
     except (KeyError, TypeError, ValueError, AttributeError) as error:  # a panel that is none, a table that is none
         raise ValueError(f"{path}: expected a figure's panels and its table in {table.name}: {error!r}") from error
 
@@ -91,8 +101,8 @@ def _join(panels: tuple[Panel, ...]) -> str:
     if "panel" in columns:
         raise ValueError(f"a table of a figure with panels has a column 'panel' of its own: {columns}")
     # Cells as text: the 3 of one panel must not become 3.0 because another panel leaves the column empty.
-    tables = [_text(_csv(panel.table)).assign(panel=number) for number, panel in enumerate(panels)]
-    return _csv(pd.concat(tables)[["panel", *columns]])
+    tables = [_text(csv_text(panel.table)).assign(panel=number) for number, panel in enumerate(panels)]
+    return csv_text(pd.concat(tables)[["panel", *columns]])
 
 
 def _split(text: str, parts: list[dict]) -> list[Panel]:
@@ -100,7 +110,7 @@ def _split(text: str, parts: list[dict]) -> list[Panel]:
     panels = []
     for number, part in enumerate(parts):
         rows = joined.loc[joined["panel"] == str(number), part["table_columns"]]
-        panels.append(Panel(part["plot"], _values(_csv(rows)), part["options"]))
+        panels.append(Panel(part["plot"], _values(csv_text(rows)), part["options"]))
     return panels
 
 
@@ -108,23 +118,22 @@ def _as_json(entry: dict) -> dict:
     return json.loads(json.dumps(plain(entry)))
 
 
-def _csv(table: pd.DataFrame) -> str:
-    return table.to_csv(index=False, lineterminator="\n")
-
-
 def _text(csv: str) -> pd.DataFrame:
-    return pd.read_csv(io.StringIO(csv), dtype=str, keep_default_na=False)
+    return without_guards(pd.read_csv(io.StringIO(csv), dtype=str, keep_default_na=False))
 
 
 def _values(csv: str) -> pd.DataFrame:
     """Read csv text so that floats come back exactly and a keyword called "null" or "NA" stays a word."""
-    return pd.read_csv(io.StringIO(csv), keep_default_na=False, na_values=[""], float_precision="round_trip")
+    table = pd.read_csv(io.StringIO(csv), keep_default_na=False, na_values=[""], float_precision="round_trip")
+    return without_guards(table)
 
 
 DOTS_PER_INCH = sheets.DOTS_PER_INCH
 TITLE_CHARACTERS_PER_INCH = 12
 PALE = ("#fbafe4", "#949494")  # of the palette: last, for the ninth and tenth class only
 PALETTE = [colour for colour in sns.color_palette("colorblind").as_hex() if colour not in PALE] + list(PALE)
+# Matplotlib's own settings stand below ours, so that those of a user's matplotlibrc change no figure.
+BUILT_IN = {name: value for name, value in mpl.rcParamsDefault.items() if name not in STYLE_BLACKLIST}
 STYLE = {
     **sns.axes_style("whitegrid"),
     "axes.edgecolor": "0.35",
@@ -244,7 +253,7 @@ def save_figure(figure: Figure, name: str, workspace: Workspace | Path) -> Path:
     Returns the path of the .png. Raises ValueError for a bad name.
     """
     target = _figure_folder(workspace) / f"{check_name(name)}.png"
-    with mpl.rc_context(SAVING):
+    with mpl.rc_context(BUILT_IN | SAVING):
         with replacing(target) as file:
             figure.savefig(file, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})
         with replacing(target.with_suffix(".svg")) as file:
@@ -272,7 +281,7 @@ def _make(name: str, record: Record, workspace: Workspace) -> SavedFigure:
 
 
 def _render(record: Record, workspace: Workspace, style: dict) -> SavedFigure:
-    with mpl.rc_context(STYLE | style):
+    with mpl.rc_context(BUILT_IN | STYLE | style):
         if record.panels[0].plot == "image_sheet" and not record.panels[0].table.empty:
             return _render_sheet(record, workspace)
         columns = record.columns or min(len(record.panels), 3)

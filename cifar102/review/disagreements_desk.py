@@ -45,7 +45,9 @@ class DisagreementsDesk:
         for vote in self.ledger.current.values():
             given.setdefault((vote["tiny_index"], vote["keyword"], vote["class"]), []).append(vote)
         keys = sorted(key for key, said in given.items() if key in self._rows and _differ(said))
-        open_to_me = [key for key in keys if not any(vote["rater"] == rater for vote in _blind(given[key]))]
+        open_to_me = [
+            key for key in keys if not any(votes.is_one_rater(vote["rater"], rater) for vote in _blind(given[key]))
+        ]
         shown = open_to_me[:LARGEST]
         own, places = self._own_pictures(shown)
         reply = {
@@ -77,7 +79,7 @@ class DisagreementsDesk:
 
 def _blind(given: list[Vote]) -> list[Vote]:
     """The votes on one image that stand and were given without sight of the others."""
-    return [v for v in given if v["verdict"] != votes.WITHDRAWN and not v["rater"].endswith(votes.SETTLING)]
+    return [v for v in given if v["verdict"] != votes.WITHDRAWN and not votes.settles(v["rater"])]
 
 
 def _differ(given: list[Vote]) -> bool:
@@ -85,7 +87,7 @@ def _differ(given: list[Vote]) -> bool:
 
 
 def _item(rater: str, key: Key, given: list[Vote]) -> dict[str, object]:
-    own = next((vote for vote in given if vote["rater"] == rater + votes.SETTLING), {})
+    own = next((vote for vote in given if votes.is_one_rater(vote["rater"], rater + votes.SETTLING)), {})
     said = sorted([vote["rater"], vote["verdict"]] for vote in given if vote is not own)
     said = [[name, verdict] for name, verdict in said if verdict != votes.WITHDRAWN]
     verdict = None if own.get("verdict") == votes.WITHDRAWN else own.get("verdict")

@@ -8,7 +8,7 @@ from cifar102.annotations import votes
 from cifar102.review import sheets
 from cifar102.review.sheets import OwnImages, Reply
 from cifar102.sampling import quotas
-from cifar102.workspace import arrays
+from cifar102.workspace import arrays, names
 from cifar102.workspace.files import read_table
 from cifar102.workspace.folders import Workspace
 
@@ -56,7 +56,7 @@ class LabellingDesk:
     def keywords(self, rater: str) -> Reply:
         """List class, keyword, candidates, judged, yes and quota of each keyword, for this rater's own votes."""
         self.ledger.refresh()
-        mine = [vote for vote in self.ledger.current.values() if vote["rater"] == rater]
+        mine = [vote for vote in self.ledger.current.values() if votes.is_one_rater(vote["rater"], rater)]
         table = votes.vote_table([vote for vote in mine if vote["verdict"] != votes.WITHDRAWN])
         yes = table[table["verdict"] == "yes"].value_counts(["class", "keyword"])
         judged = table.value_counts(["class", "keyword"])
@@ -73,7 +73,7 @@ class LabellingDesk:
         parts = -(-len(rows) // LARGEST)
         if not 0 <= part < parts:
             raise ValueError(f"{class_name}/{keyword} has the parts 0 to {parts - 1}, found {part}")
-        shown = rows[sheets.order(len(rows), rater, class_name, keyword)][part * LARGEST :][:LARGEST]
+        shown = rows[sheets.order(len(rows), names.identity(rater), class_name, keyword)][part * LARGEST :][:LARGEST]
         own = self._own.of(class_name, keyword)
         picked = own[sheets.order(len(own), class_name, keyword)[:REFERENCES]]
         pictures = [sheets.sheet(np.asarray(self._images[np.sort(shown)])[np.argsort(np.argsort(shown))])]
@@ -101,7 +101,7 @@ class LabellingDesk:
 
     def _check(self, row: Mapping[str, object]) -> dict[str, object]:
         vote = votes.check_candidate(row, self._known)
-        if vote["rater"].endswith(votes.SETTLING):
+        if votes.settles(vote["rater"]):
             raise ValueError(f"a rater's name does not end in {votes.SETTLING!r}, found {vote['rater']!r}")
         return vote
 
@@ -109,7 +109,8 @@ class LabellingDesk:
         self.ledger.refresh()
         given = {}
         for vote in self.ledger.current.values():
-            if vote["rater"] == rater and vote["keyword"] == keyword and vote["class"] == class_name:
+            is_asked = vote["keyword"] == keyword and vote["class"] == class_name
+            if is_asked and votes.is_one_rater(vote["rater"], rater):
                 verdict = None if vote["verdict"] == votes.WITHDRAWN else vote["verdict"]
                 given[vote["tiny_index"]] = (verdict, vote["time"])
         return given

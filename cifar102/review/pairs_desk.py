@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from cifar102 import cifar
-from cifar102.annotations.votes import WITHDRAWN
+from cifar102.annotations.votes import WITHDRAWN, is_one_rater
 from cifar102.datasets import pools
 from cifar102.dedup import screening
 from cifar102.review import sheets
@@ -109,7 +109,7 @@ class PairsDesk:
 
     def _said(self, rater: str) -> dict[tuple[int, str, int], tuple[str | None, str]]:
         self.ledger.refresh()
-        mine = [row for row in self.ledger.current.values() if row["rater"] == rater]
+        mine = [row for row in self.ledger.current.values() if is_one_rater(row["rater"], rater)]
         return {
             (row["tiny_index"], row["reference_set"], row["reference"]): (
                 None if row["verdict"] == WITHDRAWN else row["verdict"],

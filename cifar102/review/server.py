@@ -1,23 +1,35 @@
 """The server of the review pages: Voila on 127.0.0.1, behind a token, showing one notebook and nothing else."""
 
+import contextlib
+import html
 import os
 import secrets
 import socket
+import tempfile
 import webbrowser
+from collections.abc import Iterator
 from pathlib import Path
 
+from cifar102.workflow.kernel import OwnKernelSpecs
 from cifar102.workspace.files import read_json, write_json
 from cifar102.workspace.folders import Workspace
 
-NOTEBOOK = Path(__file__).parent / "pages" / "review.ipynb"
+PAGES = Path(__file__).parent / "pages"
+NOTEBOOK = PAGES / "review.ipynb"
 ADDRESS = "127.0.0.1"
 FIRST_PORT = 8866
-# Voila's page names style sheets and a formula renderer on other machines; the browser is told not to ask for them.
+PORTS = range(1024, 65536)
+# Whatever a page of Voila's may name on other machines, the browser is told not to ask for it.
 POLICY = (
     "default-src 'self' data: blob:; script-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; "
     "style-src 'self' 'unsafe-inline'; frame-ancestors 'none'"
 )
+HEADERS = {"Content-Security-Policy": POLICY, "Referrer-Policy": "no-referrer"}
 WORKSPACE = "CIFAR102_REVIEW_WORKSPACE"  # the server tells its kernels here which workspace they serve
+OPENING = (
+    '<!DOCTYPE html><meta charset="utf-8"><meta name="referrer" content="no-referrer">'
+    '<meta http-equiv="refresh" content="0;url={address}"><a href="{address}">The review pages</a>\n'
+)
 
 
 def serve(workspace: Workspace, port: int = 0, open_browser: bool = True) -> int:
@@ -26,16 +38,18 @@ def serve(workspace: Workspace, port: int = 0, open_browser: bool = True) -> int
     Raises FileNotFoundError where the workspace has no candidates, ValueError where the port is taken.
     """
     from traitlets.config import Config
-    from voila.app import Voila
 
     check(workspace)
-    entry = door(workspace, port)
+    application = _server()
+    port = free_port(workspace, port)
+    token = secrets.token_urlsafe(24)
     os.environ[WORKSPACE] = str(workspace.root)
-    address = f"http://{ADDRESS}:{entry['port']}/?token={entry['token']}"
+    address = f"http://{ADDRESS}:{port}/?token={token}"
     print(f"Review pages of {workspace.root}\n{address}\nStop with Ctrl-C; every saved verdict is on disk.", flush=True)
-    if open_browser:
-        webbrowser.open(address)
-    Voila.launch_instance([str(NOTEBOOK), "--no-browser"], config=Config(settings(entry)))
+    with opening_file(address) as file:
+        if open_browser:
+            webbrowser.open(file.as_uri())
+        application.launch_instance([str(NOTEBOOK), "--no-browser"], config=Config(settings(port, token)))
     return 0
 
 
@@ -46,41 +60,83 @@ def check(workspace: Workspace) -> None:
             raise FileNotFoundError(f"{path}: no such file; run notebook 01 in this workspace first")
 
 
-def door(workspace: Workspace, port: int = 0) -> dict[str, object]:
-    """The port and token of a workspace's server, the same at every start, so that open pages find it again.
+def free_port(workspace: Workspace, port: int = 0) -> int:
+    """The port of a workspace's server, the same at every start where it is free, so that open pages find it again.
 
-    Kept in .review.json of the workspace, readable by its owner only. port: 0 for the one used last, or the first free.
+    Kept in .review.json of the workspace, which may have come with a copy: nothing but a port is taken from there.
+    port: 0 for the one used last, or the first free. ValueError where it is taken.
     """
     path = workspace.root / ".review.json"
-    kept = read_json(path) if path.is_file() else {"port": 0, "token": secrets.token_urlsafe(24)}
-    wished = [port] if port else [kept["port"], *range(FIRST_PORT, FIRST_PORT + 100)]
-    free = next((number for number in wished if number and _is_free(number)), None)
+    wished = [port] if port else [_kept_port(path), *range(FIRST_PORT, FIRST_PORT + 100)]
+    free = next((number for number in wished if number in PORTS and _is_free(number)), None)
     if free is None:
-        raise ValueError(f"port {port or FIRST_PORT} of {ADDRESS} is taken; name another with --port")
-    kept["port"] = free
-    umask = os.umask(0o077)  # nobody else may read the token, not even for the moment before a chmod
+        raise ValueError(f"port {port or FIRST_PORT} of {ADDRESS} is taken or no port; name another with --port")
+    write_json(path, {"port": free})
+    return free
+
+
+def _kept_port(path: Path) -> int:
     try:
-        write_json(path, kept)
+        kept = read_json(path)
+    except (ValueError, OSError):
+        return 0
+    port = kept.get("port") if isinstance(kept, dict) else None
+    return port if type(port) is int and port in PORTS else 0
+
+
+@contextlib.contextmanager
+def opening_file(address: str) -> Iterator[Path]:
+    """A page that only its owner can read and that leads to `address`; it is gone when the server has ended.
+
+    The browser is given this page: every user of a machine reads what stands on a command line, a token too.
+    """
+    handle, name = tempfile.mkstemp(prefix="cifar102-review-", suffix=".html")  # made with mode 0600
+    path = Path(name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(OPENING.format(address=html.escape(address)))
+        yield path
     finally:
-        os.umask(umask)
-    return kept
+        path.unlink(missing_ok=True)
 
 
-def settings(entry: dict[str, object]) -> dict[str, dict[str, object]]:
-    """Voila's settings: this machine only, token, no files, this interpreter's kernel, forgotten kernels ended."""
+def settings(port: int, token: str) -> dict[str, dict[str, object]]:
+    """Voila's settings: this machine only, token, no files, this interpreter's kernel, forgotten kernels ended.
+
+    No settings are read from the current folder, whose voila.py would be run, nor from the user's.
+    """
+    pages = {"show_tracebacks": True, "template": "lab", "kernel_spec_manager_class": OwnKernelSpecs}
+    pages |= {"file_allowlist": [], "allow_template_override": "NO", "allow_theme_override": "NO"}
     return {
         "Voila": {
             "ip": ADDRESS,
-            "port": entry["port"],
+            "port": port,
             "port_retries": 0,
-            "token": entry["token"],
-            "root_dir": str(NOTEBOOK.parent),
-            "tornado_settings": {"headers": {"Content-Security-Policy": POLICY}},
+            "token": token,
+            "root_dir": str(PAGES),
+            "config_file_paths": [],
+            "tornado_settings": {
+                "headers": HEADERS,
+                "allow_remote_access": False,  # the Host of a request is that of this machine
+                "xsrf_cookie_kwargs": {"samesite": "Strict"},
+            },
         },
-        "VoilaConfiguration": {"file_allowlist": [], "show_tracebacks": True, "template": "lab"},
-        "KernelSpecManager": {"kernel_dirs": []},
+        "VoilaConfiguration": pages,
+        "IdentityProvider": {"cookie_options": {"samesite": "Strict"}},
         "MappingKernelManager": {"cull_idle_timeout": 3600, "cull_interval": 300},
     }
+
+
+def _server() -> type:
+    """Voila with our page in place of its own; a class made here, because its import takes seconds."""
+    from voila.app import Voila
+
+    class ReviewServer(Voila):
+        def setup_template_dirs(self) -> None:
+            super().setup_template_dirs()
+            self.template_paths = [str(PAGES), *self.template_paths]
+
+    return ReviewServer
 
 
 def _is_free(port: int) -> bool:

@@ -15,7 +15,7 @@ import pandas as pd
 from cifar102 import cifar
 from cifar102.tiny_images import keyword_index
 from cifar102.tiny_images import metadata as tiny_metadata
-from cifar102.workspace.files import replacing
+from cifar102.workspace.files import refuse_link, replacing
 
 IMAGES_FILE, METADATA_FILE = "tiny_images.bin", "tiny_metadata.bin"
 IMAGE_BYTES = 3072
@@ -143,7 +143,8 @@ def write_tiny_images(folder: Path, images: np.ndarray, metadata: pd.DataFrame) 
     """Write a Tiny Images pair, records stably sorted by keyword in strict ASCII byte order; each file atomically.
 
     images: uint8 (n, 32, 32, 3); metadata: n rows with `keyword` and `filename`; the other fields have defaults
-    (metadata.DEFAULTS). Returns int64 (n,): the input rows in file order. Raises ValueError naming row and field.
+    (metadata.DEFAULTS). Returns int64 (n,): the input rows in file order. Raises ValueError naming row and field,
+    or where `folder` or a file of the pair in it is a link.
     """
     cifar.check_images(images)
     if len(images) != len(metadata) or not len(images):
@@ -151,6 +152,7 @@ def write_tiny_images(folder: Path, images: np.ndarray, metadata: pd.DataFrame) 
     records = tiny_metadata.encode_records(metadata)
     order = np.argsort(records["keyword"], kind="stable")
     folder = Path(folder)
+    refuse_link(folder)
     with replacing(folder / IMAGES_FILE) as images_file, replacing(folder / METADATA_FILE) as metadata_file:
         with images_file.open("wb") as file:
             for rows in _blocks(order):

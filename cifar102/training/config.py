@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass, field
 
 from cifar102.models import registry
+from cifar102.workspace import names
 
 # Name -> (share, pixels down and to the right) of each view; every name but "one" also takes the mirror images.
 TEST_VIEWS = {
@@ -149,8 +150,8 @@ def _check_types(config: TrainConfig) -> None:
         int: "seed num_train num_validation epochs batch_size patience num_snapshots norm_batches",
         float: "learning_rate momentum weight_decay label_smoothing ema_momentum kernel_rate",
     }
-    for kind, names in expected.items():
-        for name in names.split():
+    for kind, fields in expected.items():
+        for name in fields.split():
             _check_type(name, getattr(config, name), kind)
     if not isinstance(config.evaluate_on, tuple) or not all(isinstance(name, str) for name in config.evaluate_on):
         raise ValueError(f"evaluate_on: expected a tuple of data set names, found {config.evaluate_on!r}")
@@ -175,6 +176,7 @@ def _check_values(config: TrainConfig) -> None:
     for name in ("study", "arm"):
         if not FOLDER_NAME.fullmatch(getattr(config, name)):
             raise ValueError(f"{name} {getattr(config, name)!r}: a folder name has letters, digits and _ . + = -")
+        names.check_plain(getattr(config, name), name)
     choices = {"split": SPLITS, "normalization": NORMALIZATIONS, "optimizer": OPTIMIZERS, "schedule": SCHEDULES}
     for name, allowed in {**choices, "precision": PRECISIONS, "test_views": tuple(TEST_VIEWS)}.items():
         if getattr(config, name) not in allowed:

@@ -93,7 +93,8 @@ def execute(name: str, notebook: Path, parameters: dict[str, object], workspace:
     failed = workspace.executed / f"{name}.failed.ipynb"
     running.parent.mkdir(parents=True, exist_ok=True)
     workspace.executed.mkdir(parents=True, exist_ok=True)
-    failed.unlink(missing_ok=True)
+    for path in (failed, running):  # papermill would write through a link
+        path.unlink(missing_ok=True)
     start = time.perf_counter()
     try:
         _run_papermill(name, notebook, parameters, running)

@@ -12,11 +12,22 @@ from jupyter_client.manager import AsyncKernelManager
 WATCH = "--IPKernelApp.exec_lines=__import__('cifar102.workflow.kernel', fromlist=['x']).end_with_parent()"
 
 
+class OwnKernelSpecs(KernelSpecManager):
+    """Knows ipykernel in the running interpreter and no other kernel; it reads no folder and writes none.
+
+    `kernel_dirs` is no setting, so that only a class of its own keeps the kernels of the user's Jupyter folders out,
+    among which one named `python3` would be started in place of this interpreter.
+    """
+
+    def _kernel_dirs_default(self) -> list[str]:
+        return []
+
+
 class OwnKernel(AsyncKernelManager):
     """Starts ipykernel in the running interpreter; a `python3` kernel of another environment is not seen."""
 
     def _kernel_spec_manager_default(self) -> KernelSpecManager:
-        return KernelSpecManager(parent=self, kernel_dirs=[])
+        return OwnKernelSpecs(parent=self)
 
 
 def end_with_parent() -> None:

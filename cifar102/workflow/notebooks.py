@@ -121,23 +121,44 @@ def parse(source: str, path: Path) -> ast.Module:
 def imported_rooms(tree: ast.AST, package: Path = PACKAGE) -> set[str]:
     """Name the rooms of the package that `tree` imports anywhere, also inside functions: `dedup.pair_table`, `cifar`.
 
-    A name that comes from a wing's face counts as the room that the face takes it from; a face that is handed on whole
-    counts as all rooms it names.
+    A name that comes from a wing's face counts as the room that the face takes it from. A face that is imported whole
+    or handed on counts as all rooms it names, the package itself as all its rooms. ValueError for a relative import.
     """
     found: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            found |= _rooms_named([alias.name for alias in node.names], package)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             for alias in node.names:
-                name, bound = f"{node.module}.{alias.name}", alias.asname or alias.name
-                face = package.parent / Path(*name.split(".")) / "__init__.py"
-                if name.startswith(f"{package.name}.") and face.is_file():
-                    found |= _rooms_behind(face, _uses(tree, bound))
-                else:
-                    found |= _rooms_named([name, node.module], package)
-                    found |= _rooms_behind(package.parent / Path(*node.module.split(".")) / "__init__.py", {alias.name})
+                found |= _rooms_named([alias.name], package) or _rooms_behind(_face_path(alias.name, package), None)
+                found |= _all_rooms(package) if alias.name == package.name else set()
+        elif isinstance(node, ast.ImportFrom) and node.level:
+            raise ValueError(
+                f"expected imports that begin with {package.name}, found a relative one in line {node.lineno}"
+            )
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= set().union(*(_rooms_from(node.module, alias, tree, package) for alias in node.names))
     return found
+
+
+def _rooms_from(module: str, alias: ast.alias, tree: ast.AST, package: Path) -> set[str]:
+    """Name the rooms that one name of `from module import name` stands for."""
+    if alias.name == "*":
+        return _all_rooms(package) if module == package.name else _rooms_behind(_face_path(module, package), None)
+    name = f"{module}.{alias.name}"
+    face = _face_path(name, package)
+    if face.is_file():
+        return _rooms_behind(face, _uses(tree, alias.asname or alias.name))
+    return _rooms_named([name, module], package) | _rooms_behind(_face_path(module, package), {alias.name})
+
+
+def _face_path(name: str, package: Path) -> Path:
+    """The face of a wing that is named `package.wing`; a file that is not there for any other name."""
+    first, _, wing = name.partition(".")
+    return package / (wing if first == package.name and wing else "no wing") / "__init__.py"
+
+
+def _all_rooms(package: Path) -> set[str]:
+    paths = [path for path in package.rglob("*.py") if path.stem != "__init__"]
+    return {".".join(path.relative_to(package).with_suffix("").parts) for path in paths}
 
 
 def _rooms_named(names: list[str], package: Path) -> set[str]:
@@ -191,7 +212,11 @@ def hash_modules(tree: ast.AST, package: Path = PACKAGE) -> dict[str, str]:
         imports, hashes[name] = _module(path, package, path.stat().st_mtime_ns)
         waiting |= imports - hashes.keys()
         if name.startswith("decisions."):
-            tables = [path for path in (package / "decisions").iterdir() if path.is_file() and path.suffix != ".py"]
+            tables = [
+                path
+                for path in (package / "decisions").iterdir()
+                if path.is_file() and path.suffix in (".csv", ".md") and path.stem != "README"
+            ]
             hashes |= {f"decisions/{path.name}": hashlib.sha256(path.read_bytes()).hexdigest() for path in tables}
     return dict(sorted(hashes.items()))
 

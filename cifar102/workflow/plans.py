@@ -16,10 +16,14 @@ from cifar102.workflow.steps import (
     build,
     feeds,
     load_profile,
+    profile_names,
     report_step,
 )
+from cifar102.workspace import ownership
 from cifar102.workspace.folders import REPOSITORY, Workspace
 from cifar102.workspace.wording import near_names
+
+POOL_STEP = "01_build_subset"
 
 
 @dataclass(frozen=True)
@@ -156,12 +160,43 @@ def last_workspace() -> Workspace:
     return Workspace(newest.parents[1])
 
 
+def profile_of(name: str | None, folder: str | None) -> Profile:
+    """The profile a command line asks for, else that of the workspace it names, else the demo.
+
+    ValueError where the workspace is of no profile, or could be of several.
+    """
+    if name is not None or not folder:
+        return load_profile("demo" if name is None else name)
+    workspace = Workspace(Path(folder).absolute())
+    recorded, pool = ownership.profile_of(workspace), ownership.pool_of(workspace)
+    if recorded in profile_names():
+        return load_profile(recorded)
+    fitting = [profile for profile in map(load_profile, profile_names()) if pool and _pool_of(profile) == pool]
+    if len(fitting) != 1:
+        known = ", ".join(profile_names())
+        raise ValueError(f"--workspace {folder}: was run with no profile yet; say which, expected one of {known}")
+    return fitting[0]
+
+
+def _pool_of(profile: Profile) -> str:
+    return str(profile.parameters.get(POOL_STEP, {}).get("pool", "demo"))
+
+
+def check_place(plan: Plan) -> None:
+    """Refuse to run where files of somebody else would be written over; ValueError names the file that was found."""
+    ownership.check_workspace(plan.workspace)
+    step = next(step for step in plan.steps if step.name == POOL_STEP)
+    declared = notebooks.declared_parameters(step.notebook)["pool"].default
+    ownership.check_pool(plan.workspace, str(step.parameters.get("pool", declared)))
+
+
 def workspace_of(options: argparse.Namespace) -> Workspace:
     """The workspace a command line asks for by --workspace or profile, else that of the last run."""
     if options.workspace:
         workspace = Workspace(Path(options.workspace).absolute())
         if not workspace.root.is_dir():
             raise FileNotFoundError(f"--workspace {options.workspace}: no such folder")
+        ownership.check_links(workspace)
         return workspace
     return Workspace(load_profile(options.profile).workspace) if getattr(options, "profile", "") else last_workspace()
 

@@ -20,9 +20,9 @@ from doit.reporter import ZeroReporter
 from cifar102.workflow import stamps
 from cifar102.workflow.plans import Plan
 from cifar102.workflow.steps import Step
-from cifar102.workspace import files
+from cifar102.workspace import files, names, ownership
 from cifar102.workspace.files import read_json, remove_leftovers
-from cifar102.workspace.folders import Workspace
+from cifar102.workspace.folders import LAYOUT, Workspace
 
 NAME_SECONDS = 1.0  # a holder writes down its name at once after it has the lock
 
@@ -42,7 +42,7 @@ def hold_workspace(workspace: Workspace) -> Iterator[None]:
         except TimeoutError:
             raise BlockingIOError(f"another run works in {workspace.root}: {_holder(path)}") from None
         _write_name(path, {"pid": os.getpid(), "host": platform.node(), "since": _now()})
-        remove_leftovers(workspace.root)
+        remove_leftovers(workspace.root, LAYOUT)
         try:
             yield
         finally:
@@ -152,13 +152,14 @@ def run(plan: Plan, jobs: int) -> int:
     """
     progress = Progress()
     with hold_workspace(plan.workspace), tempfile.TemporaryDirectory() as folder:
+        ownership.sign(plan.workspace, profile=plan.profile.name)
         config = {"GLOBAL": {"dep_file": str(Path(folder, "doit")), "backend": "json", "reporter": ZeroReporter}}
         namespace = {"DOIT_CONFIG": config["GLOBAL"], "task_steps": lambda: tasks(plan, progress)}
         words = ["-n", str(jobs), "-P", "thread"] if jobs > 1 else []
         code = DoitMain(ModuleTaskLoader(namespace), config_filenames=()).run(["run", *words])
     if code or progress.failures:
         for failure in progress.failures or ["the run stopped before its steps were done"]:
-            print(failure, file=sys.stderr, flush=True)
+            print(names.visible(failure), file=sys.stderr, flush=True)
         return 1
     print(closing_lines(plan, progress))
     return 0

@@ -18,8 +18,11 @@ from cifar102.workflow.steps import PLACES, SHARED, Step, expand, feeds
 from cifar102.workspace.files import hash_file, plain, read_json, write_json
 from cifar102.workspace.folders import Workspace
 
-VERSIONS_OF = ("tensorflow", "tensorflow-addons", "keras", "numpy", "pandas", "scikit-image", "papermill")
-TABLES = ("modules", "parameters", "inputs", "outputs")
+VERSIONS_OF = (
+    *("tensorflow", "tensorflow-addons", "keras", "numpy", "pandas", "scikit-image", "papermill"),
+    *("scipy", "scikit-learn", "statsmodels", "numba", "pillow", "pyarrow", "matplotlib", "seaborn"),
+)
+TABLES = ("modules", "parameters", "inputs", "outputs", "versions")
 LARGE = 2 << 30  # bytes; a user's own tiny_images.bin has 227 GiB, which no check reads through
 SAMPLES = 64
 
@@ -92,7 +95,7 @@ def begin(step: Step, workspace: Workspace) -> dict:
     return {
         "step": step.name,
         **_made_from(step),
-        "inputs": hash_files(workspace, _inputs(step, workspace), known_files(workspace)),
+        "inputs": hash_files(workspace, _inputs(step, workspace), {}),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 
@@ -143,8 +146,11 @@ def _outputs(step: Step, workspace: Workspace) -> list[str]:
     return [path for path in expand(workspace, step.files.leaves) if not feeds([path], SHARED)]
 
 
-def stale_reasons(step: Step, workspace: Workspace) -> list[str]:
-    """Say why a step must run: an empty list where notebook, code, parameters, inputs and outputs are as they were."""
+def stale_reasons(step: Step, workspace: Workspace, verify: bool = False) -> list[str]:
+    """Say why a step must run: empty where notebook, code, parameters, packages, inputs and outputs are as they were.
+
+    verify: also read the files whose size and time are as they were.
+    """
     stamp = read(step, workspace)
     if stamp is None:
         return ["it has not finished in this workspace"]
@@ -154,11 +160,58 @@ def stale_reasons(step: Step, workspace: Workspace) -> list[str]:
     for name in sorted({*stamp["parameters"], *now["parameters"]}):
         before, after = stamp["parameters"].get(name, "its default"), now["parameters"].get(name, "its default")
         reasons += [] if before == after else [f"parameter {name} changed from {before} to {after}"]
+    reasons += _changed_versions(stamp["versions"], versions())
     known |= {**stamp["inputs"], **stamp["outputs"]}
     for kind, paths in (("input", _inputs(step, workspace)), ("output", _outputs(step, workspace))):
-        after = {path: entry["sha256"] for path, entry in hash_files(workspace, paths, known).items()}
-        reasons += _differences(kind, {path: entry["sha256"] for path, entry in stamp[f"{kind}s"].items()}, after)
+        after = hash_files(workspace, paths, {} if verify else known)
+        found = _differences(kind, _digests(stamp[f"{kind}s"]), _digests(after))
+        unseen = {f"{kind} {path} changed" for path in _unseen(stamp[f"{kind}s"], after)}
+        reasons += [f"{text}, though its size and time did not" if text in unseen else text for text in found]
     return reasons + _missing(step, workspace)
+
+
+def _digests(described: dict[str, dict]) -> dict[str, str]:
+    return {path: entry["sha256"] for path, entry in described.items()}
+
+
+def _unseen(before: dict[str, dict], after: dict[str, dict]) -> list[str]:
+    """Name the files of which the content changed and size and time did not."""
+    both = [(path, before[path], after[path]) for path in sorted(before.keys() & after.keys())]
+    return [path for path, old, new in both if old["sha256"] != new["sha256"] and _looks(old) == _looks(new)]
+
+
+def _looks(entry: dict) -> tuple[object, object]:
+    return entry.get("size"), entry.get("mtime_ns")
+
+
+def _changed_versions(before: dict[str, str], after: dict[str, str]) -> list[str]:
+    reasons = []
+    for name in sorted(before.keys() | after.keys()):
+        what = name if name == "python" else f"package {name}"
+        if name not in before:
+            reasons.append(f"{what} {after[name]} is new")
+        elif name not in after:
+            reasons.append(f"{what} {before[name]} is gone")
+        elif before[name] != after[name]:
+            reasons.append(f"{what} changed from {before[name]} to {after[name]}")
+    return reasons
+
+
+def check_content(workspace: Workspace, patterns: Iterable[str]) -> None:
+    """Read the files that match and that finished steps left.
+
+    ValueError names the first one whose content has changed since then while its size and time did not. A file with
+    another size or time is none of these: whatever was made from it is stale, and every run sees it.
+    """
+    paths = set(expand(workspace, patterns))
+    for stamp_path in sorted(workspace.executed.glob("*.json")):
+        stamp = _stamp_in(stamp_path) or {"outputs": {}}
+        left = {path: entry for path, entry in stamp["outputs"].items() if path in paths}
+        for path in _unseen(left, hash_files(workspace, left, {})):
+            raise ValueError(
+                f"{workspace.root / path}: its content changed since {stamp_path.stem} left it, though its size and "
+                f"time did not; expected SHA-256 {left[path]['sha256']}; `run --from {stamp_path.stem}` makes it again"
+            )
 
 
 def _missing(step: Step, workspace: Workspace) -> list[str]:

@@ -1,8 +1,8 @@
 """The folder of one run, and how its files are written: whole or not at all, and read so that a bad one is named.
 
 Read in this order: folders (which file stands where), files (tables, JSON, locks, atomic writes), arrays (.npy, .npz
-and CIFAR's python batches, without numpy's own unpickler), append_log (what people said, never rewritten), wording
-(durations and near names in messages).
+and CIFAR's python batches, without numpy's own unpickler), append_log (what people said, never rewritten), ownership
+(which folders are ours to write to), wording (durations and near names in messages).
 """
 
 import lazy_loader

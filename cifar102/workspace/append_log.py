@@ -140,6 +140,7 @@ def _held(path: Path) -> Iterator[int]:
     The lock is that of a hidden file beside the log. Earlier versions of this package locked the log itself and do not
     see this lock: a process of theirs and one of this version must not write to the same log at once.
     """
+    files.refuse_link(path)
     refusal = f"{path}: another process holds the log; nothing is recorded"
     with files.locked(path.with_name(f".{path.name}.lock"), LOCK_SECONDS, refusal):
         is_new = not path.exists()

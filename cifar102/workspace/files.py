@@ -1,14 +1,16 @@
 """Files: written so that none is ever half there, read so that a bad one is named, and locked."""
 
 import contextlib
+import csv
 import hashlib
 import json
 import math
 import os
 import re
+import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import filelock
@@ -36,15 +38,27 @@ def locked(path: Path, seconds: float, refusal: str = "") -> Iterator[None]:
         yield
 
 
-LEFTOVER = re.compile(r"\..+\.[a-z0-9_]{8}\.tmp(\.\w+)?")  # the temporary names of `replacing`
+MARK = "cifar102-"  # in each temporary name of `replacing`, so that nobody else's file is taken for one of ours
+LEFTOVER = re.compile(rf"\..+\.{MARK}[a-z0-9_]{{8}}\.tmp(\.\w+)?")
+
+
+def refuse_link(path: Path) -> None:
+    """ValueError where `path` is a link: what is written through one lands where nobody asked for it."""
+    path = Path(path)
+    if path.is_symlink() or (sys.platform == "win32" and getattr(path, "is_junction", bool)()):
+        raise ValueError(f"{path}: is a link to {path.readlink()}; nothing is written through links, name its target")
 
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`; on success fsync it and rename it over `path`, else remove it."""
+    """Give a temporary path beside `path`; on success fsync it and rename it over `path`, else remove it.
+
+    ValueError where `path` is a link.
+    """
     path = Path(path)
+    refuse_link(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=f".tmp{path.suffix}", dir=path.parent)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.{MARK}", suffix=f".tmp{path.suffix}", dir=path.parent)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -63,14 +77,19 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def remove_leftovers(folder: Path, older_than_seconds: float = 600) -> list[Path]:
-    """Remove the temporary files of writers that were killed below `folder`; returns their paths.
+def remove_leftovers(folder: Path, below: Iterable[str], older_than_seconds: float = 600) -> list[Path]:
+    """Remove the temporary files of writers of ours that were killed; returns their paths.
 
-    Younger ones are left, for their writer may live: a large file is written for minutes, and its time moves on.
+    Looked at are the files of `folder` itself and whatever is in those of its folders that `below` names; a link is not
+    followed. Younger files are left, for their writer may live: a large one is written for minutes, and its time moves
+    on.
     """
     oldest = time.time() - older_than_seconds
-    found = [path for path in Path(folder).rglob(".*.tmp*") if LEFTOVER.fullmatch(path.name) and path.is_file()]
-    removed = [path for path in found if path.stat().st_mtime < oldest]
+    found = list(Path(folder).glob(".*.tmp*"))
+    for place in (Path(folder) / name for name in below):
+        found += [] if place.is_symlink() else place.rglob(".*.tmp*")
+    ours = [path for path in found if LEFTOVER.fullmatch(path.name) and path.is_file() and not path.is_symlink()]
+    removed = [path for path in ours if path.stat().st_mtime < oldest]
     for path in removed:
         path.unlink(missing_ok=True)
     return removed
@@ -141,9 +160,68 @@ def write_table(path: Path, table: pd.DataFrame) -> Path:
         raise ValueError(f"{path}: a table is written as .csv or .parquet, not as {path.suffix!r}")
     with replacing(path) as temporary:
         if path.suffix == ".csv":
-            table.to_csv(temporary, index=False, lineterminator="\n")
+            temporary.write_text(csv_text(table), encoding="utf-8", newline="")
         else:
             table.to_parquet(temporary, index=False)
+    return Path(path)
+
+
+NUMBER = r"[+-]?[\d.]+([eE][+-]?\d+)?$"
+FORMULA = re.compile(rf"(?!{NUMBER})'*[=+\-@\t\r]")  # what a spreadsheet may run
+GUARDED = re.compile(r"'+[=+\-@\t\r]")
+
+
+def csv_text(table: pd.DataFrame) -> str:
+    """Write a table without its index as CSV that a spreadsheet does not run.
+
+    A text that a spreadsheet would take for a formula gets the quote in front that spreadsheets themselves hide;
+    numbers are left as they are, as text too. `without_guards` takes the quotes off.
+    """
+    guarded = _texts_changed(table, lambda text: f"'{text}" if FORMULA.match(text) else text)
+    # pandas quotes a line feed, but not a carriage return, which its own reader takes for the end of a line.
+    has_return = any("\r" in str(value) for place in _text_columns(guarded) for value in guarded.iloc[:, place])
+    quoting = csv.QUOTE_NONNUMERIC if has_return else csv.QUOTE_MINIMAL
+    return guarded.to_csv(index=False, lineterminator="\n", quoting=quoting)
+
+
+def without_guards(table: pd.DataFrame) -> pd.DataFrame:
+    """Take off the quotes that `csv_text` put in front of texts."""
+    return _texts_changed(table, lambda text: text[1:] if GUARDED.match(text) else text)
+
+
+def _texts_changed(table: pd.DataFrame, change: Callable[[str], str]) -> pd.DataFrame:
+    """Change all texts of a table, the names of its columns too; other values keep their types."""
+
+    def changed(value: object) -> object:
+        return change(value) if isinstance(value, str) else value
+
+    found = table.rename(columns=changed)
+    for place in _text_columns(table):
+        values = pd.Series([changed(value) for value in table.iloc[:, place]], index=table.index, dtype=object)
+        found.isetitem(place, values)
+    return found
+
+
+def _text_columns(table: pd.DataFrame) -> list[int]:
+    """The places of the columns that may hold text."""
+    kinds = (pd.CategoricalDtype, pd.StringDtype)
+    return [place for place, kind in enumerate(table.dtypes) if kind.kind == "O" or isinstance(kind, kinds)]
+
+
+LONGEST_LINE = 1 << 20  # bytes of a line of CSV; those of this project have a few hundred
+
+
+def check_lines(path: Path) -> Path:
+    """Return `path` if no line of the file is longer than LONGEST_LINE; else ValueError, before a reader holds it."""
+    length, number = 0, 1
+    with Path(path).open("rb") as file:
+        while block := file.read(LONGEST_LINE):
+            first, *rest = block.split(b"\n")
+            longest = max([length + len(first), *map(len, rest)])
+            if longest > LONGEST_LINE:
+                raise ValueError(f"{path}: a line from line {number} on is longer than {LONGEST_LINE} bytes")
+            length = len(rest[-1]) if rest else length + len(first)
+            number += len(rest)
     return Path(path)
 
 
@@ -153,13 +231,17 @@ def read_table(path: Path, columns: tuple[str, ...] = ()) -> pd.DataFrame:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such table; the notebook that leaves it has not run in this workspace")
     try:
-        table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path, keep_default_na=True)
+        table = pd.read_parquet(path) if path.suffix == ".parquet" else _read_csv(path)
     except Exception as error:  # pyarrow and pandas raise many kinds for a damaged file
         raise ValueError(f"{path}: not readable as a {path.suffix} table: {error}") from error
     missing = [name for name in columns if name not in table.columns]
     if missing:
         raise ValueError(f"{path}: columns {missing} are missing; found {list(table.columns)}")
     return table
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    return without_guards(pd.read_csv(check_lines(path), keep_default_na=True))
 
 
 def hash_file(path: Path) -> str:

@@ -11,6 +11,8 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 CIFAR10_FOLDER = "cifar-10-batches-py"
 CIFAR100_FOLDER = "cifar-100-python"
 CIFAR101_FOLDER = "CIFAR-10.1"
+# The folders of a workspace; those but raw/ are written by steps and by raters.
+LAYOUT = ("raw", "labels", "built", "runs", "results", "executed", "figures")
 MANIFEST = "manifest.parquet"  # of a release, in a workspace or anywhere else
 
 

@@ -20,6 +20,23 @@ def pictures_of(folder: Path, candidates: pd.DataFrame) -> np.ndarray:
     return np.stack([np.asarray(Image.open(folder.joinpath(*parts))) for parts in names])
 
 
+@pytest.mark.parametrize("link", ["{0}", "{0}/{1}", "{0}/{1}/{2}"])
+def test_nothing_is_exported_through_a_link(tmp_path, rng, link):
+    row = pd.DataFrame({"class_name": ["cat"], "keyword": ["tabby"], "filename": ["tabby_s_000001.png"]})
+    images = rng.integers(0, 256, (1, 32, 32, 3), dtype=np.uint8)
+    shared, out = tmp_path / "shared", tmp_path / "out"
+    shared.mkdir()
+    place = out / link.format("cat", "tabby", "tabby_s_000001.png")
+    place.parent.mkdir(parents=True)
+    place.symlink_to(shared if place.suffix == "" else shared / "new.png")
+    with pytest.raises(ValueError, match=r"is a link to .*shared"):
+        labelimg.export_images(out, row, images)
+    if place.suffix == "":
+        with pytest.raises(ValueError, match=r"is a link to .*shared"):
+            labelimg.write_labelimg(out, row)
+    assert list(shared.iterdir()) == []
+
+
 def test_labelimg_files_round_trip(tmp_path):
     rows = make_candidates(3).assign(verdict=["yes", "no", "unsure"])
     labelimg.write_labelimg(tmp_path, rows)

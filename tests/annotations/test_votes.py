@@ -205,3 +205,33 @@ def test_empty_log_accepts_nothing():
 def test_disagreements_show_both_verdicts():
     found = votes.disagreements(table_of(vote(1, "a"), vote(1, "b", "no"), vote(2, "a"), vote(2, "b")))
     assert found.to_dict("records") == [{"tiny_index": 1, "keyword": "tabby", "class": "cat", "a": "yes", "b": "no"}]
+
+
+def test_one_person_is_one_rater_however_the_name_was_typed(tmp_path):
+    typed = [
+        vote(1, "Zo\u00eb"),
+        vote(1, " zoe\u0308 ", "no"),
+        vote(2, "ZO\u00cb"),
+        vote(2, "ann"),
+        vote(2, "Ann ", "no"),
+    ]
+    table = votes.current(table_of(*typed))
+    assert table[["tiny_index", "rater", "verdict"]].to_numpy().tolist() == [
+        [1, "Zo\u00eb", "no"],
+        [2, "Zo\u00eb", "yes"],
+        [2, "ann", "no"],
+    ]
+    assert votes.tallies(table_of(*typed))["num_raters"].tolist() == [1, 2]
+    assert votes.accepted_images(table_of(vote(0, "ann"), vote(0, "ANN")), make_candidates(1)).empty
+    assert kappa.agreement(table_of(vote(0, "ann"), vote(0, "Ann", "no"))).num_raters == 1
+    ledger = VoteLog(tmp_path / "votes.jsonl").ledger()
+    ledger.record(typed)
+    assert len(ledger.current) == 3
+    assert votes.is_settling(table_of(vote(1, "Ann (Settling)"))).all()
+
+
+@pytest.mark.parametrize("name", ["ann\u202e", "an\x1b[2Jn", "ann\n", "a\u200bnn"], ids=ascii)
+def test_a_rater_or_keyword_that_is_not_seen_as_it_is_is_refused(name):
+    for field in ("rater", "keyword"):
+        with pytest.raises(ValueError, match=f"{field} .* holds a character that is not seen"):
+            votes.check_vote(vote(1) | {field: name})

@@ -1,13 +1,22 @@
 """The command line: what it prints about itself, and that it loads nothing heavy to do so."""
 
 import importlib.metadata
+import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from cifar102.__main__ import main
-from cifar102.workspace.folders import REPOSITORY
+from cifar102.datasets import pools
+from cifar102.evaluation import verdict
+from cifar102.workflow import stamps
+from cifar102.workspace.files import write_json, write_text
+from cifar102.workspace.folders import REPOSITORY, Workspace
 
 
 def test_version_is_that_of_the_installed_package(capsys):
@@ -29,6 +38,60 @@ def test_review_of_a_workspace_without_candidates_says_what_to_run(tmp_path, cap
     assert "run notebook 01" in capsys.readouterr().err
 
 
+def test_list_reads_every_file_where_it_is_asked_to(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(stamps, "stale_reasons", lambda step, workspace, verify: asked.append(verify) or [])
+    assert main(["list", "demo", "--workspace", str(tmp_path)]) == 0
+    assert main(["list", "demo", "--workspace", str(tmp_path), "--verify"]) == 0
+    assert set(asked[: len(asked) // 2]) == {False} and set(asked[len(asked) // 2 :]) == {True}
+
+
+def contents(folder):
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    "command", ["run", "run demo", "run cifar10", "run demo --dry-run", "resample", "resample demo"]
+)
+@pytest.mark.parametrize(
+    "name", ["raw/tiny_images.bin", "raw/cifar-10-batches-py/data_batch_1", "results/summary.json", "figures/a.png"]
+)
+def test_no_command_touches_a_folder_that_holds_files_of_a_user(tmp_path, capsys, command, name):
+    write_text(tmp_path / name, "years of work")
+    assert main([*command.split(), "--workspace", str(tmp_path)]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and str(tmp_path) in error
+    assert contents(tmp_path) == {name: b"years of work"}
+
+
+def test_no_command_runs_where_raw_is_a_link_to_a_shared_folder(tmp_path, capsys):
+    write_text(tmp_path / "shared" / "readme.txt", "shared")
+    (tmp_path / "w").mkdir()
+    (tmp_path / "w" / "raw").symlink_to(tmp_path / "shared")
+    for words in (["run"], ["run", "demo"], ["resample", "cifar10"]):
+        assert main([*words, "--workspace", str(tmp_path / "w")]) == 2
+    assert "raw: is a link to" in capsys.readouterr().err
+    assert contents(tmp_path / "shared") == {"readme.txt": b"shared"}
+
+
+@pytest.mark.parametrize("files", [{".workspace.json": {"made_by": "cifar102", "profile": "cifar10"}}, {}])
+def test_the_profile_is_that_of_the_workspace(tmp_path, capsys, files):
+    for name, content in (files or {"raw/pool.json": {"pool": "cifar10"}}).items():
+        write_json(tmp_path / name, content)
+    assert main(["list", "--workspace", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.startswith("Placebo on real images")
+
+
+def test_a_new_workspace_has_no_profile_and_one_of_another_pool_is_refused(tmp_path, capsys):
+    assert main(["run", "--workspace", str(tmp_path / "new")]) == 2
+    assert "say which, expected one of cifar10, demo, full" in capsys.readouterr().err
+    write_json(tmp_path / "raw" / "pool.json", {"pool": "demo"})
+    for profile in ("cifar10", "full"):
+        assert main(["run", profile, "--workspace", str(tmp_path)]) == 2
+        assert "raw: holds the pool 'demo', not" in capsys.readouterr().err
+    assert not (tmp_path / "new").exists() and list(contents(tmp_path)) == ["raw/pool.json"]
+
+
 @pytest.mark.parametrize("words", ["--help", "--version", "review --help", "duplicates --help", "run --help"])
 def test_help_loads_none_of_the_packages_that_commands_need(words):
     code = f"""
@@ -41,3 +104,71 @@ sys.exit(f"loaded: {{heavy}}" if heavy else 0)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=REPOSITORY)
     assert done.returncode == 0, done.stderr[-300:]
+
+
+def shell(line: str, folder: Path) -> subprocess.CompletedProcess:
+    """Run a line of bash in which `cifar102` is the command of this tree."""
+    words = f'cifar102() {{ "{sys.executable}" -P -m cifar102 "$@"; }}; set -o pipefail; {line}'
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    return subprocess.run(["bash", "-c", words], capture_output=True, text=True, cwd=folder, env=environment)
+
+
+SHELLS = {
+    "a reader that stops at once": ("cifar102 list | true", "has stopped"),
+    "a reader of a version": ("cifar102 --version | true", "has stopped"),
+    "an output that is closed": ("cifar102 list >&-", "the standard output is closed"),
+    "an output that is full": ("cifar102 --version > /dev/full", "No space left"),
+    "64 open files": ("ulimit -n 64; cifar102 list", "allows 64 open files and 256 are needed"),
+    "umask 777": ("umask 777; cifar102 list", "umask 777 takes the right to read"),
+}
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the shell's limits of Linux")
+@pytest.mark.parametrize("name", SHELLS)
+def test_a_shell_that_lets_nothing_work_is_told_in_one_sentence(name, tmp_path):
+    line, told = SHELLS[name]
+    done = shell(line, tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert told in done.stderr and done.stderr.count("\n") == 1 and done.stderr.startswith("cifar102: ")
+
+
+USERS = {
+    "ends itself at import": ("import sys\nsys.exit('done')", "SystemExit: done"),
+    "fails at import": ("1 / 0", "ZeroDivisionError: division by zero"),
+    "is not Python": ("def", "SyntaxError"),
+    "ends itself when called": ("def predict(images):\n    raise SystemExit(0)", "failed on 40 images: SystemExit: 0"),
+    "fails when called": ("def predict(images):\n    return images.missing", "AttributeError"),
+}
+
+
+@pytest.mark.parametrize("name", USERS)
+def test_a_users_module_that_fails_is_named_in_one_sentence(name, tmp_path, monkeypatch):
+    text, told = USERS[name]
+    (tmp_path / f"theirs_{list(USERS).index(name)}.py").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=re.escape(told)) as refused:
+        verdict.load_function(f"theirs_{list(USERS).index(name)}:predict")(np.zeros((40, 32, 32, 3), np.uint8))
+    assert "\n" not in str(refused.value) and "theirs_" in str(refused.value)
+
+
+def test_a_message_does_not_steer_the_terminal(tmp_path, capsys):
+    assert main(["list", "demo", "--workspace", str(tmp_path), "--data", "\x1b]0;title\x07\x1b[2J"]) == 2
+    assert main(["figures", "--workspace", str(tmp_path / "\x9b31m")]) == 2
+    printed = capsys.readouterr()
+    assert not any(character in printed.err + printed.out for character in "\x1b\x07\x9b")
+    assert "\\x1b]0;title\\x07" in printed.err
+
+
+def test_show_does_not_write_over_a_picture_that_it_did_not_make(tmp_path, capsys):
+    workspace = Workspace(tmp_path / "pool")
+    pools.ensure_pool("demo", workspace)
+    thesis, ours, link = (tmp_path / f"{name}.png" for name in ("thesis", "ours", "link"))
+    Image.new("RGB", (8, 8)).save(thesis)
+    link.symlink_to(thesis)
+    before = thesis.read_bytes()
+    words = ["show", "0", "--workspace", str(workspace.root), "--output"]
+    for path in (thesis, link):
+        assert main([*words, str(path)]) == 2
+        assert "is there already and was not made by `show`" in capsys.readouterr().err
+    assert [main([*words, str(ours)]) for _ in range(2)] == [0, 0]
+    assert thesis.read_bytes() == before and link.is_symlink()

@@ -13,7 +13,7 @@ from cifar102.datasets import demo, downloads, pools, sets
 from cifar102.dedup import exact_copies, pair_table, similarity
 from cifar102.tiny_images import candidates
 from cifar102.tiny_images.pair import TinyImages
-from cifar102.workspace.files import hash_file, write_json, write_table
+from cifar102.workspace.files import hash_file, write_json, write_table, write_text
 from cifar102.workspace.folders import Workspace
 
 
@@ -103,6 +103,70 @@ def test_votes_that_are_there_are_never_replaced(tmp_path: Path) -> None:
     log.write_text("somebody's work\n")
     pools.ensure_pool("demo", Workspace(tmp_path))
     assert log.read_text() == "somebody's work\n"
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+@pytest.mark.parametrize("name", ["tiny_images.bin", "cifar-10-batches-py/data_batch_1", "notes.txt"])
+@pytest.mark.parametrize("pool", ["demo", "cifar10"])
+def test_files_of_a_user_in_raw_are_never_replaced_by_a_pool(tmp_path: Path, name: str, pool: str) -> None:
+    write_text(tmp_path / "raw" / name, "years of work")
+    before = contents(tmp_path)
+    with pytest.raises(ValueError, match=f"raw: holds {name} and no pool.json"):
+        pools.ensure_pool(pool, Workspace(tmp_path), tmp_path / "data")
+    assert contents(tmp_path) == before
+    assert pools.ensure_pool("own", Workspace(tmp_path))["pool"] == "own"
+
+
+@pytest.mark.parametrize("link", ["raw", "raw/tiny_images.bin", "labels", "built", "results/summary.json"])
+def test_no_pool_is_made_through_a_link(tmp_path: Path, link: str) -> None:
+    shared, place = tmp_path / "shared", tmp_path / "workspace"
+    shared.mkdir()
+    (place / link).parent.mkdir(parents=True)
+    (place / link).symlink_to(shared)
+    with pytest.raises(ValueError, match=f"{link}: is a link to .*shared|holds tiny_images.bin"):
+        pools.ensure_pool("demo", Workspace(place))
+    assert list(shared.iterdir()) == []
+
+
+def test_a_link_to_a_shared_folder_may_be_read_as_a_pool_of_ones_own(tmp_path: Path) -> None:
+    write_text(tmp_path / "shared" / "tiny_images.bin", "shared")
+    (tmp_path / "workspace").mkdir()
+    (tmp_path / "workspace" / "raw").symlink_to(tmp_path / "shared")
+    assert pools.ensure_pool("own", Workspace(tmp_path / "workspace"))["pool"] == "own"
+    assert [path.name for path in (tmp_path / "shared").iterdir()] == ["tiny_images.bin"]
+
+
+def test_a_pool_of_which_the_making_was_killed_is_made_again_and_is_none_of_another_kind(
+    demo_pool: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    workspace = Workspace(tmp_path)
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(pools, "write_tiny_images", killed)
+        pools.ensure_pool("demo", workspace)
+    assert not (workspace.raw / "tiny_images.bin").exists()
+    for pool in ("cifar10", "own"):
+        with pytest.raises(ValueError, match="holds the pool 'demo', half made"):
+            pools.ensure_pool(pool, workspace, tmp_path)
+    (workspace.raw / "tiny_metadata.bin").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ValueError, match=r"tiny_metadata\.bin: is a link to .*elsewhere"):
+        pools.ensure_pool("demo", workspace)
+    (workspace.raw / "tiny_metadata.bin").unlink()
+    pools.ensure_pool("demo", workspace)
+    assert {path.name for path in workspace.raw.iterdir()} == {path.name for path in demo_pool.raw.iterdir()}
+
+
+def test_a_folder_of_somebody_else_is_no_place_for_a_pool(tmp_path: Path) -> None:
+    write_text(tmp_path / "thesis.docx", "years of work")
+    for pool in ("demo", "own"):
+        with pytest.raises(ValueError, match=r"holds thesis\.docx and is no workspace"):
+            pools.ensure_pool(pool, Workspace(tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.docx"]
 
 
 def test_another_pool_in_the_same_workspace_is_an_error(demo_pool: Workspace, tmp_path: Path) -> None:

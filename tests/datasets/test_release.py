@@ -1,6 +1,7 @@
 """The release folder: read back by CIFAR's readers, the same bytes twice, nothing shared between train and test."""
 
 import json
+import os
 import pickle
 import shutil
 
@@ -10,7 +11,7 @@ import pytest
 
 from cifar102 import cifar
 from cifar102.datasets import release, release_cards
-from cifar102.workspace.files import hash_file, read_table
+from cifar102.workspace.files import hash_file, read_table, write_bytes, write_json
 
 FACTS = {"name": "Tiny test set", "pool": "a test pool", "date": "2026-01-01", "kappa": {"all": 0.81, "n": 12}}
 
@@ -220,3 +221,19 @@ def test_datasheet_counts_the_groups_that_have_two_members(tmp_path):
     assert "20 images of train and test form 1 groups of near-duplicates" in text
     folder = release.write_release(tmp_path / "none", train.assign(**alone), test, images)
     assert "No two images of train and test are known" in (folder / "datasheet.md").read_text()
+
+
+def test_no_release_is_made_of_a_file_that_changed_unseen(workspace):
+    train, test, images = make_tables()
+    path = write_bytes(workspace.pairs, b"pairs as the step left them")
+    status = path.stat()
+    entry = {"sha256": hash_file(path), "size": status.st_size, "mtime_ns": status.st_mtime_ns}
+    stamp = {"source": "", "modules": {}, "parameters": {}, "inputs": {}, "versions": {}}
+    write_json(workspace.executed / "03_deduplicate.json", {**stamp, "outputs": {"built/pairs.parquet": entry}})
+    release.write_release(workspace, train, test, images)
+    sums = (workspace.release / "SHA256SUMS").read_bytes()
+    path.write_bytes(b"PAIRS as the step left them")
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    with pytest.raises(ValueError, match=r"pairs\.parquet: its content changed since 03_deduplicate left it"):
+        release.write_release(workspace, train, test, images)
+    assert (workspace.release / "SHA256SUMS").read_bytes() == sums

@@ -23,7 +23,7 @@ from cifar102.training import runs
 from cifar102.workflow import report, runner, stamps
 from cifar102.workspace import files, folders
 from cifar102.workspace.files import remove_leftovers, write_array, write_bytes, write_json, write_table, write_text
-from cifar102.workspace.folders import Workspace
+from cifar102.workspace.folders import LAYOUT, Workspace
 from tests.faults import demo_runs
 from tests.faults.cases import contents
 from tests.faults.test_bad_files import IMAGES, LABELS, NAMES, built
@@ -76,9 +76,12 @@ def test_a_writer_on_a_full_disk_says_so_and_leaves_what_was_there(
     counts["bad_inputs"] += 1
 
 
+LEFT_BEHIND = (".a.npy.cifar102-abcd1234.tmp.npy", ".b.cifar102-abcd1234.tmp")
+
+
 def test_what_killed_writers_left_is_removed_by_the_next_run_and_what_lives_is_not(tmp_path: Path) -> None:
     place = Workspace(tmp_path)
-    dead, alive, mine = (place.built / name for name in (".a.npy.abcd1234.tmp.npy", ".b.abcd1234.tmp", ".mine.tmp.txt"))
+    dead, alive, mine = (place.built / name for name in (*LEFT_BEHIND, ".mine.tmp.txt"))
     for path in (dead, alive, mine):
         write_text(path, "half")
     for path in (dead, mine):
@@ -86,13 +89,19 @@ def test_what_killed_writers_left_is_removed_by_the_next_run_and_what_lives_is_n
     with runner.hold_workspace(place):
         pass
     assert sorted(path.name for path in place.built.iterdir()) == sorted([alive.name, mine.name])
-    assert remove_leftovers(tmp_path, older_than_seconds=-1) == [alive]
+    assert remove_leftovers(tmp_path, LAYOUT, older_than_seconds=-1) == [alive]
+
+
+LEFT_IN_RELEASE = (
+    ".manifest.parquet.cifar102-abcd1234.tmp.parquet",
+    "cifar-10.2-batches-py/.test_batch.cifar102-abcd1234.tmp",
+)
 
 
 def test_a_release_killed_half_way_is_whole_when_it_is_written_again(tmp_path: Path) -> None:
     place = built(tmp_path)
     (place.release / "SHA256SUMS").unlink()
-    for name in (".manifest.parquet.abcd1234.tmp.parquet", "cifar-10.2-batches-py/.test_batch.abcd1234.tmp"):
+    for name in LEFT_IN_RELEASE:
         (place.release / name).write_bytes(b"half")
     built(tmp_path)
     assert release.check_release(place) == {"train": 10, "test": 5, "leftover": 5}

@@ -157,6 +157,15 @@ HOSTILE_NAMES = (
     "<script>",
     'a"b',
     "",
+    "CON",
+    "aux",
+    "NUL.txt",
+    "COM1.png",
+    "dot.",
+    "blank ",
+    " blank",
+    "a\u202egnp.exe",
+    "a\x1b[2J",
 )
 
 

@@ -1,5 +1,6 @@
 """Figures: drawn from their own two files, with the same bytes again; sheets show the images their rows name."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -256,3 +257,51 @@ def test_sheets_find_images_in_cifar_batches_and_in_the_release(workspace, rng):
     np.savez(workspace.release / "cifar102_test.npz", images=images)
     table = pd.DataFrame({"set": ["cifar100-test", "cifar102-test", "cifar100-train"], "row": [0, 1, 2]})
     assert np.array_equal(sheets.fetch(table, workspace), images[[3, 1, 2]])
+
+
+SETTINGS_OF_A_USER = """
+font.family: monospace
+font.size: 19
+axes.titlesize: 30
+axes.unicode_minus: False
+figure.dpi: 31
+savefig.dpi: 37
+savefig.bbox: tight
+savefig.pad_inches: 1
+savefig.transparent: True
+figure.constrained_layout.wspace: 0.4
+lines.linestyle: --
+path.sketch: 1, 100, 2
+path.simplify: False
+text.antialiased: False
+legend.loc: lower left
+hatch.linewidth: 5
+xtick.direction: in
+xtick.major.pad: 14
+boxplot.notch: True
+image.cmap: gray
+image.interpolation: bicubic
+axes.xmargin: 0.3
+patch.edgecolor: red
+patch.force_edgecolor: True
+"""
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_matplotlibrc_of_the_user_changes_no_byte(workspace, tmp_path, rng):
+    write_candidates(workspace, rng)
+    draw_bars(workspace)
+    draw_pair(workspace)
+    matrix = pd.DataFrame({"a": ["x", "x", "y", "y"], "b": ["p", "q"] * 2, "value": [-1.0, 2.0, 3.0, 4.0]})
+    drawing.draw("08-matrix", "matrix", matrix, workspace, title="Matrix", row="a", column="b", value="value")
+    sheet = pd.DataFrame({"set": "candidates", "row": [0, 1, 2], "caption": ["a", "b", "c"]})
+    drawing.draw_sheet("01-sheet", sheet, workspace, title="Sheet")
+    first = files_of(workspace.figures)
+    (tmp_path / "matplotlibrc").write_text(SETTINGS_OF_A_USER)
+    code = f"from cifar102.figures import drawing; print(*drawing.redraw({str(workspace.root)!r}))"
+    environment = {**os.environ, "MATPLOTLIBRC": str(tmp_path / "matplotlibrc")}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["01-keywords", "01-sheet", "05-pair", "08-matrix"]
+    again = files_of(workspace.figures)
+    assert [name for name in first if first[name] != again[name]] == []

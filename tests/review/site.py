@@ -76,6 +76,7 @@ class Server:
             self.process = subprocess.Popen(command, cwd=REPOSITORY, stdout=file, stderr=subprocess.STDOUT)
         try:
             self.address = wait_for(lambda: re.search(r"http://127\S+", log.read_text()), str(log)).group(0)
+            wait_for(lambda: "is running at" in log.read_text(), str(log))
         except TimeoutError:
             self.kill()
             raise

@@ -62,6 +62,20 @@ def _write_keywords(folder, keywords: list[str]) -> TinyImages:
     return _write_raw(folder, [_record(keyword=keyword.encode()) for keyword in keywords])
 
 
+def test_a_pair_is_not_written_through_a_link(tmp_path, rng):
+    images = rng.integers(0, 256, (1, 32, 32, 3), dtype=np.uint8)
+    table = pd.DataFrame({"keyword": ["tabby"], "filename": ["tabby_s_000001.png"]})
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    (shared / "other.bin").write_bytes(b"shared")
+    (tmp_path / "raw").symlink_to(shared)
+    (tmp_path / "tiny_metadata.bin").symlink_to(shared / "other.bin")
+    for folder in (tmp_path / "raw", tmp_path):
+        with pytest.raises(ValueError, match="is a link to"):
+            write_tiny_images(folder, images, table)
+    assert {path.name: path.read_bytes() for path in shared.iterdir()} == {"other.bin": b"shared"}
+
+
 def test_a_pixel_stands_at_row_plus_32_columns_plus_1024_channels(tmp_path, images):
     tiny = _write_raw(tmp_path, [_record()] * len(images), images)
     np.testing.assert_array_equal(tiny.images(range(len(images))), images)

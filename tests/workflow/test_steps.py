@@ -16,7 +16,7 @@ import pytest
 
 from cifar102.workflow import notebooks, plans, runner, stamps, steps
 from cifar102.workflow.steps import Files, Profile, Step, parse_override
-from cifar102.workspace.files import write_text
+from cifar102.workspace.files import read_json, write_json, write_text
 from cifar102.workspace.folders import REPOSITORY, Workspace
 from tests.workflow.test_execution import write_notebook
 
@@ -290,6 +290,11 @@ def test_changed_code_behind_an_import_is_named_and_a_comment_is_no_change(finis
         ("from numberbox import numbers as n\nn.double(n.ONE)", {"numbers.doubled", "numbers.unused"}),
         ("from numberbox import numbers\nvars(numbers)", {"numbers.doubled", "numbers.unused"}),
         ("from numberbox.numbers import double", {"numbers.doubled"}),
+        ("import numberbox.numbers", {"numbers.doubled", "numbers.unused"}),
+        ("import numberbox.numbers as n\nn.double(1)", {"numbers.doubled", "numbers.unused"}),
+        ("from numberbox.numbers import *", {"numbers.doubled", "numbers.unused"}),
+        ("import numberbox\nnumberbox.numbers.ONE", {"numbers.doubled", "numbers.unused", "numbers.factors"}),
+        ("from numberbox import *", {"numbers.doubled", "numbers.unused", "numbers.factors"}),
         ("import numpy\nfrom numpy import numbers", set()),
     ],
 )
@@ -358,6 +363,67 @@ def test_votes_that_people_add_do_not_make_the_step_stale_that_made_the_log(tmp_
     stamps.end(step, workspace, stamp, 1.0)
     write_text(workspace.root / "labels" / "votes.jsonl", "{}\n{}")
     assert reasons(step) == []
+
+
+def test_another_version_of_a_package_or_of_python_is_a_reason_in_words(
+    finished: Step, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = stamps.versions()
+    others = {**now, "numpy": "9.9", "python": "4.0.1", "newcomer": "1.0"}
+    del others["pandas"]
+    monkeypatch.setattr(stamps, "versions", lambda: others)
+    assert reasons(finished) == [
+        "package newcomer 1.0 is new",
+        f"package numpy changed from {now['numpy']} to 9.9",
+        f"package pandas {now['pandas']} is gone",
+        f"python changed from {now['python']} to 4.0.1",
+    ]
+
+
+def test_a_stamp_without_versions_is_none(finished: Step) -> None:
+    path = stamps.path_of(finished, plan_of(finished).workspace)
+    for versions in (None, [], "numpy 1"):
+        write_json(path, {**read_json(path), "versions": versions})
+        assert reasons(finished) == ["it has not finished in this workspace"]
+
+
+def test_the_packages_that_compute_are_in_the_stamp() -> None:
+    assert {"numpy", "scipy", "scikit-learn", "numba", "matplotlib", "pillow", "pyarrow"} <= set(stamps.versions())
+
+
+def change_unseen(path: Path) -> None:
+    """Change the content of a file, its size and its time not."""
+    status, content = path.stat(), path.read_bytes()
+    path.write_bytes(bytes([content[0] ^ 1]) + content[1:])
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+@pytest.mark.parametrize(("path", "kind"), [("raw/number.txt", "input"), ("built/double.txt", "output")])
+def test_content_that_changed_unseen_is_found_where_everything_is_hashed(finished: Step, path: str, kind: str) -> None:
+    workspace = plan_of(finished).workspace
+    change_unseen(workspace.root / path)
+    assert reasons(finished) == []
+    expected = [f"{kind} {path} changed, though its size and time did not"]
+    assert stamps.stale_reasons(finished, workspace, verify=True) == expected
+    stamps.end(finished, workspace, stamps.begin(finished, workspace), 1.0)
+    assert stamps.stale_reasons(finished, workspace, verify=True) == []
+
+
+def test_verifying_finds_nothing_where_nothing_changed_and_says_of_the_rest_what_it_always_says(finished: Step) -> None:
+    workspace = plan_of(finished).workspace
+    assert stamps.stale_reasons(finished, workspace, verify=True) == []
+    write_text(workspace.root / "raw" / "number.txt", "210")
+    assert stamps.stale_reasons(finished, workspace, verify=True) == ["input raw/number.txt changed"]
+
+
+def test_a_file_that_changed_unseen_since_a_step_left_it_is_refused_by_name(finished: Step) -> None:
+    workspace = plan_of(finished).workspace
+    stamps.check_content(workspace, ["built/*", "raw/*"])
+    change_unseen(workspace.built / "double.txt")
+    stamps.check_content(workspace, ["raw/*"])
+    with pytest.raises(ValueError, match=r"double\.txt: .* since 09_double left it.*run --from 09_double") as caught:
+        stamps.check_content(workspace, ["built/*"])
+    assert "\n" not in str(caught.value)
 
 
 def test_a_file_too_large_to_read_is_known_by_its_samples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

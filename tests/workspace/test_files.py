@@ -1,13 +1,19 @@
-"""One holder at a time, and none that outlives its process."""
+"""One holder at a time, none that outlives its process; temporary files go, and nobody else's go with them."""
 
+import csv
+import os
 import subprocess
 import sys
 import threading
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
+from cifar102.analysis import predictions
 from cifar102.workspace import append_log, files
+from cifar102.workspace.folders import LAYOUT
 
 HOLD = """
 import sys
@@ -62,3 +68,81 @@ def test_a_log_that_another_process_holds_is_not_written_to(tmp_path: Path, monk
         append_log.append(path, [{"number": 2}])
     append_log.append(path, [{"number": 3}])
     assert path.read_text() == '{"number": 1}\n{"number": 3}\n'
+
+
+THEIRS = (".thesis.autosave.tmp", ".a.npy.abcd1234.tmp.npy", ".draft.12345678.tmp", "cifar102-abcd1234.tmp")
+OURS = ".pairs.parquet.cifar102-abcd1234.tmp.parquet"
+
+
+@pytest.mark.parametrize("place", ["", "built", "runs/baseline/cnn", "results", "notes", "notes/built"])
+def test_hidden_files_of_the_user_are_never_taken_for_leftovers(tmp_path: Path, place: str) -> None:
+    folder = tmp_path / place
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in (*THEIRS, OURS):
+        (folder / name).write_text("text")
+        os.utime(folder / name, (0, 0))
+    removed = files.remove_leftovers(tmp_path, LAYOUT)
+    assert removed == ([] if place.startswith("notes") else [folder / OURS])
+    assert sorted(path.name for path in folder.iterdir() if path.is_file()) == sorted(
+        [*THEIRS, *([OURS] if place.startswith("notes") else [])]
+    )
+
+
+def test_leftovers_behind_a_link_are_not_ours_to_remove(tmp_path: Path) -> None:
+    shared, place = tmp_path / "shared", tmp_path / "workspace"
+    shared.mkdir()
+    place.mkdir()
+    (shared / OURS).write_text("text")
+    os.utime(shared / OURS, (0, 0))
+    (place / "raw").symlink_to(shared)
+    assert files.remove_leftovers(place, LAYOUT) == [] and (shared / OURS).is_file()
+
+
+def test_what_a_killed_writer_leaves_is_what_the_next_run_removes(tmp_path: Path) -> None:
+    with files.replacing(tmp_path / "pairs.parquet") as temporary:
+        assert files.LEFTOVER.fullmatch(temporary.name)
+    with files.replacing(tmp_path / "Makefile") as temporary:
+        assert files.LEFTOVER.fullmatch(temporary.name)
+
+
+def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
+    target, link = tmp_path / "shared.jsonl", tmp_path / "log.jsonl"
+    target.write_text("shared\n")
+    link.symlink_to(target)
+    for write in (lambda: files.write_text(link, "ours"), lambda: append_log.append(link, [{"number": 1}])):
+        with pytest.raises(ValueError, match=r"log\.jsonl: is a link to .*shared\.jsonl"):
+            write()
+    assert target.read_text() == "shared\n" and link.is_symlink()
+
+
+FORMULAS = ("=1+1", "+A1", "-A1", "@SUM(A1)", "\tx", "\rx", "'=1", "''@x", "=cmd|' /C calc'!A0", '=HYPERLINK("x")')
+
+
+def test_a_cell_that_a_spreadsheet_would_run_is_written_as_text_and_read_back_as_it_was(tmp_path: Path) -> None:
+    texts = [*FORMULAS, "tabby", "a=b", "'tis", "-0.5", "+1e-3", "a,b\nc"]
+    table = pd.DataFrame({"=keyword": pd.Categorical(texts), "rater": texts, "value": np.linspace(-1, 1, len(texts))})
+    path = files.write_table(tmp_path / "t.csv", table)
+    with path.open(newline="") as file:
+        rows = list(csv.reader(file))
+    assert [row[0][0] for row in rows[: len(FORMULAS) + 1]] == ["'"] * (len(FORMULAS) + 1)
+    assert [row[1] for row in rows[-6:]] == texts[-6:]
+    pd.testing.assert_frame_equal(files.read_table(path), table.astype({"=keyword": object}))
+
+
+def test_tables_without_such_cells_have_the_bytes_that_pandas_writes(tmp_path: Path) -> None:
+    mixed = pd.DataFrame({"a": [1, None, "x"], "b": [-0.5, np.nan, 2.0], "c": [True, False, True], "d": [-3, 2, 1]})
+    mixed = mixed.assign(e=pd.Series([1, 2, None], dtype=object))
+    assert files.write_table(tmp_path / "t.csv", mixed).read_text() == mixed.to_csv(index=False, lineterminator="\n")
+
+
+@pytest.mark.parametrize("end", [b"", b"\n"])
+def test_a_line_of_200_megabytes_is_refused_before_it_is_parsed(tmp_path: Path, end: bytes) -> None:
+    path = tmp_path / "long.csv"
+    with path.open("wb") as file:
+        file.write(b"a,b\n1,")
+        for _ in range(200):
+            file.write(b"2" * (1 << 20))
+        file.write(end)
+    for read in (files.read_table, predictions.read_file):
+        with pytest.raises(ValueError, match=r"long\.csv: a line from line 2 on is longer than 1048576 bytes"):
+            read(path)

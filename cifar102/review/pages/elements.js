@@ -12,6 +12,12 @@ function make(tag, properties = {}, ...children) {
   return element;
 }
 
+// One person is one rater, however the name was typed; Python compares names in the same way.
+function isOneRater(one, other) {
+  const plain = (name) => name.normalize("NFKC").toLowerCase().trim().replace(/\s+/g, " ");
+  return plain(one) === plain(other);
+}
+
 function count(number) {
   return number.toLocaleString("en-US");
 }

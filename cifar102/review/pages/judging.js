@@ -40,7 +40,7 @@ class Judging {
   // The place of the item a row is about, or undefined.
   places() {
     const found = new Map(this.items.map((item, place) => [this.key(this.row(item)), place]));
-    return (row) => (row.rater === this.desk.rater ? found.get(this.key(row)) : undefined);
+    return (row) => (isOneRater(row.rater, this.desk.rater) ? found.get(this.key(row)) : undefined);
   }
 
   saved(entries) {

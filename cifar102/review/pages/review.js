@@ -141,14 +141,16 @@ class Frame {
 
   // The server or its kernel is gone. A page of its own loads itself again as soon as a server answers.
   async recover() {
-    const advice = this.standalone ? "Start `reproduce.py review` again; this page then goes on by itself." : "Run this cell again.";
+    const advice = this.standalone ? "Start `reproduce.py review` again; when its new page is open, this one goes on by itself." : "Run this cell again.";
     this.say(`The server does not answer. ${advice} Your verdicts are kept in this browser.`);
     if (!this.standalone || this.recovering) return;
     this.recovering = true;
     for (;;) {
       await new Promise((resolve) => setTimeout(resolve, 1000));
       try {
-        await fetch(new URL("voila/static/", location.href), { cache: "no-store" });
+        // A new server has a new token: until its page has been opened here, it answers 403 and not 404.
+        const reply = await fetch(new URL("api/kernels/00000000-0000-0000-0000-000000000000", location.href), { cache: "no-store" });
+        if (reply.status === 403) continue;
       } catch {
         continue; // no server yet
       }
