@@ -15,9 +15,8 @@ from cifar102.analysis import predictions, scorecard
 from cifar102.analysis.predictions import SetPredictions, from_array
 from cifar102.analysis.scorecard import Scorecard, TestSet
 from cifar102.datasets import pools
-from cifar102.evaluation import test_sets
+from cifar102.evaluation import contained, test_sets
 from cifar102.figures import accuracy_charts, drawing
-from cifar102.models import files
 from cifar102.workspace.files import read_json, write_json, write_table
 from cifar102.workspace.folders import Workspace
 
@@ -169,19 +168,18 @@ def _told(error: BaseException) -> str:
 def load_keras(path: Path, pixels: str = "auto") -> tuple[Predict, str]:
     """Return (predict, sentence) of a Keras file; predict takes uint8 images and gives probabilities (n, 10).
 
-    Lambda layers and whatever else would run code from the file are refused before it is opened. Beside a model of this
-    project stands normalization.json, which is applied. Outputs that are no probabilities are taken for logits.
+    What is in no table of layers is refused, and the model is opened and run in a process of its own that cannot write,
+    connect or fill the memory (`contained`). Beside a model of this project stands normalization.json, which is
+    applied. Outputs that are no probabilities are taken for logits.
     """
     if pixels not in PIXELS:
         raise ValueError(f"pixels: expected one of {PIXELS}, found {pixels!r}")
-    config = files.check_model_file(path)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # its start-up notes would stand above the tables
-    from cifar102.models import registry
     from cifar102.training import pipeline
 
-    model = registry.load_model(path)
-    if tuple(model.output_shape[1:]) != (10,) or tuple(model.input_shape[1:]) != (32, 32, 3):
-        shapes = f"{model.input_shape} to {model.output_shape}"
+    model = contained.ContainedModel(path)
+    if model.shapes["output"][1:] != [10] or model.shapes["input"][1:] != [32, 32, 3]:
+        shapes = f"{tuple(model.shapes['input'])} to {tuple(model.shapes['output'])}"
         raise ValueError(f"{path}: expected images (None, 32, 32, 3) to 10 classes, found {shapes}")
     beside = Path(path).parent / "normalization.json"
     if beside.is_file() and pixels == "auto":
@@ -190,7 +188,7 @@ def load_keras(path: Path, pixels: str = "auto") -> tuple[Predict, str]:
         except TypeError as error:
             raise ValueError(f"{beside}: expected kind, mean and std of a normalization: {error}") from error
     else:
-        scales = any(name in ("Rescaling", "Normalization") for name in files.layer_names(config))
+        scales = any(name in ("Rescaling", "Normalization") for name in model.layers)
         kind = pixels if pixels != "auto" else "raw" if scales else "unit"
         divisor = np.float32(255 if kind == "unit" else 1)
         note = f"pixels given as {'0-1' if kind == 'unit' else '0-255'}"
@@ -199,7 +197,7 @@ def load_keras(path: Path, pixels: str = "auto") -> tuple[Predict, str]:
             return images.astype(np.float32) / divisor
 
     def predict(images: np.ndarray) -> np.ndarray:
-        return _probabilities(model.predict(prepare(images), batch_size=500, verbose=0))
+        return _probabilities(model.predict(prepare(images)))
 
     return predict, f"{Path(path).name}: {note}"
 

@@ -11,7 +11,7 @@ import pytest
 from tensorflow import keras
 
 from cifar102.evaluation import verdict
-from cifar102.models import files, registry
+from cifar102.models import files, graph_calls, registry
 
 DENSE = {"class_name": "Dense", "module": "keras.layers", "registered_name": None, "config": {"units": 10}}
 
@@ -29,8 +29,9 @@ def write(path: Path, *layers: dict) -> Path:
 
 def test_plain_layers_and_this_projects_own_pass(tmp_path: Path) -> None:
     own = {"class_name": "Mish", "module": "cifar102.models.layers", "registered_name": "cifar102>Mish", "config": {}}
-    activation = {"class_name": "function", "module": "builtins", "config": "relu"}
-    config = files.check_model_file(write(tmp_path / "m.keras", DENSE, own, activation))
+    relu = {"class_name": "function", "module": "builtins", "config": "relu"}  # as Keras 2 writes tf.nn.relu
+    activated = DENSE | {"config": {"units": 10, "activation": relu}}
+    config = files.check_model_file(write(tmp_path / "m.keras", DENSE, own, activated))
     assert files.layer_names(config)[:2] == ["Sequential", "Dense"]
 
 
@@ -46,7 +47,10 @@ def test_plain_layers_and_this_projects_own_pass(tmp_path: Path) -> None:
             {"class_name": "Mish", "module": "os", "registered_name": "cifar102>Mish", "config": {}},
             "Mish from the module",
         ),
-        ({"class_name": "Model", "module": "keras", "compile_config": {"class_name": "X", "module": "os"}}, "X from"),
+        (
+            {"class_name": "Model", "module": "keras", "compile_config": {"class_name": "X", "module": "os"}},
+            "without layers",
+        ),
         (
             {"class_name": "TFOpLambda", "module": "keras.layers", "config": {"function": "io.write_file"}},
             "io.write_file",
@@ -167,13 +171,16 @@ def test_what_this_keras_does_not_have_is_named(tmp_path: Path, change: Callable
         registry.load_model(changed(tmp_path, change))
 
 
-@pytest.mark.skipif(files.OWN == 3, reason="Keras 3 reads the calls of both")
 def test_a_call_with_more_than_tensors_is_named() -> None:
     tensor = {"class_name": "__keras_tensor__", "config": {"keras_history": ["a", 0, 0]}}
-    assert files._node({"args": [[tensor, tensor]], "kwargs": {"mask": None}}) == [["a", 0, 0, {}]] * 2
-    for node in ({"args": [tensor, 3], "kwargs": {}}, {"args": [tensor], "kwargs": {"value": tensor}}):
+    found = graph_calls.Reference("a", 0, 0)
+    node = {"args": [[tensor, tensor]], "kwargs": {"mask": None}}
+    call = graph_calls.Call(((found, found),))
+    assert graph_calls.read_calls({"class_name": "Add", "inbound_nodes": [node]}) == (call,)
+    assert graph_calls.read_calls({"class_name": "Add", "inbound_nodes": [[["a", 0, 0, {}]] * 2]}) == (call,)
+    for node in ({"args": [tensor, 3], "kwargs": {}}, {"args": [tensor], "kwargs": {"mask": tensor}}):
         with pytest.raises(ValueError, match="more than tensors"):
-            files._node(node)
+            graph_calls.read_calls({"class_name": "Add", "inbound_nodes": [node]})
 
 
 @pytest.mark.parametrize(
