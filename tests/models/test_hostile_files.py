@@ -69,9 +69,9 @@ def refused(path: Path, found: str) -> None:
 
 
 CONSTANT = ["_CONSTANT_VALUE", -1, "CANARY", {"contents": "x"}]
-SYMBOL = {"cls_ref": "math", "cls_symbol": "io", "function": "write_file", "name": "x"}
+SYMBOL = {"cls_ref": "math.add", "cls_symbol": "io.write_file", "method_name": "__call__", "name": "x"}
 CODE = {
-    "class method whose symbol is overwritten": (layer("ClassMethod", [CONSTANT], **SYMBOL), "calls 'write_file'"),
+    "class method whose symbol is overwritten": (layer("ClassMethod", [CONSTANT], **SYMBOL), "calls 'math.add'"),
     "instance method": (layer("InstanceMethod", [CONSTANT], function="numpy", name="x"), "calls 'numpy'"),
     "instance property": (layer("InstanceProperty", attr_name="__class__", name="x"), "calls ''"),
     **{
