@@ -10,6 +10,7 @@ import os
 import platform
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 from cifar102.workflow import notebooks
@@ -118,6 +119,7 @@ def end(step: Step, workspace: Workspace, stamp: dict, seconds: float) -> dict:
     return stamp
 
 
+@cache
 def versions() -> dict[str, str]:
     """Name the versions of Python and of the packages that decide the results."""
     found = {"python": platform.python_version()}
