@@ -11,6 +11,7 @@ is missing.
 
 import ast
 import contextlib
+import difflib
 import errno
 import hashlib
 import json
@@ -92,8 +93,8 @@ options of reproduce.py, before or after the command:
                             next: TensorFlow 2.21 with Keras 3 on Python 3.11 to 3.13, in .venv-next
                             without it: main on 3.11, next on 3.12 and 3.13
                             with it: uv, where it is on PATH, fetches a Python that is not here
-  --no-venv                 use the Python that runs this, and make no environment; what is installed there is changed
-                            only when you add --install
+  --no-venv                 use the Python that runs this, and make no environment; what is missing there is added, what
+                            is there in another version is changed only when you add --install
   --help, --version         install nothing
 
 examples:
@@ -115,6 +116,7 @@ def main(arguments):
             return tell("cifar102 " + version_of_package())
         if asks_for_help(words):
             return give_help(words, own_interpreter, stack)
+        check_word(words)
         if own_interpreter:
             python = this_interpreter(stack, install_over, arguments)
         else:
@@ -129,6 +131,15 @@ def main(arguments):
 
 
 # The command line
+
+
+def check_word(words):
+    """Refuse a command that there is not, before anything is installed; the package itself knows the rest."""
+    known = re.findall(r"^  ([a-z]+) ", HELP, re.MULTILINE)
+    if words and not words[0].startswith("-") and words[0] not in known:
+        near = difflib.get_close_matches(words[0], known, 3)
+        meant = "did you mean {}?".format(" or ".join(near)) if near else "expected one of " + ", ".join(known)
+        raise Trouble(f"reproduce: there is no command {words[0]!r}: {meant}")
 
 
 def take_options(arguments):
@@ -263,7 +274,7 @@ def find_python(stack):
 
 
 def maker(stack, may_fetch=False):
-    """Give the command that makes an environment for the stack, but for its folder; None where nothing here can.
+    """Give the command that makes an environment for the stack, without its folder; None where nothing here can.
 
     uv also makes one for a Python that lacks ensurepip, as Debian's does, and fetches one only where that is allowed.
     """

@@ -14,6 +14,11 @@ OPEN_FILES = 256  # TensorFlow, its libraries and a kernel beside it
 PROFILE = "default: that of the --workspace, else demo"
 
 
+def _words(arguments: list[str]) -> list[str]:
+    """Take `help COMMAND` for `COMMAND --help`, as reproduce.py does."""
+    return [*arguments[1:2], "--help"] if arguments[:1] == ["help"] else arguments
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns its exit code: 0, 1 where a step failed, 2 where the command line or a file is wrong."""
     if sys.stdout is None:
@@ -22,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
         try:
             # Names and messages of files are printed: what would steer the terminal is shown instead.
             with contextlib.redirect_stdout(names.Shown(sys.stdout)):
-                return _run(sys.argv[1:] if arguments is None else arguments)
+                return _run(_words(sys.argv[1:] if arguments is None else arguments))
         finally:
             sys.stdout.flush()  # here a closed pipe can be told; at the end of the interpreter it could not
     except OSError as error:
@@ -100,6 +105,7 @@ def parser() -> argparse.ArgumentParser:
     shared = _command(words, "duplicates", dispatch.duplicates, "what two sets of images share")
     shared.add_argument("sets", nargs=2, metavar="SET", help="a data set name, or a file or folder of images")
     shared.add_argument("--workspace", metavar="DIR", help="where data set names are looked up (default: the last run)")
+    shared.add_argument("--data", metavar="DIR", help="folder of published sets, in which names are looked up first")
     shared.add_argument("--scheduler", default="", metavar="tcp://HOST:PORT", help="a Dask scheduler for the search")
     _add_data_commands(words)
     judged = _command(words, "evaluate", dispatch.evaluate, "a model of your own beside the published line")

@@ -67,13 +67,6 @@ def harder_or_different(
     )
 
 
-def set_matrix(scores: CrossedScores, *, level: float = 0.95, resamples: int = 1_000, seed: int = 0) -> pd.DataFrame:
-    """Return accuracy per training and test set: train, test, accuracy, low, high, n, seeds, level (bootstrap over
-    images and seeds, as harder_or_different)."""
-    tables = {pair: _checked(values, pair) for pair, values in scores.items()}
-    return _matrix(tables, _draws(tables, resamples, seed), level)
-
-
 def _checked(values: np.ndarray, pair: tuple[str, str]) -> np.ndarray:
     table = np.atleast_2d(np.asarray(values, dtype=np.float64))
     if table.ndim != 2 or not table.size or not np.isfinite(table).all() or table.min() < 0 or table.max() > 1:

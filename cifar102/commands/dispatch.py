@@ -24,6 +24,7 @@ def run(options: argparse.Namespace) -> int:
     """Run the steps of a profile that are not up to date, or with --dry-run say which they are."""
     from cifar102.workflow import plans, runner
 
+    _needs_clone("run")
     wanted = plan_of(options)
     plans.check_place(wanted)
     if options.dry_run:
@@ -35,6 +36,17 @@ def run(options: argparse.Namespace) -> int:
     # A demo notebook mostly waits for its kernel to start, so two share two cores well; a real training fills all cores
     # alone, which is why the other profiles run one notebook at a time unless asked.
     return runner.run(wanted, jobs if options.jobs is not None else min(jobs, os.cpu_count() or 1))
+
+
+def _needs_clone(word: str) -> None:
+    """Refuse a command that works on the notebooks or tests of the repository where only the package is installed."""
+    from cifar102.workspace.folders import IS_CLONE
+
+    if not IS_CLONE:
+        raise ValueError(
+            f"{word} needs the notebooks and tests of the repository, found the installed package alone: "
+            f"clone the repository and use python3 reproduce.py {word} there"
+        )
 
 
 def plan_of(options: argparse.Namespace) -> "Plan":
@@ -72,6 +84,7 @@ def _check_stack(wanted: str) -> None:
 
 def listing(options: argparse.Namespace) -> int:
     """Print each step of a plan: up to date or why not, changed parameters, inputs and outputs."""
+    _needs_clone("list")
     print(describe(plan_of(options), options.verify))
     return 0
 
@@ -104,6 +117,7 @@ def lab(options: argparse.Namespace) -> int:
     """Open JupyterLab on the notebooks, with this interpreter as its only kernel; no kernel spec is written."""
     from cifar102.workspace.folders import REPOSITORY
 
+    _needs_clone("lab")
     own = ["--ServerApp.kernel_spec_manager_class=cifar102.workflow.kernel.OwnKernelSpecs"]
     # Nothing is asked of the network: no look for updates, no news, no extension index.
     quiet = ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate", "--LabApp.news_url="]
@@ -124,10 +138,10 @@ def figures(options: argparse.Namespace) -> int:
     """Redraw the figures of a workspace, and those of the README where their tables are in the repository."""
     from cifar102.figures import drawing
     from cifar102.workflow import plans
-    from cifar102.workspace.folders import REPOSITORY
+    from cifar102.workspace.folders import IS_CLONE, REPOSITORY
 
     folders = [plans.workspace_of(options).figures]
-    if not options.workspace and not options.profile:
+    if IS_CLONE and not options.workspace and not options.profile:
         folders.append(REPOSITORY / "figures")
     for folder in folders:
         if any(folder.glob("*.json")):
@@ -141,6 +155,7 @@ def bench(options: argparse.Namespace) -> int:
     from cifar102.commands import benchmarks
     from cifar102.workspace.folders import REPOSITORY
 
+    _needs_clone("bench")
     path = REPOSITORY / "data" / "bench.json"
     rows = benchmarks.run(REPOSITORY / "tests" / "benchmarks", path, options.long)
     print(f"{benchmarks.table(rows)}\n{path} holds these {len(rows)} rows")
@@ -151,6 +166,7 @@ def test(options: argparse.Namespace) -> int:
     """Run pytest in this interpreter, without the long faults unless asked for them, which leaves data/faults.json."""
     from cifar102.workspace.folders import REPOSITORY
 
+    _needs_clone("test")
     words = ["tests/faults", "--count-faults"] if options.faults else ["-m", "not faults"]
     return subprocess.call([sys.executable, "-m", "pytest", *words, *options.extra], cwd=REPOSITORY)
 
@@ -163,6 +179,7 @@ def resample(options: argparse.Namespace) -> int:
     from cifar102.workflow import plans, runner
     from cifar102.workflow.steps import REPORT
 
+    _needs_clone("resample")
     wanted = plan_of(options)
     plans.check_place(wanted)
     code = runner.run(dataclasses.replace(wanted, needed=wanted.needed - {"04_sample", REPORT}), 1)
@@ -196,9 +213,9 @@ def _parameters(step: "Step") -> dict[str, object]:
 def fetch(options: argparse.Namespace) -> int:
     """Download published data sets into one folder, unless they are there, and say what each holds."""
     from cifar102.datasets import lookup, sets
-    from cifar102.workspace.folders import REPOSITORY
+    from cifar102.workspace.folders import home
 
-    place = options.data or os.environ.get("CIFAR102_DATA") or REPOSITORY / "data" / "downloads"
+    place = options.data or os.environ.get("CIFAR102_DATA") or home() / "data" / "downloads"
     folder = lookup.DataFolder(Path(place).absolute())
     for name in options.sets:
         parts = sets.load(name, folder, download=True)
@@ -235,7 +252,9 @@ def duplicates(options: argparse.Namespace) -> int:
     from cifar102.workflow import plans
 
     first, second = options.sets
-    print(leakage.report(first, second, plans.workspace_or_demo(options), scheduler=options.scheduler))
+    workspace = plans.workspace_or_demo(options)
+    data = Path(options.data) if options.data else None
+    print(leakage.report(first, second, workspace, data=data, scheduler=options.scheduler))
     return 0
 
 

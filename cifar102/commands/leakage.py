@@ -64,17 +64,24 @@ class Leakage:
 
 
 def report(
-    first: str, second: str, workspace: Workspace, folder: Path | None = None, scheduler: str = "", **options: float
+    first: str,
+    second: str,
+    workspace: Workspace,
+    folder: Path | None = None,
+    data: Path | None = None,
+    scheduler: str = "",
+    **options: float,
 ) -> Leakage:
     """Find what the second set shares with the first, and write it down.
 
     first, second: names, files or folders as lookup.load takes them; the same one twice looks within it.
+    data: a folder in which names of data sets are looked up first.
     options: k, duplicate, review, max_shift of dedup.near_duplicates. scheduler: of a Dask cluster that shares the
     search. Writes exact.csv, near.csv, groups.csv, pairs.png into `folder`, by default
     results/duplicates_<first>_<second> of the workspace, and the blocks of the search into built/blocks, from which a
     broken-off report goes on. print() of the result is the report in words.
     """
-    images = {name: lookup.load(name, workspace) for name in dict.fromkeys((first, second))}
+    images = {name: lookup.load(name, workspace, data) for name in dict.fromkeys((first, second))}
     name = f"duplicates_{_plain(first)}_{_plain(second)}"
     folder = folder or workspace.results / name
     found = compare(images, folder, workspace.built / "blocks" / name, scheduler, **options)

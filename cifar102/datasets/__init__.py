@@ -2,8 +2,8 @@
 
 Read in this order: sets (`load` any set), lookup (a set, a file or a folder that a user names), pictures (files of
 pictures), splits (train and validation rows), sources and downloads (where files of others live, fetched and checked),
-pools (demo, cifar10, own), demo (the drawn pool), release (written, checked, read back), release_cards (datasheet and
-Croissant metadata).
+pools (demo, cifar10, own), demo (the drawn pool), release (written, checked), release_sets (read back), release_cards
+(datasheet and Croissant metadata).
 """
 
 import lazy_loader

@@ -14,13 +14,13 @@ from cifar102.workspace.folders import Workspace
 ALIASES = {"cifar100": "cifar100-fine"}
 
 
-def load(name: str, workspace: Workspace) -> cifar.ImageSet:
+def load(name: str, workspace: Workspace, data: Path | None = None) -> cifar.ImageSet:
     """Load the images that `name` stands for.
 
     name: a file or folder (.npy with images, .npz with images and perhaps labels, a python batch, an unpacked CIFAR
     folder, any folder of pictures of 32 x 32), else "candidates", a data set of `sets.NAMES`, all of it, or one
-    part of it as in "cifar10-test". Data sets are looked for in the workspace, then in CIFAR102_DATA. Labels are -1
-    where there are none. Raises ValueError or FileNotFoundError that says what was looked for.
+    part of it as in "cifar10-test". Data sets are looked for in `data`, the workspace, then CIFAR102_DATA. Labels are
+    -1 where there are none. Raises ValueError or FileNotFoundError that says what was looked for.
     """
     path = Path(name).expanduser()
     if path.is_dir():
@@ -31,7 +31,7 @@ def load(name: str, workspace: Workspace) -> cifar.ImageSet:
         return _candidates(workspace)
     base, part = _parts(name)
     missing = []
-    for place in places_of(workspace):
+    for place in places_of(workspace, data):
         try:
             parts = sets.REGISTRY[base].read(place)
         except FileNotFoundError as error:

@@ -15,7 +15,7 @@ from cifar102.tiny_images import candidates
 from cifar102.tiny_images.pair import TinyImages, write_tiny_images
 from cifar102.workspace import arrays, ownership
 from cifar102.workspace.files import read_json, read_table, replacing, write_json, write_table, write_text
-from cifar102.workspace.folders import CIFAR10_FOLDER, CIFAR100_FOLDER, CIFAR101_FOLDER, REPOSITORY, Workspace
+from cifar102.workspace.folders import CIFAR10_FOLDER, CIFAR100_FOLDER, CIFAR101_FOLDER, Workspace, home
 
 PLACEBO_INFO = {
     "pool": "cifar10",
@@ -160,7 +160,7 @@ def class_keywords(workspace: Workspace) -> pd.DataFrame:
 
 def _cifar(data: Path | None) -> Path:
     """The folder that holds CIFAR-10 and CIFAR-100; what it lacks is downloaded into it (default data/downloads)."""
-    folder = Path(data) if data else REPOSITORY / "data" / "downloads"
+    folder = Path(data) if data else home() / "data" / "downloads"
     for name, part in (("cifar10", CIFAR10_FOLDER), ("cifar100", CIFAR100_FOLDER)):
         if not (folder / part).is_dir():
             downloads.fetch_dataset(name, folder)

@@ -144,7 +144,7 @@ FIELDS = {
 def croissant_metadata(folder: Path, names: Sequence[str], facts: Mapping[str, object]) -> dict[str, object]:
     """Describe the files `names` of a release folder as Croissant JSON-LD.
 
-    facts: name, version, description, license, url and date of the data set where known; nothing is made up, but for
+    facts: name, version, description, license, url and date of the data set where known; nothing is made up, except
     a name, version 0.1.0 and a description. Source: https://docs.mlcommons.org/croissant/docs/croissant-spec.html
     """
     entry = {

@@ -9,7 +9,7 @@ import numpy as np
 
 from cifar102 import cifar
 from cifar102.cifar import ImageSet
-from cifar102.datasets import downloads, release, sources
+from cifar102.datasets import downloads, release_sets, sources
 from cifar102.tiny_images.pair import TinyImages
 from cifar102.workspace import arrays
 from cifar102.workspace.files import read_json, read_table
@@ -191,13 +191,13 @@ def _cifar100(kind: str) -> Callable[[Workspace], Sets]:
 def _cifar101(version: str) -> Callable[[Workspace], Sets]:
     def read(workspace: Workspace) -> Sets:
         paths = [sources.find(f"cifar10.1_{version}_{part}.npy", workspace.raw) for part in ("data", "labels")]
-        return {"test": release.image_set(*map(arrays.read_npy, paths), paths[0])}
+        return {"test": release_sets.image_set(*map(arrays.read_npy, paths), paths[0])}
 
     return read
 
 
 def _cifar102_published(workspace: Workspace) -> Sets:
-    return {split: release.read_release(_published_file(workspace.raw, split)) for split in ("train", "test")}
+    return {split: release_sets.read_release(_published_file(workspace.raw, split)) for split in ("train", "test")}
 
 
 def _published_file(raw: Path, split: str) -> Path:
@@ -208,9 +208,9 @@ def _published_file(raw: Path, split: str) -> Path:
 
 def _per_class(workspace: Workspace, split: str) -> np.ndarray:
     """Images of each class in this build, or the default class size while there is no build."""
-    if not release.is_built(workspace):
+    if not release_sets.is_built(workspace):
         return np.full(len(cifar.CLASS_NAMES), SIZE_MATCHED_PER_CLASS[split])
-    return np.bincount(release.rows_of(workspace, split)["label"], minlength=len(cifar.CLASS_NAMES))
+    return np.bincount(release_sets.rows_of(workspace, split)["label"], minlength=len(cifar.CLASS_NAMES))
 
 
 def _cifar10_10k(workspace: Workspace) -> Sets:
@@ -231,11 +231,11 @@ def _cifar10h(workspace: Workspace) -> Sets:
 
 
 def _built(workspace: Workspace) -> Sets:
-    return {split: release.load_part(workspace, split) for split in ("train", "test")}
+    return {split: release_sets.load_part(workspace, split) for split in ("train", "test")}
 
 
 def _of_candidates(split: str) -> Callable[[Workspace], Sets]:
-    return lambda workspace: {"test": release.load_from_candidates(workspace, split)}
+    return lambda workspace: {"test": release_sets.load_from_candidates(workspace, split)}
 
 
 def _cifair(num_classes: int) -> Callable[[Workspace], Sets]:

@@ -1,4 +1,4 @@
-"""The files of other people that this project reads: where they live, their sizes and their pinned checksums."""
+"""The published files that this project reads: where they live, their sizes and their pinned checksums."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -234,7 +234,7 @@ def scan_correlations(
 ) -> None:
     """Keep the k references of the highest correlation with each query.
 
-    products: float32 (q, m), correlations but for `error`; rows, references: int32 (q, 192), (m, 192) with their
+    products: float32 (q, m), correlations up to `error`; rows, references: int32 (q, 192), (m, 192) with their
     squares; own: int64 (q,), the reference number that is the query itself, or -1; keys: float64 (q, k), minus the
     correlations, ascending, and indices int64 (q, k), improved in place; start: the number of the first reference.
     """

@@ -1,6 +1,7 @@
 """Evaluation: somebody's own model or predictions beside the published models (`python -m cifar102 evaluate`).
 
-Read in this order: verdict (a model judged on every set that is here), test_sets (where the sets come from).
+Read in this order: verdict (a model judged on every set that is here), test_sets (where the sets come from), contained
+(a stranger's model in a process of its own), model_worker (that process), containment (what it may not do).
 """
 
 import lazy_loader

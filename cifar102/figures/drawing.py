@@ -70,7 +70,7 @@ def encode(record: Record) -> tuple[str, dict]:
 
 
 def decode(text: str, entry: dict) -> Record:
-    """Inverse of encode, but for what files cannot hold: tuples come back as lists."""
+    """Inverse of encode, except for what files cannot hold: tuples come back as lists."""
     if "plot" in entry:
         panels = [Panel(entry["plot"], _values(text), entry["options"])]
     else:

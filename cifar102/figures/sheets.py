@@ -60,7 +60,7 @@ def array_path(name: str, workspace: Workspace) -> Path:
     if name not in known:
         raise ValueError(f"image set {name!r}: expected 'pixels' or one of {', '.join(known)}")
     path = known[name]
-    beside = path.parent.parent / path.name  # CIFAR-10.1's arrays may also stand beside datasets/
+    beside = path.parent.parent / path.name  # CIFAR-10.1's arrays may also be next to datasets/
     return beside if path.parent.name == "datasets" and not path.exists() and beside.exists() else path
 
 

@@ -18,7 +18,6 @@ from cifar102.workspace.folders import Workspace
 THRESHOLDS = {"duplicate": 0.75, "review": 0.55}  # where no run of notebook 03 has left its own
 MARGIN = 0.05  # pairs that score so far below the review threshold are shown too
 PER_SHEET = 200
-VIEWS = 4  # pictures a pair: candidate, reference as it lies best, difference, reference as it is
 CANDIDATES = "candidates"
 COLUMNS = ("query", "reference_set", "reference", "ncc", "ssim", "shift_row", "shift_column")
 
@@ -147,7 +146,10 @@ class PairsDesk:
         return self._references[name]
 
     def _pictures(self, pairs: pd.DataFrame) -> np.ndarray:
-        """VIEWS pictures a pair, one pair after the other: uint8 (VIEWS n, 32, 32, 3)."""
+        """Four pictures a pair, one pair after the other: uint8 (4 n, 32, 32, 3).
+
+        Candidate, reference as it lies best, their difference, reference as it is.
+        """
         views = []
         for pair in pairs.itertuples(index=False):
             among = pair.reference_set == CANDIDATES

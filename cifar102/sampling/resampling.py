@@ -168,7 +168,7 @@ def _against(
 
 
 def _among(chosen: pd.DataFrame, images: np.ndarray, check: Check) -> pd.DataFrame:
-    """Pairs inside the sample, the later image as the query, but for those known to be of one group."""
+    """Pairs inside the sample, the later image as the query, without those known to be of one group."""
     rows = chosen["candidate"].to_numpy()
     pairs = _scored(images[rows], None, check)
     ends = np.sort(pairs[["query", "reference"]].to_numpy(), axis=1)

@@ -53,9 +53,9 @@ class TrainConfig:
     learning rate 1 takes away (Keras), of "muon" also of each bias; of "sgdw" absolute, not times the rate.
     kernel_rate: of "muon", the highest rate of the convolutions' kernels, whose steps are always Nesterov's;
     learning_rate, momentum and nesterov are those of all other weights.
-    norm_batches: training batches over which batch norm's statistics are taken anew at the end (0: its moving averages
-    stay). patience: epochs without a better val_accuracy before stopping, the best weights are restored then (None: no
-    early stopping).
+    norm_batches: training batches over which batch norm's statistics are measured again at the end (0: its moving
+    averages stay). patience: epochs without a better val_accuracy before stopping, the best weights are restored then
+    (None: no early stopping).
     ema_momentum: keep a moving average of the weights and end with it (None: none). test_views: whose predictions are
     averaged (predict.average_logits; training and validation during it see one). num_snapshots: weights kept at the
     ends of the last cycles; the predictions are then those of their ensemble. evaluate_on: data sets whose test part

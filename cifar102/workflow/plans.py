@@ -20,7 +20,7 @@ from cifar102.workflow.steps import (
     report_step,
 )
 from cifar102.workspace import ownership
-from cifar102.workspace.folders import REPOSITORY, Workspace
+from cifar102.workspace.folders import REPOSITORY, Workspace, home
 from cifar102.workspace.wording import near_names
 
 POOL_STEP = "01_build_subset"
@@ -153,10 +153,10 @@ def _followers(names: set[str], steps: list[Step]) -> set[str]:
 
 def last_workspace() -> Workspace:
     """Find the workspace below data/ in which a step finished last; FileNotFoundError where none has yet."""
-    stamps = (REPOSITORY / "data").glob("*/executed/*.json")
+    stamps = (home() / "data").glob("*/executed/*.json")
     newest = max(stamps, key=lambda path: path.stat().st_mtime_ns, default=None)
     if newest is None:
-        raise FileNotFoundError(f"no run in {REPOSITORY / 'data'} yet: run the demo first, or name a --workspace")
+        raise FileNotFoundError(f"no run in {home() / 'data'} yet: run the demo first, or name a --workspace")
     return Workspace(newest.parents[1])
 
 

@@ -257,7 +257,7 @@ def sanitize(markup: str) -> str:
 def _kept_value(tag: str, name: str, value: str) -> str | None:
     """The value of an allowed attribute; None where it is an address that a page without a network does not need."""
     is_address = name in ("src", "href")
-    return None if is_address and not value.startswith(ADDRESSES[tag]) else value
+    return None if is_address and not value.startswith(ADDRESSES.get(tag, ())) else value
 
 
 def build_report(workspace: Workspace, steps: Sequence[dict]) -> Path:

@@ -87,18 +87,16 @@ def parse_override(text: str) -> Override:
     return Override(step, name, value.strip())
 
 
-def profile_names() -> list[str]:
+def profile_names(folder: Path = PROFILES) -> list[str]:
     """Name the profiles there are, sorted."""
-    return sorted(path.stem for path in PROFILES.glob("*.json"))
+    return sorted(path.stem for path in folder.glob("*.json"))
 
 
 def load_profile(name: str, folder: Path = PROFILES) -> Profile:
     """Read a profile by name; ValueError with the near names where there is no such profile, or a key is missing."""
     path = folder / f"{name}.json"
     if not path.is_file():
-        raise ValueError(
-            f"there is no profile {name!r}: {near_names(name, (path.stem for path in folder.glob('*.json')))}"
-        )
+        raise ValueError(f"there is no profile {name!r}: {near_names(name, profile_names(folder))}")
     content = read_json(path)
     expected = list(Profile.__dataclass_fields__)
     if not isinstance(content, dict) or sorted(content) != sorted(expected):

@@ -1,4 +1,4 @@
-"""Arrays in files of other people: .npy, .npz and CIFAR's python batches, checked, and no pickle is ever run.
+"""Arrays in files from outside: .npy, .npz and CIFAR's python batches, checked, and no pickle is ever run.
 
 CIFAR's batches are pickles, and so was CIFAR-10.2 at first, a dictionary in a .npy file. A pickle is a program, so its
 opcodes are checked before it is opened; what it asks for by name becomes a shell that keeps what it was given and does

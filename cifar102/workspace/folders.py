@@ -6,7 +6,8 @@ from pathlib import Path
 from cifar102.workspace import files
 from cifar102.workspace.files import plain, read_json, write_json
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+REPOSITORY = Path(__file__).resolve().parents[2]  # of a clone; where the package is installed, its site-packages
+IS_CLONE = (REPOSITORY / "reproduce.py").is_file() and (REPOSITORY / "notebooks").is_dir()
 # As their archives name them; they stand in raw/, and in any other folder of downloads.
 CIFAR10_FOLDER = "cifar-10-batches-py"
 CIFAR100_FOLDER = "cifar-100-python"
@@ -16,18 +17,23 @@ LAYOUT = ("raw", "labels", "built", "runs", "results", "executed", "figures")
 MANIFEST = "manifest.parquet"  # of a release, in a workspace or anywhere else
 
 
+def home() -> Path:
+    """The folder that holds data/: the clone, whatever the current folder; of an installed package the current one."""
+    return REPOSITORY if IS_CLONE else Path.cwd()
+
+
 @dataclass(frozen=True)
 class Workspace:
     """One workspace folder (docs/workspace.md): each property is the path of a folder or a file in it.
 
-    root: the folder; a relative path counts from the repository, never from the current directory.
+    root: the folder; a relative path counts from `home()`.
     """
 
     root: Path
 
     def __post_init__(self) -> None:
         root = self.root.root if isinstance(self.root, Workspace) else Path(self.root).expanduser()
-        object.__setattr__(self, "root", root if root.is_absolute() else REPOSITORY / root)
+        object.__setattr__(self, "root", root if root.is_absolute() else home() / root)
 
     @property
     def name(self) -> str:

@@ -51,7 +51,7 @@ def test_no_gap_has_shares_without_limits(rng: np.random.Generator) -> None:
 def test_matrix_gives_every_pair_with_its_interval(rng: np.random.Generator) -> None:
     drawn = scores(rng, [[0.9, 0.8], [0.7, 0.65]], n=500)
     drawn["cifar10", "cifar10.1-v4"] = rng.random((3, 70)) < 0.5
-    matrix = set_matrix.set_matrix(drawn, resamples=100)
+    matrix = set_matrix.harder_or_different(drawn, resamples=100).matrix
     assert matrix["n"].tolist() == [500, 500, 500, 500, 70]
     assert (matrix["low"] < matrix["accuracy"]).all() and (matrix["accuracy"] < matrix["high"]).all()
     small = matrix.iloc[4]

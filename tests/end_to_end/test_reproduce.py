@@ -145,6 +145,14 @@ def test_help_names_every_command_and_installs_nothing(checkout: Path, commands:
     assert files(checkout) == before
 
 
+def test_a_misspelt_command_is_refused_with_the_near_ones_before_anything_is_installed(checkout: Path) -> None:
+    before = files(checkout)
+    result = start(checkout, "tset", "--stack", "next")
+    assert result.returncode == 2
+    assert "there is no command 'tset': did you mean test" in result.stderr
+    assert files(checkout) == before
+
+
 def test_help_of_every_command_installs_nothing(checkout: Path, commands: list[str]) -> None:
     (checkout / "requirements.txt").write_text("absent==1.0\n")
     before = files(checkout)

@@ -8,6 +8,7 @@ import sys
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 from packaging.requirements import Requirement
 
@@ -71,3 +72,29 @@ def test_the_unpacked_wheel_imports_far_from_the_repository(wheel: zipfile.ZipFi
         [sys.executable, "-c", question], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
     )
     assert Path(answer.stdout.strip()) == tmp_path / "site" / "cifar102" / "__init__.py"
+
+
+def test_the_unpacked_wheel_writes_where_one_stands_and_says_what_needs_a_clone(
+    wheel: zipfile.ZipFile, tmp_path: Path
+) -> None:
+    wheel.extractall(tmp_path / "site")
+    here = tmp_path / "here"
+    here.mkdir()
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
+    before = sorted((tmp_path / "site").iterdir())
+
+    def command(*words: str) -> subprocess.CompletedProcess:
+        line = [sys.executable, "-m", "cifar102", *words]
+        return subprocess.run(line, cwd=here, env=environment, capture_output=True, text=True)
+
+    for word in ("run", "list", "test", "bench", "lab", "resample"):
+        done = command(word)
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+        assert f"{word} needs the notebooks and tests of the repository" in done.stderr
+    images = np.random.default_rng(0).integers(0, 256, (8, 32, 32, 3), np.uint8)
+    np.save(here / "a.npy", images)
+    np.save(here / "b.npy", images[::-1])
+    done = command("duplicates", "a.npy", "b.npy")
+    assert done.returncode == 0 and "8 images equal to one of the other set" in done.stdout, done.stderr
+    assert list(here.glob("data/*/results/duplicates_*/exact.csv"))
+    assert sorted((tmp_path / "site").iterdir()) == before

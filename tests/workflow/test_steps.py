@@ -499,3 +499,10 @@ def test_threads_may_parse_side_by_side() -> None:
 
 def hand_over(phase: str, info: dict) -> None:
     time.sleep(1e-5)
+
+
+@pytest.mark.parametrize("name", ["05_baseline_cnn", "06_ablations", "07_wrn_cutmix"])
+def test_a_training_does_not_depend_on_how_a_release_is_described_or_a_run_reported(name: str) -> None:
+    rooms = notebooks.hash_modules(notebooks.code_of(REPOSITORY / "notebooks" / f"{name}.ipynb"))
+    assert {"datasets.release", "datasets.release_cards", "workflow.report", "workflow.stamps"} & rooms.keys() == set()
+    assert "decisions/README.md" not in rooms
