@@ -80,6 +80,7 @@ TRIED = """
     print("rename", tried(lambda: (folder / "secret").rename(folder / "other")))
     print("read", tried(lambda: (folder / "secret").read_text()))
     print("home", tried(lambda: os.listdir(folder.parent)))
+    print("environ", tried(lambda: len(Path(f"/proc/{os.getppid()}/environ").read_bytes())))
     print("connect", tried(lambda: socket.create_connection(("127.0.0.1", 9), 1)))
     print("udp", tried(udp))
     print("program", tried(lambda: subprocess.run(["/bin/true"])))
@@ -90,7 +91,7 @@ TRIED = """
     print("scratch", tried(lambda: (Path(sys.argv[1]) / "y").write_text("x")))
     print("secrets", sorted(name for name in os.environ if "SECRET" in name or "TOKEN" in name))
 """
-FORBIDDEN = ("write", "make", "remove", "rename", "read", "home", "connect", "udp", "program", "signal")
+FORBIDDEN = ("write", "make", "remove", "rename", "read", "home", "environ", "connect", "udp", "program", "signal")
 
 
 @on_linux
