@@ -116,11 +116,11 @@ def other_stack() -> Path | None:
 
     CIFAR102_OTHER_PYTHON names another one.
     """
-    from cifar102.models.files import STACK
+    from cifar102.workflow import stamps
 
     if named := os.environ.get("CIFAR102_OTHER_PYTHON"):
         return Path(named)
-    python = _python_in(REPOSITORY / {"main": ".venv-next", "next": ".venv"}[STACK])
+    python = _python_in(REPOSITORY / {"main": ".venv-next", "next": ".venv"}[stamps.stack()])
     return python if python.is_file() else None
 
 

@@ -75,11 +75,11 @@ def plan_of(options: argparse.Namespace) -> "Plan":
 
 
 def _check_stack(wanted: str) -> None:
-    from cifar102.models.files import STACK
+    from cifar102.workflow import stamps
 
-    if wanted != STACK:
+    if wanted != stamps.stack():
         again = f"python3 reproduce.py --stack {wanted} uses the other one"
-        raise ValueError(f"--stack {wanted}: the packages installed here are the {STACK} stack; {again}")
+        raise ValueError(f"--stack {wanted}: the packages installed here are the {stamps.stack()} stack; {again}")
 
 
 def listing(options: argparse.Namespace) -> int:

@@ -131,6 +131,11 @@ def versions() -> dict[str, str]:
     return found
 
 
+def stack() -> str:
+    """Name the stack that is installed here: "main" with Keras 2, "next" with Keras 3."""
+    return "main" if versions()["keras"].startswith("2.") else "next"
+
+
 def _made_from(step: Step) -> dict:
     parameters = {key: plain(value) for key, value in sorted(step.parameters.items()) if key not in PLACES}
     if step.notebook is None:

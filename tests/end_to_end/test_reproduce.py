@@ -19,11 +19,11 @@ from packaging.markers import Marker
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from cifar102.models.files import STACK
+from cifar102.workflow import stamps
 from cifar102.workspace.folders import REPOSITORY
 
 SOURCE = REPOSITORY / "reproduce.py"
-OTHER_STACK = {"main": "next", "next": "main"}[STACK]
+OTHER_STACK = {"main": "next", "next": "main"}[stamps.stack()]
 OWN_ENVIRONMENT = ".venv" if sys.version_info < (3, 12) else ".venv-next"  # what this Python gets where nothing is said
 NEXT_LOCK = "requirements-next.txt" if sys.version_info < (3, 12) else "requirements.txt"
 VERSIONS = ["3.11", "3.12", "3.13"]
@@ -653,7 +653,7 @@ def test_it_reads_a_lock_as_packaging_does(
         (["run", "--jobs", "0"], "--jobs 0: expected at least 1"),
         (["run", "--data", "no such folder"], "--data no such folder: no such folder"),
         (["run", "--faster"], "unknown argument '--faster'"),
-        (["run", "--stack", OTHER_STACK], f"the packages installed here are the {STACK} stack"),
+        (["run", "--stack", OTHER_STACK], f"the packages installed here are the {stamps.stack()} stack"),
         (["figures", "--workspace", "no such folder"], "--workspace no such folder: no such folder"),
     ],
 )
