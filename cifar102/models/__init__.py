@@ -4,9 +4,9 @@ Read in this order: registry (`build` a network by its name), networks (each a f
 (what Keras lacks), random_features and ridge (fitted in closed form), inspection (layers, operations and cost as
 tables), files (what a model file may hold), addons (the one door to TensorFlow Addons).
 
-A model file is opened by files (the one door), which takes it through architecture (what it describes), weights_file (its
-arrays), graph_calls and graph_operations (its graph), operations and allowed_layers (the tables of what may be in it) and
-rebuild (the network made anew by this project's own code).
+A model file is opened by files (the one door), which takes it through architecture (what it describes), weights_file
+(its arrays), graph_calls and graph_operations (its graph), operations and allowed_layers (the tables of what may be in
+it) and rebuild (the network made anew by this project's own code).
 """
 
 import lazy_loader
