@@ -45,6 +45,7 @@ def _run(arguments: list[str]) -> int:
     options.extra = extra
     try:
         _check_shell()
+        dispatch.check_clone(options.command)
         return options.function(options)
     except BrokenPipeError:
         raise

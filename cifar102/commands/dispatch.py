@@ -17,14 +17,25 @@ if TYPE_CHECKING:
     from cifar102.workflow.plans import Plan
     from cifar102.workflow.steps import Step
 
+OF_A_CLONE = ("run", "list", "lab", "test", "bench", "resample")
 SCHEDULER = re.compile(r"(tcp|tls)://[^\s/]+:\d{1,5}")
+
+
+def check_clone(word: str) -> None:
+    """ValueError where a command works on the notebooks or tests of the repository, and only the package is here."""
+    from cifar102.workspace.folders import IS_CLONE
+
+    if word in OF_A_CLONE and not IS_CLONE:
+        raise ValueError(
+            f"{word} needs the notebooks and tests of the repository, found the installed package alone: "
+            f"clone the repository and use python3 reproduce.py {word} there"
+        )
 
 
 def run(options: argparse.Namespace) -> int:
     """Run the steps of a profile that are not up to date, or with --dry-run say which they are."""
     from cifar102.workflow import plans, runner
 
-    _needs_clone("run")
     wanted = plan_of(options)
     plans.check_place(wanted)
     if options.dry_run:
@@ -36,17 +47,6 @@ def run(options: argparse.Namespace) -> int:
     # A demo notebook mostly waits for its kernel to start, so two share two cores well; a real training fills all cores
     # alone, which is why the other profiles run one notebook at a time unless asked.
     return runner.run(wanted, jobs if options.jobs is not None else min(jobs, os.cpu_count() or 1))
-
-
-def _needs_clone(word: str) -> None:
-    """Refuse a command that works on the notebooks or tests of the repository where only the package is installed."""
-    from cifar102.workspace.folders import IS_CLONE
-
-    if not IS_CLONE:
-        raise ValueError(
-            f"{word} needs the notebooks and tests of the repository, found the installed package alone: "
-            f"clone the repository and use python3 reproduce.py {word} there"
-        )
 
 
 def plan_of(options: argparse.Namespace) -> "Plan":
@@ -84,7 +84,6 @@ def _check_stack(wanted: str) -> None:
 
 def listing(options: argparse.Namespace) -> int:
     """Print each step of a plan: up to date or why not, changed parameters, inputs and outputs."""
-    _needs_clone("list")
     print(describe(plan_of(options), options.verify))
     return 0
 
@@ -117,7 +116,6 @@ def lab(options: argparse.Namespace) -> int:
     """Open JupyterLab on the notebooks, with this interpreter as its only kernel; no kernel spec is written."""
     from cifar102.workspace.folders import REPOSITORY
 
-    _needs_clone("lab")
     own = ["--ServerApp.kernel_spec_manager_class=cifar102.workflow.kernel.OwnKernelSpecs"]
     # Nothing is asked of the network: no look for updates, no news, no extension index.
     quiet = ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate", "--LabApp.news_url="]
@@ -155,7 +153,6 @@ def bench(options: argparse.Namespace) -> int:
     from cifar102.commands import benchmarks
     from cifar102.workspace.folders import REPOSITORY
 
-    _needs_clone("bench")
     path = REPOSITORY / "data" / "bench.json"
     rows = benchmarks.run(REPOSITORY / "tests" / "benchmarks", path, options.long)
     print(f"{benchmarks.table(rows)}\n{path} holds these {len(rows)} rows")
@@ -166,7 +163,6 @@ def test(options: argparse.Namespace) -> int:
     """Run pytest in this interpreter, without the long faults unless asked for them, which leaves data/faults.json."""
     from cifar102.workspace.folders import REPOSITORY
 
-    _needs_clone("test")
     words = ["tests/faults", "--count-faults"] if options.faults else ["-m", "not faults"]
     return subprocess.call([sys.executable, "-m", "pytest", *words, *options.extra], cwd=REPOSITORY)
 
@@ -179,7 +175,6 @@ def resample(options: argparse.Namespace) -> int:
     from cifar102.workflow import plans, runner
     from cifar102.workflow.steps import REPORT
 
-    _needs_clone("resample")
     wanted = plan_of(options)
     plans.check_place(wanted)
     code = runner.run(dataclasses.replace(wanted, needed=wanted.needed - {"04_sample", REPORT}), 1)

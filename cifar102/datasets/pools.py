@@ -29,6 +29,8 @@ PLACEBO_INFO = {
 REFERENCE_BATCHES = 3
 RATER = "true-label"
 OPTIONAL = (CIFAR101_FOLDER, "cifar-10h", "ciFAIR", "cifar-10.2")
+OWN = {"pool": "own", "title": "own Tiny Images pool", "description": "A user's own Tiny Images pair and votes."}
+NAMES = ("demo", "cifar10", "own")
 
 
 def make_placebo(raw: Path, data: Path) -> tuple[np.ndarray, pd.DataFrame]:
@@ -89,10 +91,6 @@ def _copy_references(raw: Path, data: Path) -> None:
             shutil.copyfile(data / file, temporary)
     meta = arrays.read_batch_pickle(data / CIFAR10_FOLDER / "batches.meta")
     cifar.write_meta(raw / CIFAR10_FOLDER / "batches.meta", meta | {"num_train_batches": REFERENCE_BATCHES})
-
-
-OWN = {"pool": "own", "title": "own Tiny Images pool", "description": "A user's own Tiny Images pair and votes."}
-NAMES = ("demo", "cifar10", "own")
 
 
 def ensure_pool(pool: str, workspace: Workspace, data: Path | None = None, seed: int = 102) -> dict[str, str]:

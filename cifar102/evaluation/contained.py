@@ -25,9 +25,9 @@ class ContainedModel:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = Path(path)
         from cifar102.models import files
 
+        self.path = Path(path)
         content = files.read_content(self.path)
         self._scratch = tempfile.TemporaryDirectory(prefix="cifar102-model-")
         words = [sys.executable, "-P", "-m", "cifar102.evaluation.model_worker", self._scratch.name]

@@ -212,13 +212,14 @@ def hash_modules(tree: ast.AST, package: Path = PACKAGE) -> dict[str, str]:
         imports, hashes[name] = _module(path, package, path.stat().st_mtime_ns)
         waiting |= imports - hashes.keys()
         if name.startswith("decisions."):
-            tables = [
-                path
-                for path in (package / "decisions").iterdir()
-                if path.is_file() and path.suffix in (".csv", ".md") and path.stem != "README"
-            ]
-            hashes |= {f"decisions/{path.name}": hashlib.sha256(path.read_bytes()).hexdigest() for path in tables}
+            hashes |= _hash_tables(package / "decisions")
     return dict(sorted(hashes.items()))
+
+
+def _hash_tables(folder: Path) -> dict[str, str]:
+    """Hash the decision tables and templates; README describes them and decides nothing."""
+    tables = [path for path in folder.iterdir() if path.suffix in (".csv", ".md") and path.stem != "README"]
+    return {f"decisions/{path.name}": hashlib.sha256(path.read_bytes()).hexdigest() for path in tables}
 
 
 @lru_cache(maxsize=1024)

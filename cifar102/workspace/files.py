@@ -18,6 +18,12 @@ import numpy as np
 import pandas as pd
 
 POLL_SECONDS = 0.02
+MARK = "cifar102-"  # in each temporary name of `replacing`, so that nobody else's file is taken for one of ours
+LEFTOVER = re.compile(rf"\..+\.{MARK}[a-z0-9_]{{8}}\.tmp(\.\w+)?")
+NUMBER = r"[+-]?[\d.]+([eE][+-]?\d+)?$"
+FORMULA = re.compile(rf"(?!{NUMBER})'*[=+\-@\t\r]")  # what a spreadsheet may run
+GUARDED = re.compile(r"'+[=+\-@\t\r]")
+LONGEST_LINE = 1 << 20  # bytes of a line of CSV; those of this project have a few hundred
 
 
 @contextlib.contextmanager
@@ -36,10 +42,6 @@ def locked(path: Path, seconds: float, refusal: str = "") -> Iterator[None]:
         raise TimeoutError(message) from None
     with lock:
         yield
-
-
-MARK = "cifar102-"  # in each temporary name of `replacing`, so that nobody else's file is taken for one of ours
-LEFTOVER = re.compile(rf"\..+\.{MARK}[a-z0-9_]{{8}}\.tmp(\.\w+)?")
 
 
 def refuse_link(path: Path) -> None:
@@ -166,11 +168,6 @@ def write_table(path: Path, table: pd.DataFrame) -> Path:
     return Path(path)
 
 
-NUMBER = r"[+-]?[\d.]+([eE][+-]?\d+)?$"
-FORMULA = re.compile(rf"(?!{NUMBER})'*[=+\-@\t\r]")  # what a spreadsheet may run
-GUARDED = re.compile(r"'+[=+\-@\t\r]")
-
-
 def csv_text(table: pd.DataFrame) -> str:
     """Write a table without its index as CSV that a spreadsheet does not run.
 
@@ -206,9 +203,6 @@ def _text_columns(table: pd.DataFrame) -> list[int]:
     """The places of the columns that may hold text."""
     kinds = (pd.CategoricalDtype, pd.StringDtype)
     return [place for place, kind in enumerate(table.dtypes) if kind.kind == "O" or isinstance(kind, kinds)]
-
-
-LONGEST_LINE = 1 << 20  # bytes of a line of CSV; those of this project have a few hundred
 
 
 def check_lines(path: Path) -> Path:
