@@ -233,10 +233,14 @@ def show(options: argparse.Namespace) -> int:
     """Print the fields of records and write their pictures, enlarged, to one file."""
     from cifar102.commands import records
     from cifar102.workflow import plans
+    from cifar102.workspace import ownership
 
     workspace = plans.workspace_of(options)
     path = Path(options.output).absolute() if options.output else workspace.results / "records.png"
-    print(records.show(workspace, options.indices, path))
+    text = records.show(workspace, options.indices, path)
+    if not options.output:
+        ownership.sign(workspace)  # so that results/ is not taken for a user's own
+    print(text)
     print(f"pictures: {path}")
     return 0
 

@@ -17,6 +17,7 @@ from cifar102.analysis.scorecard import Scorecard, TestSet
 from cifar102.datasets import pools
 from cifar102.evaluation import contained, test_sets
 from cifar102.figures import accuracy_charts, drawing
+from cifar102.workspace import ownership
 from cifar102.workspace.files import read_json, write_json, write_table
 from cifar102.workspace.folders import Workspace
 
@@ -89,6 +90,7 @@ def write(card: Scorecard, workspace: Workspace, about: str = "") -> tuple[Path,
     about: what the images are, for the figures' titles.
     """
     slug = re.sub(r"[^a-z0-9]+", "-", card.name.lower()).strip("-") or "model"
+    ownership.sign(workspace)
     files = [write_json(workspace.results / f"evaluate-{slug}.json", card.to_json())]
     for key, table in card.tables.items():
         files.append(write_table(workspace.results / f"evaluate-{slug}-{key.replace('_', '-')}.csv", table))

@@ -128,13 +128,18 @@ def settings(port: int, token: str) -> dict[str, dict[str, object]]:
 
 
 def _server() -> type:
-    """Voila with our page in place of its own; a class made here, because its import takes seconds."""
+    """Voila with our pages in place of its own and Jupyter's; a class made here, because its import takes seconds."""
+    import jinja2
     from voila.app import Voila
 
     class ReviewServer(Voila):
         def setup_template_dirs(self) -> None:
             super().setup_template_dirs()
             self.template_paths = [str(PAGES), *self.template_paths]
+
+        def init_settings(self) -> dict[str, object]:
+            ours = jinja2.Environment(loader=jinja2.FileSystemLoader(PAGES), autoescape=True)
+            return super().init_settings() | {"jinja2_env": ours}  # Jupyter's own pages name other machines
 
     return ReviewServer
 

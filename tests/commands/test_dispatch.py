@@ -64,6 +64,28 @@ def test_no_command_touches_a_folder_that_holds_files_of_a_user(tmp_path, capsys
     assert contents(tmp_path) == {name: b"years of work"}
 
 
+@pytest.mark.parametrize(
+    "command", ["review --no-browser", "figures", "show 0", "export OUT", "duplicates A A", "evaluate A"]
+)
+@pytest.mark.parametrize("name", ["letters.txt", "results/summary.json", "figures/01-a.json", "built/candidates.parquet"])
+def test_no_command_that_looks_at_a_workspace_touches_a_folder_of_a_user(tmp_path, capsys, command, name):
+    np.save(tmp_path / "A.npy", np.zeros((4, 32, 32, 3), np.uint8))
+    write_text(tmp_path / "theirs" / name, "years of work")
+    words = command.replace("A", str(tmp_path / "A.npy")).replace("OUT", str(tmp_path / "out")).split()
+    assert main([*words, "--workspace", str(tmp_path / "theirs")]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and f"holds {Path(name).parts[0]} and is no workspace of this project" in error
+    assert contents(tmp_path / "theirs") == {name: b"years of work"} and not (tmp_path / "out").exists()
+
+
+def test_a_command_that_writes_into_a_new_workspace_leaves_one_that_it_knows_again(tmp_path, capsys):
+    np.save(tmp_path / "A.npy", np.random.default_rng(0).integers(0, 255, (4, 32, 32, 3), np.uint8))
+    (tmp_path / "w").mkdir()
+    words = ["duplicates", str(tmp_path / "A.npy"), str(tmp_path / "A.npy"), "--workspace", str(tmp_path / "w")]
+    assert [main(words) for _ in range(2)] == [0, 0], capsys.readouterr().err
+    assert main(["run", "demo", "--dry-run", "--workspace", str(tmp_path / "w")]) == 0
+
+
 def test_no_command_runs_where_raw_is_a_link_to_a_shared_folder(tmp_path, capsys):
     write_text(tmp_path / "shared" / "readme.txt", "shared")
     (tmp_path / "w").mkdir()
