@@ -111,7 +111,7 @@ def test_a_running_jupyterlab_knows_this_interpreters_kernel_alone(tmp_path):
     with log.open("w") as file:
         lab = subprocess.Popen(words, stdout=file, stderr=file, env=environment, start_new_session=True)
     try:
-        specs = wait_for(lambda: kernel_specs(port, token, lab), f"{log}: {log.read_text()[-2000:]}")
+        specs = wait_for(lambda: kernel_specs(port, token, lab), str(log))
     finally:
         os.killpg(lab.pid, signal.SIGKILL)
         lab.wait()
