@@ -67,7 +67,9 @@ def test_no_command_touches_a_folder_that_holds_files_of_a_user(tmp_path, capsys
 @pytest.mark.parametrize(
     "command", ["review --no-browser", "figures", "show 0", "export OUT", "duplicates A A", "evaluate A"]
 )
-@pytest.mark.parametrize("name", ["letters.txt", "results/summary.json", "figures/01-a.json", "built/candidates.parquet"])
+@pytest.mark.parametrize(
+    "name", ["letters.txt", "results/summary.json", "figures/01-a.json", "built/candidates.parquet"]
+)
 def test_no_command_that_looks_at_a_workspace_touches_a_folder_of_a_user(tmp_path, capsys, command, name):
     np.save(tmp_path / "A.npy", np.zeros((4, 32, 32, 3), np.uint8))
     write_text(tmp_path / "theirs" / name, "years of work")

@@ -110,7 +110,7 @@ def saved_model(folder: Path) -> None:
 
 def climbing_names(path: Path) -> None:
     save(path)
-    change_layer(path, "dense", lambda entry: (entry["config"].update(name="../../CANARY")))
+    change_layer(path, "dense", lambda entry: entry["config"].update(name="../../CANARY"))
     repack(path, lambda parts: parts.update({"assets/../../CANARY": b"x"}))
 
 

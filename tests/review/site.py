@@ -63,15 +63,15 @@ def find_chromium() -> str:
 
 
 class Server:
-    """`cifar102 review` of one workspace as a process of its own."""
+    """`cifar102 review` of one workspace as a process of its own; name: of its log in the workspace."""
 
-    def __init__(self, workspace: Workspace) -> None:
-        self.workspace = workspace
+    def __init__(self, workspace: Workspace, name: str = "server") -> None:
+        self.workspace, self.name = workspace, name
         self.start()
 
     def start(self) -> None:
         command = [sys.executable, "-m", "cifar102", "review", "--workspace", str(self.workspace.root), "--no-browser"]
-        log = self.workspace.root / "server.log"
+        log = self.workspace.root / f"{self.name}.log"
         with log.open("w") as file:
             self.process = subprocess.Popen(command, cwd=REPOSITORY, stdout=file, stderr=subprocess.STDOUT)
         try:
