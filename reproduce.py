@@ -363,7 +363,7 @@ def environment(stack, may_fetch=False):
 def check_made_here(folder):
     """Refuse to install into a folder that carries neither of our two marks, and through a link."""
     if folder.is_symlink():
-        raise Trouble(FOREIGN.format(folder=folder, why=" (it is a link to {})".format(folder.resolve())))
+        raise Trouble(FOREIGN.format(folder=folder, why=f" (it is a link to {folder.resolve()})"))
     if folder.exists() and not (folder / STAMP).exists() and not (folder / UNFINISHED).exists():
         raise Trouble(FOREIGN.format(folder=folder, why=f" (there is no {STAMP} in it)"))
 

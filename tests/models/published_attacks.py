@@ -23,7 +23,7 @@ Change = Callable[[dict], None]
 
 
 def payload() -> Callable:
-    """The code in the files: a lambda, which Keras writes as byte code, and built-in names, as no module comes along."""
+    """The code in the files: a lambda, which Keras writes as byte code; all its names are built in."""
     return lambda x: (open("CANARY", "w").close(), x)[1]  # noqa: PTH123
 
 

@@ -1,5 +1,6 @@
 """Model files made to run code, to reach other files or to fill the memory: each is refused in a sentence, unopened."""
 
+import ast
 import contextlib
 import io
 import json
@@ -16,6 +17,7 @@ import pytest
 
 from cifar102 import models
 from cifar102.models import files
+from cifar102.workspace.folders import REPOSITORY
 from tests.faults.cases import contents
 from tests.models import published_attacks
 
@@ -305,6 +307,29 @@ def test_the_bytes_that_were_checked_are_those_that_are_loaded(tmp_path: Path, m
 
     monkeypatch.setattr(files.architecture, "read_architecture", swap)
     assert files.load_keras_file(path).get_layer("dense").units == 10
+
+
+READERS_OF_KERAS = {
+    *("load_model", "load_weights", "model_from_json", "model_from_config", "model_from_yaml", "clone_model"),
+    *("deserialize", "deserialize_keras_object", "load_op_library", "TFSMLayer", "enable_unsafe_deserialization"),
+}
+
+
+def test_there_is_one_door_through_which_a_model_file_is_opened() -> None:
+    """No room calls a reader of Keras's; `load_model` is our own, and goes through `files`."""
+    called = set()
+    for path in sorted((REPOSITORY / "cifar102").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Attribute) and node.attr in READERS_OF_KERAS:
+                called.add((path.name, ast.unparse(node)))
+    assert {name for _, name in called} == {"registry.load_model"}
+
+
+def test_load_model_goes_through_that_door(tmp_path: Path, monkeypatch) -> None:
+    opened = []
+    monkeypatch.setattr(files, "open_model", lambda path: (opened.append(path), {}))
+    models.load_model(tmp_path / "m.keras")
+    assert opened == [tmp_path / "m.keras"]
 
 
 WATCHED = ("os.", "subprocess.", "socket.", "urllib.", "shutil.", "ctypes.", "pty.", "open")
