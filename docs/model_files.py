@@ -1,4 +1,4 @@
-"""Make docs/model_files.md: which model files open on which stack. `python docs/model_files.py`, with both stacks installed.
+"""Make docs/model_files.md: which model files open on which stack. Needs both: `python docs/model_files.py`.
 
 Each stack writes every model of tests/models/corpus.py in both forms, and each opens all files of both.
 """
@@ -20,7 +20,7 @@ EXACT = 1e-5  # of float32 outputs
 HEAD = """\
 # Model files that open
 
-<!-- Made by `python docs/model_files.py` from the models of tests/models/corpus.py; a test holds it up to date. -->
+<!-- Made by `python docs/model_files.py` from the models of tests/models/corpus.py. -->
 
 Whose `.keras` and `.h5` files open, and on which stack. Each of these models was written by Keras 2 (main) and by
 Keras 3 (next) in both forms, and every file was opened by both stacks and compared with the outputs that the model had

@@ -225,6 +225,14 @@ def outputs(model: keras.Model) -> np.ndarray:
     return np.asarray(model(images(), training=False), np.float32)
 
 
+NO_LAYERS = {"InputLayer", "Functional", "Sequential", "Model", "DTypePolicy", "__keras_tensor__"}
+
+
+def _is_part(name: str) -> bool:
+    """Whether a class is an initializer or a penalty."""
+    return hasattr(keras.initializers, name) or hasattr(keras.regularizers, name)
+
+
 def write_all(folder: Path) -> None:
     """Write each model as .keras and .h5, and its outputs."""
     for name in MODELS:
@@ -240,7 +248,7 @@ def read_all(folder: Path) -> dict[str, dict[str, object]]:
     for path in sorted(folder.glob("*.keras")) + sorted(folder.glob("*.h5")):
         model, config = files.open_model(path)
         distance = float(np.abs(outputs(model) - np.load(path.with_suffix(".npy"))).max())
-        kinds = sorted(set(files.layer_names(config)) - {"InputLayer", "Functional", "Sequential", "Model"})
+        kinds = [name for name in sorted(set(files.layer_names(config)) - NO_LAYERS) if not _is_part(name)]
         found[path.name] = {"distance": distance, "layers": kinds}
     return found
 
