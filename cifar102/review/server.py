@@ -19,6 +19,7 @@ NOTEBOOK = PAGES / "review.ipynb"
 ADDRESS = "127.0.0.1"
 FIRST_PORT = 8866
 PORTS = range(1024, 65536)
+START_SECONDS = 600  # a kernel on a busy machine
 # Whatever a page of Voila's may name on other machines, the browser is told not to ask for it.
 POLICY = (
     "default-src 'self' data: blob:; script-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; "
@@ -123,7 +124,8 @@ def settings(port: int, token: str) -> dict[str, dict[str, object]]:
         },
         "VoilaConfiguration": pages,
         "IdentityProvider": {"cookie_options": {"samesite": "Strict"}},
-        "MappingKernelManager": {"cull_idle_timeout": 3600, "cull_interval": 300},
+        "MappingKernelManager": {"cull_idle_timeout": 3600, "cull_interval": 300, "kernel_info_timeout": START_SECONDS},
+        "VoilaExecutor": {"startup_timeout": START_SECONDS},
     }
 
 

@@ -123,7 +123,7 @@ def test_a_running_jupyterlab_knows_this_interpreters_kernel_alone(tmp_path):
 def kernel_specs(port: int, token: str, lab: subprocess.Popen) -> dict | None:
     """What a server says it could start; None while it does not answer yet."""
     assert lab.poll() is None, "JupyterLab has ended"
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=600)
     try:
         connection.request("GET", "/api/kernelspecs", headers={"Authorization": f"token {token}"})
         reply = connection.getresponse()
@@ -153,7 +153,7 @@ def running(tmp_path_factory):
 
 def ask(running: Server, path: str, **headers: str) -> http.client.HTTPResponse:
     parts = urllib.parse.urlsplit(running.address)
-    connection = http.client.HTTPConnection("127.0.0.1", parts.port, timeout=120)
+    connection = http.client.HTTPConnection("127.0.0.1", parts.port, timeout=600)
     connection.request("GET", path, headers={"Host": parts.netloc, **headers})
     return connection.getresponse()
 
