@@ -66,7 +66,7 @@ def opener(home):
     def open_here(request):
         assert request.full_url.startswith("https://")
         url = f"http://127.0.0.1:{home.server_port}/"
-        return urllib.request.urlopen(urllib.request.Request(url, headers=dict(request.headers)), timeout=10)
+        return urllib.request.urlopen(urllib.request.Request(url, headers=dict(request.headers)), timeout=60)
 
     return open_here
 
@@ -211,7 +211,7 @@ def test_a_killed_download_is_resumed_and_its_lock_is_free(home, opener, tmp_pat
     home.breaks, home.wait_seconds = [150_000], 30
     url = f"http://127.0.0.1:{home.server_port}/"
     child = subprocess.Popen([sys.executable, "-c", CHILD, url, str(tmp_path), SHA])
-    part, deadline = tmp_path / "small.bin.part", time.monotonic() + 20
+    part, deadline = tmp_path / "small.bin.part", time.monotonic() + 600
     while time.monotonic() < deadline and not (part.is_file() and part.stat().st_size > 100_000):
         time.sleep(0.05)
     child.kill()

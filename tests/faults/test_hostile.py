@@ -456,7 +456,7 @@ def test_a_home_that_sends_without_end_is_given_up(home, tmp_path: Path, monkeyp
     here = f"http://127.0.0.1:{home.server_port}/"
     with pytest.raises(downloads.DownloadError, match=r"a\.npy .*more than the 4194304 bytes"):
         downloads.fetch(
-            "a.npy", tmp_path, lambda request: urllib.request.urlopen(here, timeout=10), show_progress=False
+            "a.npy", tmp_path, lambda request: urllib.request.urlopen(here, timeout=60), show_progress=False
         )
     assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= (1 << 22) + downloads.BLOCK_BYTES
     assert not (tmp_path / "a.npy").exists()
