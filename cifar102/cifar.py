@@ -19,7 +19,7 @@ TRAIN_BATCHES, MOST_BATCHES = 5, 1000
 class ImageSet:
     """Images with their labels, in file order.
 
-    images: uint8 (n, 32, 32, 3), RGB; labels: int64 (n,); filenames: n names `{keyword}_s_{number:06d}.png`.
+    images: uint8 (n, 32, 32, 3), RGB; labels: int64 (n,); filenames: n names `{keyword}_s_{number:06d}.png`, or none.
     fine_labels and coarse_labels: int64 (n,), CIFAR-100 only, where `labels` are the fine ones.
     groups: int64 (n,), near-duplicate group of each image, of this project's releases only.
     votes: int64 (n, 10), how many people gave each class to each image, of CIFAR-10H only.
@@ -39,7 +39,10 @@ class ImageSet:
 
     @property
     def keywords(self) -> np.ndarray:
-        """The Tiny Images keyword of each image, from its file name."""
+        """The Tiny Images keyword of each image, from its file name; ValueError where the set has no file names."""
+        if len(self.filenames) != len(self):
+            where = f"the images of {self.batch_label!r}" if self.batch_label else "these images"
+            raise ValueError(f"{where} have no file names, so their keywords are not known (published batches have both)")
         return np.array([keyword_of(name) for name in self.filenames])
 
 
@@ -101,19 +104,20 @@ def keyword_of(filename: str) -> str:
 def read_batch(path: Path) -> ImageSet:
     """Read one python batch of CIFAR-10 or CIFAR-100, with a restricted unpickler.
 
-    Raises FileNotFoundError, or ValueError naming the file, what was found and what was expected.
+    A batch without `filenames` or `batch_label` is read; its images then have no keywords. Raises FileNotFoundError, or
+    ValueError naming the file, what was found and what was expected.
     """
     path = Path(path)
+    _refuse_binary(path)
     entry = arrays.read_batch_pickle(path)
-    missing = [key for key in ("data", "filenames", "batch_label") if key not in entry]
-    if missing:
-        raise ValueError(f"{path}: keys {missing} are missing; found {sorted(entry)}")
+    if "data" not in entry:
+        raise ValueError(f"{path}: the key 'data' is missing; found {sorted(entry)}")
     rows = entry["data"]
     if not isinstance(rows, np.ndarray) or rows.dtype != np.uint8 or rows.ndim != 2 or rows.shape[1] != 3072:
         found = f"{rows.dtype} {rows.shape}" if isinstance(rows, np.ndarray) else type(rows).__name__
         raise ValueError(f"{path}: data should be uint8 (n, 3072), found {found}")
-    filenames = _texts(entry["filenames"], f"{path}: filenames")
-    if len(filenames) != len(rows):
+    filenames = _texts(entry.get("filenames", []), f"{path}: filenames")
+    if "filenames" in entry and len(filenames) != len(rows):
         raise ValueError(f"{path}: expected {len(rows)} file names, found {len(filenames)}")
     labels = {
         key: check_labels(entry[key], len(rows), size, f"{path}: {key}")
@@ -123,9 +127,20 @@ def read_batch(path: Path) -> ImageSet:
     if ("labels" in labels) == ("fine_labels" in labels):
         raise ValueError(f"{path}: expected labels (CIFAR-10) or fine_labels (CIFAR-100), found {sorted(labels)}")
     first = labels.pop("labels", labels.get("fine_labels"))
-    label = entry["batch_label"]
+    label = entry.get("batch_label", "")
     label = label.decode("latin-1") if isinstance(label, bytes) else str(label)
     return ImageSet(rows_to_images(rows), first, filenames, batch_label=label, **labels)
+
+
+def _refuse_binary(path: Path) -> None:
+    """ValueError where a file is one of CIFAR's binary version: records of one or two labels and 3072 pixels."""
+    size = path.stat().st_size if path.is_file() else 0
+    for labels, limit, name in ((1, 10, "CIFAR-10"), (2, 100, "CIFAR-100")):
+        if size and size % (labels + 3072) == 0:
+            records = np.memmap(path, np.uint8, "r").reshape(-1, labels + 3072)
+            if records[:, :labels].max() < limit and (path.suffix == ".bin" or len(np.unique(records[:, 0])) > 1):
+                home = f"{name.lower()}-python.tar.gz"
+                raise ValueError(f"{path}: is a file of {name}'s binary version; expected the python version ({home})")
 
 
 def write_batch(
@@ -209,11 +224,12 @@ def load_cifar100(folder: Path) -> dict[str, ImageSet]:
 
 
 def join(sets: list[ImageSet]) -> ImageSet:
-    """Put image sets behind each other."""
+    """Put image sets behind each other; file names are kept where all of them have them."""
+    named = all(len(part.filenames) == len(part) for part in sets)
     return ImageSet(
         np.concatenate([part.images for part in sets]),
         np.concatenate([part.labels for part in sets]),
-        tuple(name for part in sets for name in part.filenames),
+        tuple(name for part in sets for name in part.filenames) if named else (),
         batch_label=", ".join(part.batch_label for part in sets),
     )
 
