@@ -31,7 +31,7 @@ OTHER_CONTENT = (
     (re.compile(rb"\x1f\x8b"), "a gzip file that is not unpacked"),
     (re.compile(rb"BZh[1-9]1AY|\xfd7zXZ\x00|7z\xbc\xaf"), "a compressed file that is not unpacked"),
     (re.compile(rb".{257}ustar", re.DOTALL), "a tar archive that is not unpacked"),
-    (re.compile(rb"PK\x03\x04"), "a zip archive (.npz and .zip files are)"),
+    (re.compile(rb"PK\x03\x04"), "a zip archive (.npz is one)"),
     (re.compile(rb"\x93NUMPY"), "an array (.npy)"),
     (re.compile(rb"PAR1"), "a table (.parquet)"),
 )
