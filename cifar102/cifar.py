@@ -1,6 +1,7 @@
 """CIFAR-10 and CIFAR-100 in their python-batch format, the only place where CIFAR's pixel layout is known."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -186,8 +187,8 @@ def write_meta(path: Path, entry: dict[str, object]) -> Path:
     return write_bytes(path, arrays.dump_batch_pickle(entry))
 
 
-def load_cifar10(folder: Path) -> dict[str, ImageSet]:
-    """Load CIFAR-10 from `cifar-10-batches-py`: `train` (data_batch_1 on, in order) and `test`.
+def load_cifar10(folder: Path, splits: Sequence[str] = ("train", "test")) -> dict[str, ImageSet]:
+    """Load CIFAR-10 from `cifar-10-batches-py`: `train` (data_batch_1 on, in order) and `test`, or one of them.
 
     Five training batches of `num_cases_per_batch` images and as many test images are expected, or `num_train_batches`
     and `num_test_cases` where batches.meta says so (pools and releases of this project). Source: https://www.cs.toronto.edu/~kriz/cifar.html
@@ -198,17 +199,24 @@ def load_cifar10(folder: Path) -> dict[str, ImageSet]:
         raise ValueError(f"{folder / 'batches.meta'}: label_names are not CIFAR-10's {list(CLASS_NAMES)}")
     where = f"{folder / 'batches.meta'}"
     num_batches = _count(meta.get("num_train_batches", TRAIN_BATCHES), f"{where}: num_train_batches", MOST_BATCHES)
-    names = [f"data_batch_{k + 1}" for k in range(num_batches)]
-    batches = [read_batch(_file(folder, name, "CIFAR-10")) for name in names]
-    test = read_batch(_file(folder, "test_batch", "CIFAR-10"))
     expected = _count(meta.get("num_cases_per_batch", 10000), f"{where}: num_cases_per_batch")
-    counts = [expected] * len(names) + [_count(meta.get("num_test_cases", expected), f"{where}: num_test_cases")]
-    for name, batch, count in zip([*names, "test_batch"], [*batches, test], counts, strict=True):
-        if len(batch) != count:
-            raise ValueError(f"{folder / name}: holds {len(batch)} images, batches.meta says {count}")
-        if batch.fine_labels is not None:
-            raise ValueError(f"{folder / name}: found the fine_labels of CIFAR-100, expected labels 0 to 9")
-    return {"train": join(batches), "test": test}
+    num_tests = _count(meta.get("num_test_cases", expected), f"{where}: num_test_cases")
+    found = {}
+    if "train" in splits:
+        found["train"] = join([_batch(folder / f"data_batch_{k + 1}", expected) for k in range(num_batches)])
+    if "test" in splits:
+        found["test"] = _batch(folder / "test_batch", num_tests)
+    return found
+
+
+def _batch(path: Path, count: int) -> ImageSet:
+    """A batch of CIFAR-10 with as many images as batches.meta says."""
+    batch = read_batch(_file(path.parent, path.name, "CIFAR-10"))
+    if len(batch) != count:
+        raise ValueError(f"{path}: holds {len(batch)} images, batches.meta says {count}")
+    if batch.fine_labels is not None:
+        raise ValueError(f"{path}: found the fine_labels of CIFAR-100, expected labels 0 to 9")
+    return batch
 
 
 def load_cifar100(folder: Path) -> dict[str, ImageSet]:

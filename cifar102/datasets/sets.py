@@ -45,6 +45,12 @@ def load(name: str, workspace: Workspace, download: bool = False) -> Sets:
     return known.read(workspace)
 
 
+def load_test(name: str, workspace: Workspace) -> ImageSet:
+    """Load the test images of a data set, without reading its training images; raises as `load` does."""
+    known = _known(name)
+    return (known.read_test or (lambda place: known.read(place)["test"]))(workspace)
+
+
 def num_classes(name: str) -> int:
     """Return the number of classes of a data set: 10, or 100 and 20 for the fine and coarse labels of CIFAR-100."""
     return _known(name).num_classes
@@ -192,6 +198,10 @@ def _cifar10(workspace: Workspace) -> Sets:
     return _read_folder(cifar.load_cifar10, workspace.cifar10, "cifar10")
 
 
+def _cifar10_test(workspace: Workspace) -> ImageSet:
+    return _read_folder(lambda folder: cifar.load_cifar10(folder, ("test",)), workspace.cifar10, "cifar10")["test"]
+
+
 def _cifar100(kind: str) -> Callable[[Workspace], Sets]:
     def read(workspace: Workspace) -> Sets:
         sets = _read_folder(cifar.load_cifar100, workspace.cifar100, "cifar100")
@@ -210,6 +220,10 @@ def _cifar101(version: str) -> Callable[[Workspace], Sets]:
 
 def _cifar102_published(workspace: Workspace) -> Sets:
     return {split: release_sets.read_release(_published_file(workspace.raw, split)) for split in ("train", "test")}
+
+
+def _cifar102_published_test(workspace: Workspace) -> ImageSet:
+    return release_sets.read_release(_published_file(workspace.raw, "test"))
 
 
 def _published_file(raw: Path, split: str) -> Path:
@@ -236,7 +250,7 @@ def _cifar10_2k(workspace: Workspace) -> Sets:
 
 def _cifar10h(workspace: Workspace) -> Sets:
     """CIFAR-10's test images with what people said of each."""
-    votes, test = load_human_votes(workspace), _cifar10(workspace)["test"]
+    votes, test = load_human_votes(workspace), _cifar10_test(workspace)
     if len(votes) != len(test):
         raise ValueError(f"cifar10h-counts.npy: votes on {len(votes)} images, the test set has {len(test)}")
     return {"test": dataclasses.replace(test, votes=votes)}
@@ -272,21 +286,23 @@ class DataSet:
 
     read: from a workspace to its parts, "train" and "test" or "test" alone. downloads: the keys of
     sources.DATASET_FILES that it is read from, none where a run builds it. is_judged: `evaluate` puts models to it.
+    read_test: reads the test images alone, where that spares reading the others.
     """
 
     read: Callable[[Workspace], Sets]
     downloads: tuple[str, ...] = ()
     num_classes: int = len(cifar.CLASS_NAMES)
     is_judged: bool = False
+    read_test: Callable[[Workspace], ImageSet] | None = None
 
 
 REGISTRY = {
-    "cifar10": DataSet(_cifar10, ("cifar10",), is_judged=True),
+    "cifar10": DataSet(_cifar10, ("cifar10",), is_judged=True, read_test=_cifar10_test),
     "cifar100-fine": DataSet(_cifar100("fine"), ("cifar100",), num_classes=100),
     "cifar100-coarse": DataSet(_cifar100("coarse"), ("cifar100",), num_classes=20),
     "cifar10.1-v4": DataSet(_cifar101("v4"), ("cifar10.1-v4",), is_judged=True),
     "cifar10.1-v6": DataSet(_cifar101("v6"), ("cifar10.1-v6",), is_judged=True),
-    "cifar10.2": DataSet(_cifar102_published, ("cifar10.2",), is_judged=True),
+    "cifar10.2": DataSet(_cifar102_published, ("cifar10.2",), is_judged=True, read_test=_cifar102_published_test),
     "cifar102": DataSet(_built, is_judged=True),
     "cifar102-leftover": DataSet(_of_candidates("leftover"), is_judged=True),
     "cifar102-uniform": DataSet(_of_candidates("uniform"), is_judged=True),
