@@ -118,32 +118,34 @@ def write(
     paths = {name: folder / f"{name}.npy" for name in corruptions.CORRUPTIONS}
     missing = [name for name, path in paths.items() if not path.is_file()]
     total = len(missing) * len(severities) * len(images)
-    with tqdm(total=total, desc="corrupt", unit=" images", unit_scale=True, file=sys.stdout, mininterval=1) as bar:
+    seconds = 1 if sys.stderr.isatty() else 30  # between two lines of a log
+    with tqdm(total=total, desc="corrupt", unit=" images", unit_scale=True, mininterval=seconds) as bar:
         for name in missing:
             bar.set_postfix_str(name, refresh=False)
-            _write_corruption(paths[name], images, name, severities, seed, bar)
+            with replacing(paths[name]) as temporary:
+                _write_corruption(temporary, images, name, severities, seed, bar)
     return list(paths.values())
 
 
 def _write_corruption(
     path: Path, images: np.ndarray, name: str, severities: Sequence[int], seed: int, bar: tqdm
 ) -> None:
+    """Fill a file of its full size batch by batch, in threads; the map is let go before the file gets its name."""
+    made = np.lib.format.open_memmap(path, "w+", np.uint8, (len(severities) * len(images), *images.shape[1:]))
     cuts = [(place, start) for place in range(len(severities)) for start in range(0, len(images), BATCH)]
-    shape = (len(severities) * len(images), *images.shape[1:])
-    one = threadpoolctl.threadpool_limits(1, "blas")  # a thread a batch is enough
-    with one, replacing(path) as temporary, ThreadPoolExecutor(os.cpu_count()) as threads:
-        made = np.lib.format.open_memmap(temporary, "w+", np.uint8, shape)
 
-        def fill(cut: tuple[int, int]) -> int:
-            place, start = cut
-            part = images[start : start + BATCH]
-            changed = corruptions.corrupt(part, name, severities[place], seed=seed, first_row=start)
-            made[place * len(images) + start :][: len(part)] = changed
-            return len(part)
+    def fill(cut: tuple[int, int]) -> int:
+        place, start = cut
+        part = images[start : start + BATCH]
+        changed = corruptions.corrupt(part, name, severities[place], seed=seed, first_row=start)
+        made[place * len(images) + start :][: len(part)] = changed
+        return len(part)
 
+    # Each batch has a thread, so the BLAS of each needs no more.
+    with threadpoolctl.threadpool_limits(1, "blas"), ThreadPoolExecutor(os.cpu_count()) as threads:
         for count in threads.map(fill, cuts):
             bar.update(count)
-        made.flush()
+    made.flush()
 
 
 def _check_free(folder: Path, record: dict[str, object]) -> None:

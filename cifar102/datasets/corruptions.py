@@ -2,10 +2,10 @@
 
 The kinds and the severities are those published for CIFAR-10-C (Hendrycks & Dietterich 2019, arXiv 1903.12261, and
 `make_cifar_c.py` in https://github.com/hendrycks/robustness). The code is this project's own, on batches, with NumPy,
-SciPy, scikit-image and Pillow: `imagecorruptions` and `corrupt-tta` have ImageNet's severities, one image at a time, draw from
-NumPy's global state and need OpenCV; docs/evaluate.md compares. Two things differ from the published set on purpose:
-frost is a generated texture, not a photograph, and every image has a random stream of its own, so that a set comes out
-the same however it is cut into batches.
+SciPy, scikit-image and Pillow: `imagecorruptions` and `corrupt-tta` have ImageNet's severities, take one image at a
+time, draw from NumPy's global state and need OpenCV; docs/dependencies.md compares. Two things differ from the
+published set on purpose: frost is a generated texture, not a photograph, and every image has a random stream of its
+own, so that a set comes out the same however it is cut into batches.
 """
 
 import functools
