@@ -131,7 +131,8 @@ def _left_out(found: list[Found], chosen: int, pools: set[str]) -> dict[str, str
         return {name: f"{name} was left out: {reason}" for name in other}
     word = next(iter(sorted(pools)), "")
     reason = f"the workspace has {drawings} for it, never judged beside real images (--sets {word} judges the drawings)"
-    return {name: f"{name} was not judged: {reason}" for name in other}
+    lacking = {name: found[chosen][1].get(name) for name in other if name not in BUILDS}
+    return {name: f"{lacking.get(name) or f'{name} was not judged'}: {reason}" for name in other}
 
 
 def _find_in(places: Sequence[Workspace], asked: Sequence[str], drawn: bool) -> Found:
@@ -178,7 +179,7 @@ def _own(path: Path, drawn: bool) -> dict[str, TestSet]:
     """A set of the user's: any labelled file or folder, or one in the form of CIFAR-10-C."""
     if corruption_sets.is_corruption_set(path):
         source = corruption_sets.describe(path).source
-        found = _corrupted(path, f"{source}-c" if source else path.name.lower(), None, 0)
+        found = _corrupted(path, f"{source}-corrupted" if source else path.name.lower(), None, 0)
     else:
         images, name = lookup.load_labelled(path), path.stem if path.is_file() else path.resolve().name
         name = f"own-{name}" if name in NAMES or name in ON_REQUEST else name

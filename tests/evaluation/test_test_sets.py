@@ -58,6 +58,7 @@ def test_asked_for_nothing_real_images_are_judged_and_drawings_left_out_with_a_s
     assert list(found) == ["cifar10", "cifair10"]
     np.testing.assert_array_equal(found["cifar10"].images, images_of(1))
     assert {test.pool for test in found.values()} == {""}
+    assert "cifar10.1_v4_data.npy is not there: get it from" in missing["cifar10.1-v4"]
     assert "drawings of the demo pool" in missing["cifar10.1-v4"]
     assert "--sets demo judges the drawings" in missing["cifar10.1-v4"]
 
@@ -133,9 +134,9 @@ def test_corruptions_made_here_are_judged_by_their_path_with_the_provenance_of_t
     about = {"source": test.name, "provenance": test.provenance, "pool": test.pool}
     corruption_sets.write(tmp_path / "made", test.images, test.labels, severities=(2,), **about)
     found, _ = test_sets.find([str(tmp_path / "made")], workspace, data)
-    assert list(found) == ["cifar10.1-v4-c-contrast-2"]
-    made = found["cifar10.1-v4-c-contrast-2"]
-    assert (made.family, made.severity) == ("cifar10.1-v4-c", 2)
+    assert list(found) == ["cifar10.1-v4-corrupted-contrast-2"]
+    made = found["cifar10.1-v4-corrupted-contrast-2"]
+    assert (made.family, made.severity) == ("cifar10.1-v4-corrupted", 2)
     assert made.provenance.startswith("made by `cifar102 corrupt` of cifar10.1-v4 (CIFAR-10.1 v4 (Recht et al. 2018)")
     assert "frost is a generated texture" in made.provenance
 
