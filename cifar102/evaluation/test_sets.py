@@ -131,8 +131,11 @@ def _left_out(found: list[Found], chosen: int, pools: set[str]) -> dict[str, str
         return {name: f"{name} was left out: {reason}" for name in other}
     word = next(iter(sorted(pools)), "")
     reason = f"the workspace has {drawings} for it, never judged beside real images (--sets {word} judges the drawings)"
-    lacking = {name: found[chosen][1].get(name) for name in other if name not in BUILDS}
-    return {name: f"{lacking.get(name) or f'{name} was not judged'}: {reason}" for name in other}
+    lacking = {name: found[0][1][name] for name in other if name in found[0][1] and name not in BUILDS}
+    said = {
+        name: f"{lacking[name]}; {reason}" if name in lacking else f"{name} was not judged: {reason}" for name in other
+    }
+    return said if pools else {}
 
 
 def _find_in(places: Sequence[Workspace], asked: Sequence[str], drawn: bool) -> Found:
