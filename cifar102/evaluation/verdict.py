@@ -1,30 +1,21 @@
 """`python -m cifar102 evaluate`: a user's own model or predictions, judged on every set that is here."""
 
-import importlib
-import os
 import re
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from scipy import special
-
-from cifar102.analysis import predictions, scorecard
-from cifar102.analysis.predictions import SetPredictions, from_array
+from cifar102.analysis import scorecard
+from cifar102.analysis.predictions import SetPredictions
 from cifar102.analysis.scorecard import Scorecard, TestSet
 from cifar102.datasets import pools
-from cifar102.evaluation import contained, test_sets
+from cifar102.evaluation import sources, test_sets
 from cifar102.figures import accuracy_charts, drawing
-from cifar102.workspace.files import read_json, write_json, write_table
+from cifar102.workspace.files import write_json, write_table
 from cifar102.workspace.folders import Workspace
 
-FUNCTION = re.compile(r"(?P<module>[A-Za-z_][\w.]*):(?P<name>[A-Za-z_]\w*)")
-PIXELS = ("auto", "raw", "unit")
 SHOWN = ("accuracy", "gaps", "class_gaps", "keyword_gaps", "effective_robustness", "calibration")
 SHOWN_KEYWORDS = 5  # of each set, those whose gap is most certain; the files hold all
-Predict = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -72,10 +63,10 @@ def evaluate(
     workspace = Workspace(workspace)
     place = Path(data) if data else None
     found, missing = test_sets.find(sets or test_sets.names(workspace, place), workspace, place)
-    predictions, note = _predictions(str(source), found, pixels)
-    name = _name(str(source))
+    answers = sources.answers_of(source, found, pixels=pixels)
+    name, predictions = answers.name, answers.predictions
     card = scorecard.judge(name, predictions, found, test_sets.published_folder(workspace, place), level)
-    sentences = (*note, *card.sentences, *_left_out(found, predictions), *missing.values())
+    sentences = (*answers.notes, *card.sentences, *_left_out(found, predictions), *missing.values())
     card = Scorecard(card.name, card.level, card.tables, sentences, card.charts)
     is_own = any(Path(found[name].place).is_relative_to(workspace.root) for name in predictions if name in found)
     return Evaluation(
@@ -133,112 +124,3 @@ def _panels(card: Scorecard) -> list[tuple]:
 def _left_out(sets: Mapping[str, TestSet], predictions: Mapping[str, SetPredictions]) -> list[str]:
     reasons = {name: test.missing or "there are no predictions of it" for name, test in sets.items()}
     return [f"{name} was not judged: {reason}" for name, reason in reasons.items() if name not in predictions]
-
-
-def load_function(name: str) -> Predict:
-    """Import `package.module:predict`, also from the current directory; ValueError says what is not there."""
-    match = FUNCTION.fullmatch(name)
-    if not match:
-        raise ValueError(f"{name!r}: expected package.module:predict, or a file or folder that is there")
-    sys.path.insert(0, str(Path.cwd()))
-    try:
-        module = importlib.import_module(match["module"])
-    except (Exception, SystemExit) as error:  # somebody else's code: a script may end itself, or fail in any way
-        raise ValueError(f"{name}: the module cannot be imported: {_told(error)}") from error
-    finally:
-        sys.path.remove(str(Path.cwd()))
-    function = getattr(module, match["name"], None)
-    if not callable(function):
-        raise ValueError(f"{name}: {match['module']} has no function {match['name']!r}")
-
-    def predict(images: np.ndarray) -> np.ndarray:
-        try:
-            return np.asarray(function(images))
-        except (Exception, SystemExit) as error:
-            raise ValueError(f"{name}: failed on {len(images)} images: {_told(error)}") from error
-
-    return predict
-
-
-def _told(error: BaseException) -> str:
-    """An error of somebody else's code in one line."""
-    return f"{type(error).__name__}: {' '.join(str(error).split()) or 'nothing said'}"
-
-
-def load_keras(path: Path, pixels: str = "auto") -> tuple[Predict, str]:
-    """Return (predict, sentence) of a Keras file; predict takes uint8 images and gives probabilities (n, 10).
-
-    What is in no table of layers is refused, and the model is opened and run in a process of its own that cannot write,
-    connect or fill the memory (`contained`). Beside a model of this project stands normalization.json, which is
-    applied. Outputs that are no probabilities are taken for logits.
-    """
-    if pixels not in PIXELS:
-        raise ValueError(f"pixels: expected one of {PIXELS}, found {pixels!r}")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # its start-up notes would stand above the tables
-    from cifar102.training import pipeline
-
-    model = contained.ContainedModel(path)
-    if model.shapes["output"][1:] != [10] or model.shapes["input"][1:] != [32, 32, 3]:
-        shapes = f"{tuple(model.shapes['input'])} to {tuple(model.shapes['output'])}"
-        raise ValueError(f"{path}: expected images (None, 32, 32, 3) to 10 classes, found {shapes}")
-    beside = Path(path).parent / "normalization.json"
-    if beside.is_file() and pixels == "auto":
-        try:
-            prepare, note = pipeline.Normalization(**read_json(beside)).apply, f"normalised by {beside.name}"
-        except TypeError as error:
-            raise ValueError(f"{beside}: expected kind, mean and std of a normalization: {error}") from error
-    else:
-        scales = any(name in ("Rescaling", "Normalization") for name in model.layers)
-        kind = pixels if pixels != "auto" else "raw" if scales else "unit"
-        divisor = np.float32(255 if kind == "unit" else 1)
-        note = f"pixels given as {'0-1' if kind == 'unit' else '0-255'}"
-
-        def prepare(images: np.ndarray) -> np.ndarray:
-            return images.astype(np.float32) / divisor
-
-    def predict(images: np.ndarray) -> np.ndarray:
-        return _probabilities(model.predict(prepare(images)))
-
-    return predict, f"{Path(path).name}: {note}"
-
-
-def _predictions(
-    source: str, sets: Mapping[str, TestSet], pixels: str
-) -> tuple[dict[str, SetPredictions], tuple[str, ...]]:
-    path = Path(source).expanduser()
-    counts = {name: len(test.labels) for name, test in sets.items()}
-    if path.is_dir():
-        return predictions.read_folder(path, counts), ()
-    if path.suffix in (".keras", ".h5"):
-        predict, note = load_keras(path, pixels)
-        return _predict(predict, sets, path.name), (note,)
-    if path.is_file():
-        return predictions.read_single(path, counts), ()
-    if ":" in source and not path.suffix:
-        return _predict(load_function(source), sets, source), ()
-    raise FileNotFoundError(f"{source}: no such file or folder, and no package.module:predict")
-
-
-def _predict(predict: Predict, sets: Mapping[str, TestSet], where: str) -> dict[str, SetPredictions]:
-    found = {}
-    for name, test in sets.items():
-        if test.images is not None:
-            values = np.asarray(predict(test.images.copy()))
-            found[name] = from_array(values, len(test.labels), 10, f"{where}: {name}")
-    if not found:
-        raise FileNotFoundError(f"{where}: no images of {sorted(sets)} are here (--data DIR, --workspace DIR)")
-    return found
-
-
-def _probabilities(outputs: np.ndarray) -> np.ndarray:
-    outputs = np.asarray(outputs, dtype=np.float64)
-    sums_to_one = np.abs(outputs.sum(axis=1) - 1).max() < 1e-3
-    return outputs if outputs.min() >= 0 and sums_to_one else special.softmax(outputs, axis=1)
-
-
-def _name(source: str) -> str:
-    path = Path(source)
-    if path.suffix in (".keras", ".h5") and path.stem == "model":
-        return "-".join(path.absolute().parts[-4:-1])
-    is_file = path.suffix in (*predictions.SUFFIXES, ".keras", ".h5")
-    return path.stem.removesuffix("_predictions") if is_file else path.name
