@@ -204,7 +204,7 @@ def robustness_interval(
     axis: str = "logit",
     *,
     level: float = 0.95,
-    resamples: int = 1_000,
+    resamples: int = 2_000,
     seed: int = 0,
 ) -> tuple[float, float]:
     """Return (low, high) of one model's effective robustness where the line is not known but estimated.
