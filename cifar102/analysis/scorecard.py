@@ -18,9 +18,10 @@ RANKED_IMAGES = 10  # of a keyword in each of the two sets; one with fewer is no
 class TestSet:
     """One test set: labels int (n,), images uint8 (n, 32, 32, 3) or None, keywords text (n,) or None, and its place.
 
-    missing: why there are no images, and where to get them. provenance: where the images come from, one sentence; pool:
-    the name of the made pool that they were drawn from, "" for published sets and a user's own. soft_labels: float (n,
-    10) or None, what people said. family, severity: of sets that belong together, "cifar10-c" and 1 to 5, else "", 0.
+    images may be a memory map, which is read in parts. missing: why there are no images, and where to get them.
+    provenance: one sentence, where the images come from. pool: the name of the made pool that they are of ("demo"),
+    empty for published sets and those of the user. soft_labels: float (n, 10), shares of people who gave each class.
+    family and severity: of a set that is one of many, "cifar10-c" and 1 to 5; else "" and 0.
     """
 
     __test__ = False  # pytest takes classes of this name for tests
