@@ -14,6 +14,7 @@ NEEDED = ("model", "original", "new")
 SIZES = ("n_original", "n_new", "n")
 KNOWN = (*NEEDED, *SIZES, "family")
 SUFFIXES = (".csv", ".tsv", ".txt")
+RESAMPLES = 10_000
 LEAST_FAMILIES = 5  # fewer clusters than this make no bootstrap
 
 
@@ -110,7 +111,7 @@ def judge(table: pd.DataFrame, level: float = 0.95) -> dict[str, pd.DataFrame]:
         raise ValueError(f"found {len(table)} models; expected at least {standard_models.LEAST + 1}, for a line of the others")
     shares = [table.set_index("model")[side] for side in ("original", "new")]
     families = table["family"] if table["family"].replace("", np.nan).nunique() >= LEAST_FAMILIES else None
-    fits = [lines.fit_line(*shares, axis, level=level, clusters=families) for axis in lines.AXES]
+    fits = [lines.fit_line(*shares, axis, level=level, resamples=RESAMPLES, clusters=families) for axis in lines.AXES]
     found = {"fits": pd.DataFrame([vars(fit) for fit in fits]).assign(drawn="models" if families is None else "families")}
     found["gaps"] = _gaps(table, level)
     found["effective_robustness"] = pd.concat([_robustness(table, row, level) for row in range(len(table))])
