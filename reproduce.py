@@ -85,6 +85,7 @@ commands:
   show INDEX                records of the pool by index: their fields and pictures
   resample                  sample, look for near-duplicates, blacklist, sample again
   duplicates A B            what two sets of images share
+  corrupt SET DIR           the 15 common corruptions of a test set, as CIFAR-10-C has them
   evaluate MODEL            a model of your own beside the published line
   help [COMMAND]            this text, or the options of a command
 

@@ -109,6 +109,7 @@ def parser() -> argparse.ArgumentParser:
     shared.add_argument("--data", metavar="DIR", help="folder of published sets, in which names are looked up first")
     shared.add_argument("--scheduler", default="", metavar="tcp://HOST:PORT", help="a Dask scheduler for the search")
     _add_data_commands(words)
+    _add_corrupt(words)
     judged = _command(words, "evaluate", dispatch.evaluate, "a model of your own beside the published line")
     judged.add_argument("model", metavar="MODEL_OR_PREDICTIONS")
     judged.add_argument("--sets", nargs="+", metavar="SET", help="evaluation sets (default: all that are there)")
@@ -151,6 +152,16 @@ def _add_data_commands(words) -> None:
     resampled.add_argument(
         "--blacklist", metavar="FILE", help="indices to leave out from the start (10.1's .json form)"
     )
+
+
+def _add_corrupt(words) -> None:
+    changed = _command(words, "corrupt", dispatch.corrupt, "the 15 common corruptions of a test set, as CIFAR-10-C has them")
+    changed.add_argument("set", metavar="SET", help="a test set's name, or a labelled folder or file of your own")
+    changed.add_argument("folder", metavar="DIR", help="a new folder, or one that an earlier call did not finish")
+    changed.add_argument("--severity", type=int, choices=range(1, 6), help="this one alone (default: all five)")
+    changed.add_argument("--seed", type=int, default=0, metavar="N", help="of everything drawn at random (default: 0)")
+    changed.add_argument("--workspace", metavar="DIR", help="where set names are looked up (default: the last run)")
+    changed.add_argument("--data", metavar="DIR", help="folder of published sets, looked up first (or CIFAR102_DATA)")
 
 
 def _command(words, name: str, function, text: str, passes_on: bool = False) -> argparse.ArgumentParser:

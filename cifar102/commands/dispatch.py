@@ -253,6 +253,27 @@ def duplicates(options: argparse.Namespace) -> int:
     return 0
 
 
+def corrupt(options: argparse.Namespace) -> int:
+    """Write the common corruptions of a test set into a folder in the form of CIFAR-10-C."""
+    from cifar102.datasets import corruption_sets, corruptions
+    from cifar102.evaluation import test_sets
+    from cifar102.workflow import plans
+
+    data = Path(options.data) if options.data else None
+    test = test_sets.load(options.set, plans.workspace_or_demo(options), data)
+    if test.images is None:
+        raise FileNotFoundError(f"{options.set}: its labels are here, its images are not: {test.missing}")
+    severities = (options.severity,) if options.severity else corruptions.SEVERITIES
+    about = {"source": test.name, "provenance": test.provenance, "pool": test.pool}
+    folder = Path(options.folder).absolute()
+    paths = corruption_sets.write(folder, test.images, test.labels, severities=severities, seed=options.seed, **about)
+    print(f"{test.name}: {test.provenance}")
+    print(f"{folder} holds {len(paths)} corruptions of {len(test.labels):,} images at severity {severities[0]}", end="")
+    print(f" to {severities[-1]}" if len(severities) > 1 else "")
+    print(corruption_sets.TEXTURES)
+    return 0
+
+
 def evaluate(options: argparse.Namespace) -> int:
     """Put a user's model or predictions beside the published line."""
     from cifar102.evaluation import verdict

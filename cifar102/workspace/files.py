@@ -23,6 +23,18 @@ LEFTOVER = re.compile(rf"\..+\.{MARK}[a-z0-9_]{{8}}\.tmp(\.\w+)?")
 NUMBER = r"[+-]?[\d.]+([eE][+-]?\d+)?$"
 FORMULA = re.compile(rf"(?!{NUMBER})'*[=+\-@\t\r]")  # what a spreadsheet may run
 GUARDED = re.compile(r"'+[=+\-@\t\r]")
+# What stands where a data file should, by its first bytes: what other programs leave under the name of what was asked.
+OTHER_CONTENT = (
+    (re.compile(rb"\s*(<!--.*?-->\s*)*<(!doctype html|html|head|body)\b", re.IGNORECASE | re.DOTALL), "an HTML page"),
+    (re.compile(rb"\s*<\?xml"), "an XML text, such as a server's error"),
+    (re.compile(rb"version https://git-lfs"), "a Git LFS pointer (`git lfs pull` fetches the file it stands for)"),
+    (re.compile(rb"\x1f\x8b"), "a gzip file that is not unpacked"),
+    (re.compile(rb"BZh[1-9]1AY|\xfd7zXZ\x00|7z\xbc\xaf"), "a compressed file that is not unpacked"),
+    (re.compile(rb".{257}ustar", re.DOTALL), "a tar archive that is not unpacked"),
+    (re.compile(rb"PK\x03\x04"), "a zip archive (.npz is one)"),
+    (re.compile(rb"\x93NUMPY"), "an array (.npy)"),
+    (re.compile(rb"PAR1"), "a table (.parquet)"),
+)
 LONGEST_LINE = 1 << 20  # bytes of a line of CSV; those of this project have a few hundred
 
 
@@ -129,6 +141,21 @@ def write_json(path: Path, value: object) -> Path:
     return write_text(path, json.dumps(plain(value), indent=2, ensure_ascii=False) + "\n")
 
 
+def other_content(path: Path) -> str:
+    """Say what a file that its reader refused holds instead, by its first bytes; empty where they tell nothing.
+
+    Asked only after a reader failed. Known: web pages, Git LFS pointers, archives that are not unpacked, files of other
+    kinds than was expected.
+    """
+    path = Path(path)
+    with contextlib.suppress(OSError), path.open("rb") as file:
+        first = file.read(1024)
+        found = next((what for pattern, what in OTHER_CONTENT if pattern.match(first)), "")
+        is_own = path.suffix and f"({path.suffix}" in found
+        return f"it is {found}" if found and not is_own else ""
+    return ""
+
+
 def read_json(path: Path) -> object:
     """Read a JSON file; ValueError names the file and the place where it does not parse."""
     if not Path(path).is_file():
@@ -136,7 +163,7 @@ def read_json(path: Path) -> object:
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"), object_pairs_hook=_once_each)
     except (ValueError, RecursionError) as error:  # UTF-8 and JSON errors are ValueErrors, and too long a number is one
-        raise ValueError(f"{path}: not readable as JSON: {error}") from error
+        raise ValueError(f"{path}: not readable as JSON: {other_content(path) or error}") from error
 
 
 def _once_each(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -227,10 +254,11 @@ def read_table(path: Path, columns: tuple[str, ...] = ()) -> pd.DataFrame:
     try:
         table = pd.read_parquet(path) if path.suffix == ".parquet" else _read_csv(path)
     except Exception as error:  # pyarrow and pandas raise many kinds for a damaged file
-        raise ValueError(f"{path}: not readable as a {path.suffix} table: {error}") from error
+        raise ValueError(f"{path}: not readable as a {path.suffix} table: {other_content(path) or error}") from error
     missing = [name for name in columns if name not in table.columns]
     if missing:
-        raise ValueError(f"{path}: columns {missing} are missing; found {list(table.columns)}")
+        found = other_content(path) or f"found {list(table.columns)}"
+        raise ValueError(f"{path}: columns {missing} are missing; {found}")
     return table
 
 
