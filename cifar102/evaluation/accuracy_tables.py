@@ -15,6 +15,10 @@ SIZES = ("n_original", "n_new", "n")
 KNOWN = (*NEEDED, *SIZES, "family")
 SUFFIXES = (".csv", ".tsv", ".txt")
 RESAMPLES = 10_000
+HOW_READ = (
+    "each model is judged by the line of all others on logit axes, the line taken as known; tests between models are "
+    "unpaired, for there are no predictions, and say less than paired ones would"
+)
 LEAST_FAMILIES = 5  # fewer clusters than this make no bootstrap
 
 

@@ -67,7 +67,7 @@ def find_sets(
     workspace, place = Workspace(workspace), Path(data) if data else None
     if isinstance(sets, str):
         raise ValueError(f"sets: expected a list of names such as [{sets!r}], found a text")
-    return test_sets.find(sets or test_sets.names(workspace, place), workspace, place)
+    return test_sets.find(sets, workspace, place)
 
 
 def judge(
