@@ -111,7 +111,7 @@ def interval_rows(
         for height, row in table[table[value].notna()].iterrows():
             center, left, right = (value_format.format(row[part]) for part in (value, low, high))
             marks.right_note(ax, height, f"{center} [{left}, {right}]")
-    marks.category_axis(ax, "y", [marks.text_of(name) for name in table[label]])
+    marks.category_axis(ax, "y", [marks.text_of(name) for name in table[label].fillna("")])
     marks.finish(ax, "x", names=(value, ""), reference=reference, **frame)
 
 
