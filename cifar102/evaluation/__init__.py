@@ -1,9 +1,10 @@
 """Evaluation: somebody's own model or predictions beside the published models (`python -m cifar102 evaluate`).
 
 Read in this order: verdict (a model judged on every set that is here), test_sets (where the sets come from), answers
-(what a model says on them), prediction_tables (files of predictions as people have them), meaning (what their numbers
-stand for), contained (a stranger's model in a process of its own), model_worker (that process), containment (what it
-may not do).
+(what a model says on them), sources (files, models and code asked for it), prediction_tables (files of predictions as
+people have them), meaning (what their numbers stand for), functions (somebody's own code), inputs (what a network
+takes), contained (a stranger's model in a process of its own), model_worker (that process), containment (what it may
+not do).
 """
 
 import lazy_loader

@@ -1,6 +1,7 @@
 """A stranger's model, opened and run in a process of its own that can do nothing but compute (see `containment`)."""
 
 import contextlib
+import hashlib
 import subprocess
 import sys
 import tempfile
@@ -29,6 +30,7 @@ class ContainedModel:
 
         self.path = Path(path)
         content = files.read_content(self.path)
+        self.digest = hashlib.blake2b(content, digest_size=32).hexdigest()
         self._scratch = tempfile.TemporaryDirectory(prefix="cifar102-model-")
         words = [sys.executable, "-P", "-m", "cifar102.evaluation.model_worker", self._scratch.name]
         environment = containment.clean_environment(Path(self._scratch.name))

@@ -1,26 +1,50 @@
-"""A source, whatever it is, asked for its predictions: files are read, models and functions are run on the images."""
+"""From a source to what it answers: prediction files, model files, and code, each asked for every set that is here."""
 
-import importlib
-import os
 import re
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from tqdm import tqdm
 
+from cifar102.analysis.predictions import SetPredictions
 from cifar102.analysis.scorecard import TestSet
-from cifar102.evaluation import contained, meaning, prediction_tables
+from cifar102.evaluation import contained, functions, inputs, meaning, prediction_tables
 from cifar102.evaluation.answers import Answers
+from cifar102.evaluation.inputs import Form, Predict, Reading
 from cifar102.workspace.files import read_json
 
-FUNCTION = re.compile(r"(?P<module>[A-Za-z_][\w.]*):(?P<name>[A-Za-z_]\w*)")
-PIXELS = ("auto", "raw", "unit")
-Predict = Callable[[np.ndarray], np.ndarray]
+KERAS = (".keras", ".h5", ".hdf5")
+TORCH = (".pt", ".pth", ".ckpt", ".safetensors")
+LARGEST_BATCH = 1 << 25  # numbers, 128 MiB of float32
+GIVEN_DIFFERENTLY = {
+    ".pkl": "a pickle runs code when it is read",
+    ".pickle": "a pickle runs code when it is read",
+    ".joblib": "a pickle runs code when it is read",
+    ".tflite": "TensorFlow Lite is not read here",
+    ".pb": "a graph alone is not read here; give the SavedModel folder that it is in",
+}
+
+
+@dataclass(frozen=True)
+class Model:
+    """A source that predicts; form: what it takes, None for images as they are.
+
+    readings: ways to give it images, the likeliest first; normalization: of a model of this project, applied instead.
+    """
+
+    name: str
+    predict: Predict
+    form: Form | None = None
+    readings: tuple[Reading, ...] = ()
+    normalization: object = None
+    notes: tuple[str, ...] = ()
+    digest: str = ""
 
 
 def answers_of(
-    source: str | Path | Callable | object,
+    source: object,
     sets: Mapping[str, TestSet],
     *,
     name: str | None = None,
@@ -28,104 +52,139 @@ def answers_of(
     pixels: str = "auto",
     logits: bool | None = None,
 ) -> Answers:
-    """Ask a source for its predictions of the sets: a file or folder of predictions, a Keras file, a function."""
-    if callable(source):
-        own = name or getattr(source, "__name__", type(source).__name__)
-        return _asked(source, sets, own, batch, logits)
+    """Ask a source for every set whose images are here, or read what it says of them.
+
+    source: a .keras or .h5 file; a file or folder of predictions (prediction_tables); `package.module:name` or the
+    object itself (functions). name: what the model is called. batch: images a call. pixels: of inputs.CHOICES, the
+    range that a model file takes; "auto" tries them on labelled images and says what came out. logits: the user's word
+    on rows of numbers. Raises FileNotFoundError, ValueError that name the source, what was found and what was expected.
+    """
+    if pixels not in inputs.CHOICES:
+        raise ValueError(f"pixels: expected one of {', '.join(inputs.CHOICES)}, found {pixels!r}")
+    if batch < 1:
+        raise ValueError(f"batch: expected 1 or more images, found {batch}")
+    model = _open(source, sets, pixels, logits)
+    if isinstance(model, Model):
+        model = _ask(model, sets, batch, logits)
+    return model if name is None else replace(model, name=name)
+
+
+def _open(source: object, sets: Mapping[str, TestSet], pixels: str, logits: bool | None) -> Model | Answers:
+    """The model that a source is, or the answers that a file of predictions holds."""
+    if not isinstance(source, str | Path):
+        name = getattr(source, "__name__", type(source).__name__)
+        return _code(source, name, pixels)
     path = Path(source).expanduser()
-    if path.suffix in (".keras", ".h5"):
-        predict, note = load_keras(path, pixels)
-        found = _asked(predict, sets, name or _name(path), batch, logits)
-        return Answers(found.name, found.predictions, (note, *found.notes), prediction_tables.digest_of(path))
+    suffix = path.suffix.lower()
+    if suffix in TORCH:
+        raise ValueError(f"{path}: weights of PyTorch, which only their own code can run; {functions.AS_FUNCTION}")
+    if suffix in GIVEN_DIFFERENTLY:
+        reason = GIVEN_DIFFERENTLY[suffix]
+        raise ValueError(f"{path}: {reason}; give it as a function package.module:name, or its predictions as files")
+    if suffix in KERAS:
+        return _contained(path, pixels)
     if path.exists():
-        found = prediction_tables.predictions_of(path, sets, logits)
-        return Answers(name or found.name, found.predictions, found.notes, found.digest)
-    if ":" in str(source) and not path.suffix:
-        return _asked(load_function(str(source)), sets, name or str(source), batch, logits)
-    raise FileNotFoundError(f"{source}: no such file or folder, and no package.module:predict")
+        return prediction_tables.predictions_of(path, sets, logits)
+    if functions.NAME.fullmatch(str(source)):
+        return _code(functions.load(str(source)), str(source), pixels)
+    raise FileNotFoundError(f"{source}: no such file or folder, and no package.module:name")
 
 
-def _asked(predict: Predict, sets: Mapping[str, TestSet], name: str, batch: int, logits: bool | None) -> Answers:
-    found, notes = {}, []
-    for set_name, test in sets.items():
-        if test.images is not None:
-            starts = range(0, len(test.labels), batch)
-            parts = [np.asarray(predict(np.array(test.images[start : start + batch]))) for start in starts]
-            where = f"{name}: {set_name}"
-            read_as = meaning.of_outputs(np.concatenate(parts), test.labels, where, logits=logits)
-            found[set_name] = read_as.predictions
-            notes += [*read_as.notes, *meaning.warnings(read_as.predictions, test.labels, where)]
-    if not found:
-        raise FileNotFoundError(f"{name}: no images of {sorted(sets)} are here (--data DIR, --workspace DIR)")
-    return Answers(name, found, tuple(notes))
+def _code(found: object, name: str, pixels: str) -> Model:
+    code = functions.as_code(found, name)
+    readings = () if code.form is None else tuple(inputs.readings(code.form, pixels, "unit"))
+    return Model(name, code.predict, code.form, readings)
+
+
+def _contained(path: Path, pixels: str) -> Model:
+    """A model file, opened in a process of its own."""
+    model = contained.ContainedModel(path)
+    form = inputs.form_of(model.shapes["input"], str(path))
+    if model.shapes["output"][1:] != [10]:
+        raise ValueError(_classes(path, model.shapes["output"]))
+    scales = any(name in ("Rescaling", "Normalization") for name in model.layers)
+    notes = tuple(f"{path.name}: opened in a process of its own, with {lack}" for lack in model.missing)
+    beside = path.parent / "normalization.json"
+    normalization = _normalization(beside) if beside.is_file() and pixels == "auto" else None
+    readings = tuple(inputs.readings(form, pixels, "raw" if scales else "unit"))
+    return Model(_name(path), model.predict, form, readings, normalization, notes, model.digest)
+
+
+def _classes(path: Path, shape: list) -> str:
+    found = f"{path}: gives {shape[-1]} classes" if len(shape) == 2 else f"{path}: gives {tuple(shape)}"
+    return f"{found}; expected (n, 10), the classes of CIFAR-10: ten of a thousand are not guessed"
+
+
+def _normalization(path: Path) -> object:
+    from cifar102.training import pipeline
+
+    try:
+        return pipeline.Normalization(**read_json(path))
+    except TypeError as error:
+        raise ValueError(f"{path}: expected kind, mean and std of a normalization: {error}") from error
+
+
+def _ask(model: Model, sets: Mapping[str, TestSet], batch: int, logits: bool | None) -> Answers:
+    """Ask a model for every set that has images."""
+    with_images = {name: test for name, test in sets.items() if test.images is not None}
+    if not with_images:
+        raise FileNotFoundError(f"{model.name}: no images of {sorted(sets)} are here (--data DIR, --workspace DIR)")
+    prepare, notes = _preparation(model, with_images, batch)
+    found: dict[str, SetPredictions] = {}
+    with tqdm(total=sum(len(test.labels) for test in with_images.values()), unit=" images", disable=None) as bar:
+        for name, test in with_images.items():
+            bar.set_description(name)
+            outputs = _in_batches(lambda images: model.predict(prepare(images)), test.images, _size(model, batch), bar)
+            read_as = meaning.of_outputs(outputs, test.labels, f"{model.name}: {name}", logits=logits)
+            found[name] = read_as.predictions
+            notes = (*notes, *read_as.notes)
+    return Answers(model.name, found, (*model.notes, *notes), model.digest)
+
+
+def _preparation(model: Model, sets: Mapping[str, TestSet], batch: int) -> tuple[Predict, tuple[str, ...]]:
+    """How images become the input of a model, and sentences on it."""
+    if model.form is None:
+        return np.array, ()
+    notes = () if model.form.size in (None, (32, 32)) else (_resizing(model),)
+    if model.normalization is not None:
+        size = model.form.size
+        return lambda images: model.normalization.apply(inputs.resized(images, size)), (
+            *notes,
+            f"{model.name}: normalised by normalization.json, which is beside it",
+        )
+
+    def predict(x: np.ndarray) -> np.ndarray:
+        return _in_batches(model.predict, x, _size(model, batch))
+
+    reading, said = inputs.choose(predict, model.form, list(model.readings), sets, model.name)
+    said = said or (f"{model.name}: {reading}",)
+    return lambda images: inputs.prepare(images, model.form, reading.axes, reading.pixels), (*notes, *said)
+
+
+def _resizing(model: Model) -> str:
+    height, width = model.form.size
+    return f"{model.name}: images resized from 32 x 32 to {height} x {width}, the size it takes"
+
+
+def _size(model: Model, batch: int) -> int:
+    """Images a call: no more than `batch`, and no more than memory should hold of large ones."""
+    height, width = model.form.size or (32, 32) if model.form else (32, 32)
+    return max(1, min(batch, LARGEST_BATCH // (3 * height * width)))
+
+
+def _in_batches(predict: Predict, images: np.ndarray, batch: int, bar: tqdm | None = None) -> np.ndarray:
+    """The outputs for all images, `batch` at a time; ValueError where the parts do not fit together."""
+    parts = []
+    for start in range(0, len(images), batch):
+        part = np.asarray(images[start : start + batch])
+        parts.append(predict(part))
+        if bar is not None:
+            bar.update(len(part))
+    return np.concatenate(parts)
 
 
 def _name(path: Path) -> str:
-    return "-".join(path.absolute().parts[-4:-1]) if path.stem == "model" else path.stem
-
-
-def load_function(name: str) -> Predict:
-    """Import `package.module:predict`, also from the current directory; ValueError says what is not there."""
-    match = FUNCTION.fullmatch(name)
-    if not match:
-        raise ValueError(f"{name!r}: expected package.module:predict, or a file or folder that is there")
-    sys.path.insert(0, str(Path.cwd()))
-    try:
-        module = importlib.import_module(match["module"])
-    except (Exception, SystemExit) as error:  # somebody else's code: a script may end itself, or fail in any way
-        raise ValueError(f"{name}: the module cannot be imported: {_told(error)}") from error
-    finally:
-        sys.path.remove(str(Path.cwd()))
-    function = getattr(module, match["name"], None)
-    if not callable(function):
-        raise ValueError(f"{name}: {match['module']} has no function {match['name']!r}")
-
-    def predict(images: np.ndarray) -> np.ndarray:
-        try:
-            return np.asarray(function(images))
-        except (Exception, SystemExit) as error:
-            raise ValueError(f"{name}: failed on {len(images)} images: {_told(error)}") from error
-
-    return predict
-
-
-def _told(error: BaseException) -> str:
-    """An error of somebody else's code in one line."""
-    return f"{type(error).__name__}: {' '.join(str(error).split()) or 'nothing said'}"
-
-
-def load_keras(path: Path, pixels: str = "auto") -> tuple[Predict, str]:
-    """Return (predict, sentence) of a Keras file; predict takes uint8 images and gives probabilities (n, 10).
-
-    What is in no table of layers is refused, and the model is opened and run in a process of its own that cannot write,
-    connect or fill the memory (`contained`). Beside a model of this project stands normalization.json, which is
-    applied.
-    """
-    if pixels not in PIXELS:
-        raise ValueError(f"pixels: expected one of {PIXELS}, found {pixels!r}")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # its start-up notes would stand above the tables
-    from cifar102.training import pipeline
-
-    model = contained.ContainedModel(path)
-    if model.shapes["output"][1:] != [10] or model.shapes["input"][1:] != [32, 32, 3]:
-        shapes = f"{tuple(model.shapes['input'])} to {tuple(model.shapes['output'])}"
-        raise ValueError(f"{path}: expected images (None, 32, 32, 3) to 10 classes, found {shapes}")
-    beside = Path(path).parent / "normalization.json"
-    if beside.is_file() and pixels == "auto":
-        try:
-            prepare, note = pipeline.Normalization(**read_json(beside)).apply, f"normalised by {beside.name}"
-        except TypeError as error:
-            raise ValueError(f"{beside}: expected kind, mean and std of a normalization: {error}") from error
-    else:
-        scales = any(name in ("Rescaling", "Normalization") for name in model.layers)
-        kind = pixels if pixels != "auto" else "raw" if scales else "unit"
-        divisor = np.float32(255 if kind == "unit" else 1)
-        note = f"pixels given as {'0-1' if kind == 'unit' else '0-255'}"
-
-        def prepare(images: np.ndarray) -> np.ndarray:
-            return images.astype(np.float32) / divisor
-
-    def predict(images: np.ndarray) -> np.ndarray:
-        return model.predict(prepare(images))
-
-    return predict, f"{Path(path).name}: {note}"
+    """What a model file is called: a run's model.keras by its study, arm and seed."""
+    if path.stem == "model" and path.suffix in KERAS:
+        return "-".join(path.absolute().parts[-4:-1])
+    return re.sub(r"_predictions$", "", path.stem)

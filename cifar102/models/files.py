@@ -19,6 +19,7 @@ OWN = int(VERSION.split(".")[0])
 LARGEST_FILE = 1 << 31  # bytes, read into memory
 LARGEST_CONFIG = 1 << 26  # that of the largest published network has about a million
 LARGEST_METADATA = 1 << 20
+H5 = (".h5", ".hdf5")
 LARGEST_RATIO = 20  # of what a member unpacks to; Keras writes them unpacked, zip makes weights half as large at best
 INSTEAD = "give it as a Python function package.module:predict, or its predictions as files"
 LIMITS = {"config.json": LARGEST_CONFIG, "metadata.json": LARGEST_METADATA, "model.weights.h5": LARGEST_FILE}
@@ -84,7 +85,7 @@ def layer_names(config: dict) -> list[str]:
 def read_model_file(path: Path, content: bytes | None = None) -> ModelFile:
     """Read a file once, after its sizes were looked at; FileNotFoundError, ValueError say what is wrong with it."""
     content = read_content(path) if content is None else content
-    return _read_h5(Path(path), content) if Path(path).suffix == ".h5" else _read_keras(Path(path), content)
+    return _read_h5(Path(path), content) if Path(path).suffix.lower() in H5 else _read_keras(Path(path), content)
 
 
 def read_content(path: Path) -> bytes:

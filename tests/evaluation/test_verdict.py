@@ -98,7 +98,7 @@ def test_one_published_file_brings_its_other_sets(data: Path, workspace: Workspa
     [
         ("nowhere.npy", "nowhere.npy: no such file"),
         ("no_such_module:predict", "cannot be imported"),
-        ("json:predict", "has no function 'predict'"),
+        ("json:predict", "has no 'predict'"),
         ("json:dumps", "json:dumps"),
         ("some words", "no such file"),
     ],
