@@ -155,7 +155,9 @@ def _add_data_commands(words) -> None:
 
 
 def _add_corrupt(words) -> None:
-    changed = _command(words, "corrupt", dispatch.corrupt, "the 15 common corruptions of a test set, as CIFAR-10-C has them")
+    changed = _command(
+        words, "corrupt", dispatch.corrupt, "the 15 common corruptions of a test set, as CIFAR-10-C has them"
+    )
     changed.add_argument("set", metavar="SET", help="a test set's name, or a labelled folder or file of your own")
     changed.add_argument("folder", metavar="DIR", help="a new folder, or one that an earlier call did not finish")
     changed.add_argument("--severity", type=int, choices=range(1, 6), help="this one alone (default: all five)")

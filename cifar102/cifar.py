@@ -43,7 +43,9 @@ class ImageSet:
         """The Tiny Images keyword of each image, from its file name; ValueError where the set has no file names."""
         if len(self.filenames) != len(self):
             where = f"the images of {self.batch_label!r}" if self.batch_label else "these images"
-            raise ValueError(f"{where} have no file names, so their keywords are not known (published batches have both)")
+            raise ValueError(
+                f"{where} have no file names, so their keywords are not known (published batches have both)"
+            )
         return np.array([keyword_of(name) for name in self.filenames])
 
 

@@ -1,7 +1,7 @@
 """Accuracy under corruptions: per corruption and severity, their means, and errors relative to the clean images.
 
-Source: Hendrycks & Dietterich 2019 (arXiv 1903.12261). Their mean corruption error divides by AlexNet's errors; on CIFAR-10-C
-the plain mean over the 15 common corruptions and five severities is the usual number, and it is what stands here.
+Source: Hendrycks & Dietterich 2019 (arXiv 1903.12261). Their mean corruption error divides by AlexNet's errors; on
+CIFAR-10-C the plain mean over the 15 common corruptions and five severities is the usual number: it stands here.
 """
 
 import re
@@ -25,7 +25,16 @@ def corruption_table(accuracy: pd.DataFrame) -> pd.DataFrame:
     """
     parts = accuracy["set"].str.extract(SET_NAME)
     rows = accuracy.assign(**parts).dropna(subset=["severity"]).astype({"severity": int})
-    first = [*(["model"] if "model" in rows else []), "family", "corruption", "severity", "n", "accuracy", "low", "high"]
+    first = [
+        *(["model"] if "model" in rows else []),
+        "family",
+        "corruption",
+        "severity",
+        "n",
+        "accuracy",
+        "low",
+        "high",
+    ]
     others = [column for column in rows if column not in first]
     return rows[first + others].sort_values(first[:-4], kind="stable", ignore_index=True)
 

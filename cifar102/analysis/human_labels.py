@@ -44,7 +44,9 @@ def majority_agreement(class_ids: np.ndarray, shares: np.ndarray, *, level: floa
     return {"majority_agreement": float(agrees.mean()), "majority_low": low, "majority_high": high}
 
 
-def agreement_table(class_ids: np.ndarray, labellings: Mapping[str, np.ndarray], *, level: float = 0.95) -> pd.DataFrame:
+def agreement_table(
+    class_ids: np.ndarray, labellings: Mapping[str, np.ndarray], *, level: float = 0.95
+) -> pd.DataFrame:
     """Return how often a model agrees with each labelling of the same images, such as those of CIFAR-10-N.
 
     class_ids: integers (n,); labellings: name -> integers (n,). Columns: labelling, n, agree, share, low, high (exact),

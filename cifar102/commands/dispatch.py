@@ -268,8 +268,8 @@ def corrupt(options: argparse.Namespace) -> int:
     folder = Path(options.folder).absolute()
     paths = corruption_sets.write(folder, test.images, test.labels, severities=severities, seed=options.seed, **about)
     print(f"{test.name}: {test.provenance}")
-    print(f"{folder} holds {len(paths)} corruptions of {len(test.labels):,} images at severity {severities[0]}", end="")
-    print(f" to {severities[-1]}" if len(severities) > 1 else "")
+    shown = f"severity {severities[0]}" + (f" to {severities[-1]}" if len(severities) > 1 else "")
+    print(f"{folder} holds {len(paths)} corruptions of {len(test.labels):,} images at {shown}")
     print(corruption_sets.TEXTURES)
     return 0
 

@@ -1,7 +1,7 @@
 """Folders in the form of CIFAR-10-C, written and opened: one array a corruption, severities one after the other.
 
-`{corruption}.npy` is uint8 (severities * n, 32, 32, 3) and `labels.npy` the labels, repeated for each severity. A folder
-made here also has corruptions.json, which says of what; without it a folder is taken for the published one.
+`{corruption}.npy` is uint8 (severities * n, 32, 32, 3) and `labels.npy` the labels, repeated for each severity. A
+folder made here also has corruptions.json, which says of what; without it a folder is taken for the published one.
 """
 
 import hashlib
@@ -16,6 +16,7 @@ import numpy as np
 import PIL
 import scipy
 import skimage
+import threadpoolctl
 from tqdm import tqdm
 
 from cifar102 import cifar
@@ -32,8 +33,8 @@ BATCH = 250  # images that are changed at once
 class CorruptionSet:
     """A folder in the form of CIFAR-10-C.
 
-    corruptions: those it has an array of. severities: in the order of the arrays. source, provenance, pool: of the clean
-    images, as their TestSet has them; empty for the published folder.
+    corruptions: those it has an array of. severities: in the order of the arrays. source, provenance, pool: of the
+    clean images, as their TestSet has them; empty for the published folder.
     """
 
     folder: Path
@@ -67,7 +68,8 @@ def describe(folder: Path) -> CorruptionSet:
 def open_corruption(known: CorruptionSet, corruption: str, severity: int) -> tuple[np.ndarray, np.ndarray]:
     """Return (images, labels) of one corruption at one severity; the images are mapped from the disk, not read.
 
-    images: uint8 (n, 32, 32, 3), read-only; labels: int64 (n,). Raises FileNotFoundError, ValueError that name the file.
+    images: uint8 (n, 32, 32, 3), read-only; labels: int64 (n,). Raises FileNotFoundError, ValueError that name the
+    file.
     """
     if severity not in known.severities:
         raise ValueError(f"{known.folder}: has severities {list(known.severities)}, not {severity}")
@@ -116,32 +118,34 @@ def write(
     paths = {name: folder / f"{name}.npy" for name in corruptions.CORRUPTIONS}
     missing = [name for name, path in paths.items() if not path.is_file()]
     total = len(missing) * len(severities) * len(images)
-    with tqdm(total=total, desc="corrupt", unit=" images", unit_scale=True, file=sys.stdout, mininterval=1) as bar:
+    seconds = 1 if sys.stderr.isatty() else 30  # between two lines of a log
+    with tqdm(total=total, desc="corrupt", unit=" images", unit_scale=True, mininterval=seconds) as bar:
         for name in missing:
             bar.set_postfix_str(name, refresh=False)
-            _write_corruption(paths[name], images, name, severities, seed, bar)
+            with replacing(paths[name]) as temporary:
+                _write_corruption(temporary, images, name, severities, seed, bar)
     return list(paths.values())
 
 
 def _write_corruption(
     path: Path, images: np.ndarray, name: str, severities: Sequence[int], seed: int, bar: tqdm
 ) -> None:
-    starts = [(place, start) for place in range(len(severities)) for start in range(0, len(images), BATCH)]
-    shape = (len(severities) * len(images), *images.shape[1:])
-    with replacing(path) as temporary, ThreadPoolExecutor(os.cpu_count()) as threads:
-        made = np.lib.format.open_memmap(temporary, "w+", np.uint8, shape)
+    """Fill a file of its full size batch by batch, in threads; the map is let go before the file gets its name."""
+    made = np.lib.format.open_memmap(path, "w+", np.uint8, (len(severities) * len(images), *images.shape[1:]))
+    cuts = [(place, start) for place in range(len(severities)) for start in range(0, len(images), BATCH)]
 
-        def fill(cut: tuple[int, int]) -> int:
-            place, start = cut
-            part = images[start : start + BATCH]
-            changed = corruptions.corrupt(part, name, severities[place], seed=seed, first_row=start)
-            made[place * len(images) + start :][: len(part)] = changed
-            return len(part)
+    def fill(cut: tuple[int, int]) -> int:
+        place, start = cut
+        part = images[start : start + BATCH]
+        changed = corruptions.corrupt(part, name, severities[place], seed=seed, first_row=start)
+        made[place * len(images) + start :][: len(part)] = changed
+        return len(part)
 
-        for count in threads.map(fill, starts):
+    # Each batch has a thread, so the BLAS of each needs no more.
+    with threadpoolctl.threadpool_limits(1, "blas"), ThreadPoolExecutor(os.cpu_count()) as threads:
+        for count in threads.map(fill, cuts):
             bar.update(count)
-        made.flush()
-        del made
+    made.flush()
 
 
 def _check_free(folder: Path, record: dict[str, object]) -> None:

@@ -1,11 +1,11 @@
 """The 15 common corruptions of CIFAR-10-C, at five severities, made of any set of 32 x 32 images.
 
 The kinds and the severities are those published for CIFAR-10-C (Hendrycks & Dietterich 2019, arXiv 1903.12261, and
-`make_cifar_c.py` in https://github.com/hendrycks/robustness). The code is this project's own, on batches, with NumPy, SciPy,
-scikit-image and Pillow: `imagecorruptions` and `corrupt-tta` have ImageNet's severities, one image at a time, draw from
-NumPy's global state and need OpenCV; docs/evaluate.md compares. Two things differ from the published set on purpose:
-frost is a generated texture, not a photograph, and every image has a random stream of its own, so that a set comes out
-the same however it is cut into batches.
+`make_cifar_c.py` in https://github.com/hendrycks/robustness). The code is this project's own, on batches, with NumPy,
+SciPy, scikit-image and Pillow: `imagecorruptions` and `corrupt-tta` have ImageNet's severities, take one image at a
+time, draw from NumPy's global state and need OpenCV; docs/dependencies.md compares. Two things differ from the
+published set on purpose: frost is a generated texture, not a photograph, and every image has a random stream of its
+own, so that a set comes out the same however it is cut into batches.
 """
 
 import functools
@@ -138,12 +138,17 @@ def _zoom_matrix(factor: float) -> np.ndarray:
 
 
 def _zoom_blur(images: np.ndarray, streams: Generators, end: float) -> np.ndarray:
-    """The mean of the image and of itself enlarged in steps of 1 %; enlarging is linear, so all steps are one matrix."""
+    """The mean of the image and of itself enlarged in steps of 1 %."""
+    pixels = np.moveaxis(images, 3, 1).reshape(-1, SIDE * SIDE).astype(np.float32) / 255
+    return np.moveaxis((pixels @ _zoom_blur_matrix(end)).reshape(-1, 3, SIDE, SIDE), 1, 3)
+
+
+@functools.cache
+def _zoom_blur_matrix(end: float) -> np.ndarray:
+    """(1024, 1024): enlarging is linear, so all steps together are one matrix over the pixels of a channel."""
     factors = np.arange(1, end, 0.01)
     steps = sum(np.kron(_zoom_matrix(factor), _zoom_matrix(factor)) for factor in factors)
-    matrix = ((np.eye(SIDE * SIDE) + steps) / (len(factors) + 1)).astype(np.float32)
-    pixels = np.moveaxis(images, 3, 1).reshape(-1, SIDE * SIDE).astype(np.float32) / 255
-    return np.moveaxis((pixels @ matrix.T).reshape(-1, 3, SIDE, SIDE), 1, 3)
+    return np.ascontiguousarray(((np.eye(SIDE * SIDE) + steps) / (len(factors) + 1)).T.astype(np.float32))
 
 
 def _snow(
@@ -243,7 +248,9 @@ def _contrast(images: np.ndarray, streams: Generators, kept: float) -> np.ndarra
     return (values - means) * kept + means
 
 
-def _elastic_transform(images: np.ndarray, streams: Generators, strength: float, sigma: float, tilt: float) -> np.ndarray:
+def _elastic_transform(
+    images: np.ndarray, streams: Generators, strength: float, sigma: float, tilt: float
+) -> np.ndarray:
     """A random affine map, then a smooth random displacement; strength, sigma and tilt in pixels."""
     rows, columns = np.mgrid[:SIDE, :SIDE].astype(float)
     points = np.array([[26.0, 26.0], [26.0, 6.0], [6.0, 6.0]])  # column, row

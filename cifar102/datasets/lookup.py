@@ -24,8 +24,9 @@ def load(name: str, workspace: Workspace, data: Path | None = None) -> cifar.Ima
 
     name: a file or folder (.npy with images, .npz with images and perhaps labels, of IMAGE_KEYS and LABEL_KEYS, a
     python batch, an unpacked CIFAR folder, any folder of pictures of 32 x 32), else "candidates", a data set of
-    `sets.NAMES`, all of it, or one part of it as in "cifar10-test". Data sets are looked for in `data`, the workspace, then CIFAR102_DATA. Labels are
-    -1 where there are none. Raises ValueError or FileNotFoundError that says what was looked for.
+    `sets.NAMES`, all of it, or one part of it as in "cifar10-test". Data sets are looked for in `data`, the workspace,
+    then CIFAR102_DATA. Labels are -1 where there are none. Raises ValueError or FileNotFoundError that says what was
+    looked for.
     """
     path = Path(name).expanduser()
     if path.is_dir():
@@ -144,7 +145,7 @@ def _file(path: Path) -> cifar.ImageSet:
     entry = arrays.read_npz(path)
     images, labels = (next((key for key in keys if key in entry), "") for keys in (IMAGE_KEYS, LABEL_KEYS))
     if not images:
-        raise ValueError(f"{path}: expected an array {' or '.join(IMAGE_KEYS)}, found {sorted(entry)}")
+        raise ValueError(f"{path}: expected an array `images` (or {', '.join(IMAGE_KEYS[1:])}), found {sorted(entry)}")
     found = _unlabelled(entry[images], path)
     if not labels:
         return found

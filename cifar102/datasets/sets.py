@@ -260,7 +260,9 @@ def _cifar10n(workspace: Workspace) -> Sets:
     """CIFAR-10's training images with the labels that most people gave."""
     noisy, train = load_noisy_labels(workspace), load_whole_cifar10(workspace, _cifar10(workspace))["train"]
     if not np.array_equal(noisy["clean"], train.labels):
-        raise ValueError("CIFAR-10_human.npy: its clean_label are not the labels of CIFAR-10's training images in order")
+        raise ValueError(
+            "CIFAR-10_human.npy: its clean_label are not the labels of CIFAR-10's training images in order"
+        )
     return {"train": dataclasses.replace(train, labels=noisy["aggre"])}
 
 

@@ -33,7 +33,10 @@ ORIGINS = {
     "cifar10.1-v6": ("CIFAR-10.1 v6 (Recht et al. 2018), new images from Tiny Images", 2_000),
     "cifar10.2": ("CIFAR-10.2's test set (Lu et al. 2020), new images from Tiny Images", 2_000),
     "cifair10": ("ciFAIR-10 (Barz & Denzler 2020), CIFAR-10's test set without copies of training images", 10_000),
-    "cifar10h": ("CIFAR-10's test set with about 50 people's labels an image (CIFAR-10H, Peterson et al. 2019)", 10_000),
+    "cifar10h": (
+        "CIFAR-10's test set with about 50 people's labels an image (CIFAR-10H, Peterson et al. 2019)",
+        10_000,
+    ),
     RELABELLED: ("CIFAR-10's training images, relabelled by people (CIFAR-10-N, Wei et al. 2022)", 50_000),
 }
 BUILDS = {"cifar102": "test split", "cifar102-leftover": "left-over images", "cifar102-uniform": "uniform draw"}
@@ -86,7 +89,7 @@ def load(name: str, workspace: Workspace, data: Path | None = None) -> TestSet:
 
 
 def pool_of(folder: Path) -> str:
-    """Return the name of the drawn pool that a folder belongs to, its own or that of the workspace it is in, else ""."""
+    """Return the name of the drawn pool that a folder belongs to, or the workspace that it is in; "" for none."""
     for parent in (Path(folder), *Path(folder).parents):
         for path in (parent / "pool.json", parent / "raw" / "pool.json"):
             if path.is_file():
@@ -183,7 +186,9 @@ def _own(path: Path, drawn: bool) -> dict[str, TestSet]:
         about = f"drawings of the {pool} pool (synthetic)" if pool else "a set of the user's own"
         found = {name: TestSet(name, images.labels, images.images, _own_keywords(images), str(path), "", about, pool)}
     if any(bool(test.pool) != drawn for test in found.values()):
-        raise FileNotFoundError(f"{path} holds {'real images' if drawn else 'drawings'}: the two are never judged together")
+        raise FileNotFoundError(
+            f"{path} holds {'real images' if drawn else 'drawings'}: the two are never judged together"
+        )
     return found
 
 
@@ -200,7 +205,9 @@ def _named(name: str, places: Sequence[Workspace]) -> TestSet:
             images = _images(name, place)
             keywords = _keywords(images, name, place)
             test = TestSet(name, images.labels, images.images, keywords, str(place.raw))
-            return dataclasses.replace(test, **_about(name, len(images), place), **_said_by_people(name, places, images))
+            return dataclasses.replace(
+                test, **_about(name, len(images), place), **_said_by_people(name, places, images)
+            )
         except FileNotFoundError as error:
             errors.append(error)
         folder = place.cifar101
@@ -221,7 +228,9 @@ def _images(name: str, place: Workspace) -> cifar.ImageSet:
         labelling = name.removeprefix(RELABELLED).removeprefix("-") or "aggre"
         return dataclasses.replace(train, labels=sets.load_noisy_labels(place)[labelling])
     if name in BUILDS and isinstance(place, lookup.DataFolder):
-        raise FileNotFoundError(f"{place.raw} is a folder of published sets; notebook 04_sample leaves {name} in a workspace")
+        raise FileNotFoundError(
+            f"{place.raw} is a folder of published sets; notebook 04_sample leaves {name} in a workspace"
+        )
     return sets.load_test(name, place) if name in sets.REGISTRY else _version(name, place)
 
 
@@ -232,7 +241,9 @@ def _about(name: str, count: int, place: Workspace) -> dict[str, str]:
     if name in BUILDS:
         about = f"this project's build, its {BUILDS[name]}, from {_pool_title(place)}"
     else:
-        about, expected = ORIGINS.get(family or name, (f"{name.replace('cifar10.1-', 'CIFAR-10.1 ')} (Recht et al. 2018)", count))
+        about, expected = ORIGINS.get(
+            family or name, (f"{name.replace('cifar10.1-', 'CIFAR-10.1 ')} (Recht et al. 2018)", count)
+        )
         kind = f"drawings of the {pool} pool (synthetic) in the place of " if pool else ""
         size = "" if pool or count == expected else f"; {count:,} images here, {expected:,} are published"
         about = f"{kind}{about}{size}"

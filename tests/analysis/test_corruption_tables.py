@@ -81,7 +81,9 @@ def test_where_people_tie_any_of_their_classes_agrees():
 
 
 def test_agreement_with_each_labelling_is_counted_with_its_exact_interval():
-    table = human_labels.agreement_table(np.array([0, 1, 2, 3]), {"worse": np.array([0, 1, 0, 0]), "aggre": np.arange(4)})
+    table = human_labels.agreement_table(
+        np.array([0, 1, 2, 3]), {"worse": np.array([0, 1, 0, 0]), "aggre": np.arange(4)}
+    )
     assert table[["labelling", "agree", "n"]].to_numpy().tolist() == [["worse", 2, 4], ["aggre", 4, 4]]
     assert table["high"].iloc[1] == 1
     with pytest.raises(ValueError, match="expected 3 integer class ids"):

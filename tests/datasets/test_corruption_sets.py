@@ -73,7 +73,11 @@ def test_a_killed_call_goes_on_from_the_arrays_that_are_there(tmp_path, images, 
     monkeypatch.setattr(corruptions, "corrupt", killed)
     with pytest.raises(KeyboardInterrupt):
         write(tmp_path / "c", images)
-    assert sorted(path.name for path in (tmp_path / "c").iterdir()) == ["brightness.npy", "corruptions.json", "labels.npy"]
+    assert sorted(path.name for path in (tmp_path / "c").iterdir()) == [
+        "brightness.npy",
+        "corruptions.json",
+        "labels.npy",
+    ]
     made = []
     monkeypatch.setattr(corruptions, "corrupt", lambda *a, **o: made.append(a[1]) or corrupt(*a, **o))
     write(tmp_path / "c", images)
@@ -138,7 +142,9 @@ def test_pictures_in_class_folders_get_the_label_of_their_folder(tmp_path, image
         (label, images[row].tobytes()) for label, row in ((0, 0), (1, 1), (9, 2))
     )
     (tmp_path / "set" / "test" / "9").rename(tmp_path / "set" / "test" / "frogg")
-    with pytest.raises(ValueError, match="'frogg' is no class of CIFAR-10; expected a folder a class, did you mean frog"):
+    with pytest.raises(
+        ValueError, match="'frogg' is no class of CIFAR-10; expected a folder a class, did you mean frog"
+    ):
         lookup.load_labelled(tmp_path / "set")
 
 

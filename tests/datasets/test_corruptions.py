@@ -1,4 +1,4 @@
-"""The common corruptions: truths about each kind, the same bytes however they are cut, the published arrays where present."""
+"""The common corruptions: truths about each kind, the same bytes however cut, the published arrays where present."""
 
 import io
 import os
@@ -117,7 +117,9 @@ def test_jpeg_is_pillows_and_pixelate_is_pillows_box(images):
     np.testing.assert_array_equal(corruptions.corrupt(images, "pixelate", 5)[3], np.asarray(back))
 
 
-@pytest.mark.parametrize("name", ["defocus_blur", "glass_blur", "motion_blur", "zoom_blur", "elastic_transform", "pixelate"])
+@pytest.mark.parametrize(
+    "name", ["defocus_blur", "glass_blur", "motion_blur", "zoom_blur", "elastic_transform", "pixelate"]
+)
 def test_what_moves_pixels_leaves_a_plain_image_plain(name):
     grey = np.full((3, 32, 32, 3), 90, np.uint8)
     for severity in corruptions.SEVERITIES:
@@ -142,7 +144,7 @@ def test_glass_blur_takes_each_pixel_from_its_neighbourhood(images):
     steps = np.stack([numbered[..., 0] - moved[..., 0], numbered[..., 1] - moved[..., 1]])
     assert set(np.unique(steps)) == {0, 1}
     assert (steps[:, :, :2] == 0).all()
-    assert (steps[:, :, 2:, 2:].mean(axis=(1, 2, 3)) == pytest.approx(0.5, abs=0.05))
+    assert steps[:, :, 2:, 2:].mean(axis=(1, 2, 3)) == pytest.approx(0.5, abs=0.05)
 
 
 def test_fog_lies_between_the_image_and_its_brightest_value_and_frost_is_generated(images):
@@ -171,7 +173,9 @@ def published() -> Path:
     return folder
 
 
-@pytest.mark.parametrize("name", ["brightness", "contrast", "defocus_blur", "pixelate", "zoom_blur", "jpeg_compression"])
+@pytest.mark.parametrize(
+    "name", ["brightness", "contrast", "defocus_blur", "pixelate", "zoom_blur", "jpeg_compression"]
+)
 def test_what_draws_nothing_at_random_is_as_published(published, real_data, name):
     test = cifar.read_batch(real_data / "cifar-10-batches-py" / "test_batch").images[:500]
     array = np.load(published / f"{name}.npy", mmap_mode="r")
@@ -182,7 +186,9 @@ def test_what_draws_nothing_at_random_is_as_published(published, real_data, name
         assert np.abs(found - expected).mean() < (1 if name == "jpeg_compression" else 0.1)
 
 
-@pytest.mark.parametrize("name", ["gaussian_noise", "shot_noise", "impulse_noise", "glass_blur", "motion_blur", "snow", "fog"])
+@pytest.mark.parametrize(
+    "name", ["gaussian_noise", "shot_noise", "impulse_noise", "glass_blur", "motion_blur", "snow", "fog"]
+)
 def test_what_is_drawn_at_random_is_as_far_from_the_original_as_published(published, real_data, name):
     test = cifar.read_batch(real_data / "cifar-10-batches-py" / "test_batch").images[:1000]
     array = np.load(published / f"{name}.npy", mmap_mode="r")
