@@ -164,6 +164,10 @@ def _of_shares(rows: np.ndarray, ids: np.ndarray, where: str, tied: tuple[str, .
         note = f"{where}: every row sums to {total:.4g}; read as shares of that total, divided by it"
         return Meaning(SetPredictions(ids, rows / sums[:, None]), (note, *tied))
     found = f"rows without a negative value that sum to {sums.min():.4g} to {sums.max():.4g}"
+    if rows.max() <= 9 and (rows == np.round(rows)).all():
+        raise ValueError(
+            f"{where}: found rows of whole numbers 0 to 9 (class ids of ten models?); expected one model's"
+        )
     return Meaning(SetPredictions(ids), (_order_only(where, found), *tied))
 
 

@@ -1,5 +1,9 @@
-"""Append-only logs of JSON lines: on disk before an append returns, one writer at a time, never rewritten."""
+"""Append-only logs of JSON lines: on disk before an append returns, one writer at a time, never rewritten.
 
+A log that an editor on Windows has saved (a byte order mark, CR LF) is read and appended to like any other.
+"""
+
+import codecs
 import contextlib
 import datetime
 import json
@@ -23,9 +27,11 @@ def append(path: Path, rows: Iterable[Mapping[str, object]]) -> None:
 def read(path: Path, check: Check) -> Iterator[tuple[int, object, str]]:
     """Give each line that is not blank: its number (from 1), the checked row, ""; or number, text, what is wrong.
 
-    check: returns the row in its fixed form, or raises ValueError. A file that does not exist is an empty log.
+    check: returns the row in its fixed form, or raises ValueError. A file that does not exist is an empty log. Raises
+    ValueError where the log is UTF-16, to which UTF-8 must not be appended.
     """
-    lines = Path(path).read_bytes().split(b"\n") if Path(path).is_file() else []
+    content = Path(path).read_bytes() if Path(path).is_file() else b""
+    lines = _without_mark(content, path).split(b"\n")
     for number, line in enumerate(lines, start=1):
         if line.strip():
             row, reason = _parse(line, check)
@@ -70,8 +76,9 @@ class Ledger:
         with self.path.open("rb") as file:
             file.seek(self._offset)
             content = file.read()
+        start = 0 if self._offset else len(content) - len(_without_mark(content, self.path))
         whole = content.rfind(b"\n") + 1  # the rest is being written, or was torn
-        for line in content[:whole].split(b"\n"):
+        for line in content[start:whole].split(b"\n"):
             if line.strip():
                 row, _ = _parse(line, self._check)
                 self._take(row)
@@ -126,6 +133,13 @@ class Ledger:
         return self._question(row), row["verdict"], row["time"]
 
 
+def _without_mark(content: bytes, path: Path) -> bytes:
+    """A log's bytes without the mark that editors on Windows put in front; ValueError where they are UTF-16."""
+    if content[:2] in files.UTF16_MARKS:
+        raise ValueError(f"{path}: is UTF-16 text, expected UTF-8 (in the editor: save as, encoding UTF-8)")
+    return content.removeprefix(codecs.BOM_UTF8)
+
+
 def _parse(line: bytes, check: Check) -> tuple[Row | None, str]:
     try:
         return check(json.loads(line.decode("utf-8"))), ""
@@ -146,6 +160,7 @@ def _held(path: Path) -> Iterator[int]:
         is_new = not path.exists()
         handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644)
         try:
+            _without_mark(os.read(handle, 2), path)
             yield handle
         except OSError as error:
             if error.filename is None and error.errno is not None:  # a full disk does not say of which file

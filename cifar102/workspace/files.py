@@ -1,5 +1,6 @@
 """Files: written so that none is ever half there, read so that a bad one is named, and locked."""
 
+import codecs
 import contextlib
 import csv
 import hashlib
@@ -24,6 +25,7 @@ NUMBER = r"[+-]?[\d.]+([eE][+-]?\d+)?$"
 FORMULA = re.compile(rf"(?!{NUMBER})'*[=+\-@\t\r]")  # what a spreadsheet may run
 GUARDED = re.compile(r"'+[=+\-@\t\r]")
 LONGEST_LINE = 1 << 20  # bytes of a line of CSV; those of this project have a few hundred
+UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 @contextlib.contextmanager
@@ -129,14 +131,33 @@ def write_json(path: Path, value: object) -> Path:
     return write_text(path, json.dumps(plain(value), indent=2, ensure_ascii=False) + "\n")
 
 
+def encoding_of(path: Path) -> str:
+    """Return the encoding of a text file by its byte order mark, which Windows tools write: UTF-8 without one."""
+    with Path(path).open("rb") as file:
+        return "utf-16" if file.read(2) in UTF16_MARKS else "utf-8-sig"
+
+
+def read_text(path: Path) -> str:
+    """Read a text file: UTF-8 with or without a byte order mark, or UTF-16 with one; any line ends become line feeds.
+
+    Raises FileNotFoundError, UnicodeDecodeError (a ValueError).
+    """
+    return Path(path).read_text(encoding=encoding_of(path))
+
+
 def read_json(path: Path) -> object:
     """Read a JSON file; ValueError names the file and the place where it does not parse."""
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path}: no such file; expected JSON")
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"), object_pairs_hook=_once_each)
+        return parse_json(read_text(path))
     except (ValueError, RecursionError) as error:  # UTF-8 and JSON errors are ValueErrors, and too long a number is one
         raise ValueError(f"{path}: not readable as JSON: {error}") from error
+
+
+def parse_json(text: str) -> object:
+    """Parse JSON in which no name stands twice in one object; ValueError, RecursionError."""
+    return json.loads(text, object_pairs_hook=_once_each)
 
 
 def _once_each(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -235,7 +256,13 @@ def read_table(path: Path, columns: tuple[str, ...] = ()) -> pd.DataFrame:
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
-    return without_guards(pd.read_csv(check_lines(path), keep_default_na=True))
+    """Read CSV with commas, or with the semicolons or tabs that a spreadsheet puts where a comma is a decimal point."""
+    encoding = encoding_of(path)
+    with check_lines(path).open(encoding=encoding) as file:
+        header = file.readline()
+    separator = next((mark for mark in ";\t" if mark in header and "," not in header), ",")
+    table = without_guards(pd.read_csv(path, sep=separator, encoding=encoding, keep_default_na=True))
+    return table.rename(columns=lambda name: name.strip() if isinstance(name, str) else name)
 
 
 def hash_file(path: Path) -> str:
