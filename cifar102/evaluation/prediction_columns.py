@@ -12,9 +12,8 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from cifar102.cifar import CLASS_NAMES
+from cifar102.evaluation.class_names import class_number, class_numbers, class_order
 
-ALIASES = {"car": "automobile", "plane": "airplane", "aeroplane": "airplane"}  # nothing else in CIFAR-10 is meant
-NUMBERED = re.compile(r"(?:label|class|cls|c)?[ _\-]?(\d+)", re.IGNORECASE)  # LABEL_3 is Hugging Face's
 ANSWERS = {"prediction", "pred", "ypred", "yhat", "predicted", "predictedlabel", "predictedclass", "predlabel"}
 ANSWERS |= {"predclass", "predictions", "preds", "classids", "classid", "argmax", "top1", "output", "outputs"}
 ANSWERS |= {"predictedlabels", "predictedclasses", "predlabels", "predid", "ypreds", "answer", "guess"}
@@ -33,6 +32,7 @@ ROWS |= {"sampleid", "exampleid", "example", "number", "nr", "rows", "imageidx",
 FILES = {"file", "filename", "filenames", "path", "name", "image", "img", "imagepath", "filepath", "imagename", "key"}
 LISTS = ("probabilities", "probability", "probs", "prob", "softmax", "scores", "score", "yprob", "yproba", "yscore")
 LISTS = (*LISTS, "confidences", "proba", "outputs", "output", "predictions", "preds", "pred", "ypred", "logits")
+SETS = {"set", "dataset", "testset", "setname", "datasetname"}
 Columns = list[tuple[str | None, np.ndarray]]
 LABEL_NAMES = {"labelnames", "classnames", "classes", "categories", "names"}
 OTHERS = {"correct", "iscorrect", "hit", "confidence", "conf", "score", "prob", "probability", "maxprob", "entropy"}
@@ -106,7 +106,9 @@ def by_set(values: Mapping[str, object], where: str) -> dict[str, Readings]:
         if len(set(lengths.values())) > 1:
             raise ValueError(f"{place}: found arrays of different lengths {lengths}; expected one length a set")
         tables = readings(columns, place)
-        found[name] = tables if names is None else tuple(renumbered(t, list(names), place) for t in tables)
+        found[name] = (
+            tables if names is None else tuple(_renumbered(t, class_order(names, place), place) for t in tables)
+        )
     if not found:
         raise ValueError(f"{where}: found no array; expected class_ids, probabilities or logits")
     return found
@@ -152,29 +154,16 @@ def kind_of(value: object) -> str:
     return "nothing" if value is None else f"a {type(value).__name__}"
 
 
-def class_numbers(texts: np.ndarray, where: str) -> np.ndarray:
-    """Return class ids int64 (n,) from CIFAR-10's class names or numbers as text (`LABEL_3`); ValueError at another.
-
-    Case and blanks around a name do not count; car, plane and aeroplane are automobile and airplane.
-    """
-    known = {text: class_number(text) for text in {str(text) for text in texts}}
-    if unknown := sorted(text for text, number in known.items() if number is None):
-        row = next(k for k, text in enumerate(texts) if str(text) == unknown[0])
-        found = f"{unknown[0][:40]!r} in row {row}" if unknown[0].strip() else f"an empty cell in row {row}"
-        raise ValueError(
-            f"{where}: found {found}; expected class ids 0 to 9 or CIFAR-10's names, {', '.join(CLASS_NAMES)}"
-        )
-    return np.array([known[str(text)] for text in texts], dtype=np.int64)
-
-
-def class_number(text: str) -> int | None:
-    """Return the number that a class's name or number stands for, or None."""
-    name = text.strip().lower()
-    name = ALIASES.get(name, name)
-    if name in CLASS_NAMES:
-        return CLASS_NAMES.index(name)
-    match = NUMBERED.fullmatch(name)
-    return int(match[1]) if match and len(match[1]) < 4 else None
+def by_column(columns: Columns, where: str) -> dict[str, Readings]:
+    """Return the readings of a table: by the names in its column `set` or `dataset`, or under "" without one."""
+    places = [k for k, (name, values) in enumerate(columns) if plain(name) in SETS and values.dtype.kind in "US"]
+    if not places or len(columns) == 1:
+        return {"": readings(columns, where)}
+    names, rest = columns[places[0]][1], [column for k, column in enumerate(columns) if k != places[0]]
+    parts = {
+        str(name): [(key, values[names == name]) for key, values in rest] for name in dict.fromkeys(names.tolist())
+    }
+    return {name: readings(part, f"{where}: {name}") for name, part in parts.items()}
 
 
 def plain(name: str | None) -> str:
@@ -182,14 +171,11 @@ def plain(name: str | None) -> str:
     return re.sub(r"[^a-z0-9]", "", (name or "").lower())
 
 
-def renumbered(table: PredictionTable, names: Sequence[str], where: str) -> PredictionTable:
-    """Put the classes of a table that gives its own list of class names into CIFAR-10's order, and say so."""
-    numbers = [class_number(str(name)) for name in names]
-    if sorted(number for number in numbers if number is not None) != list(range(10)) or len(numbers) != 10:
-        raise ValueError(f"{where}: label names {list(names)}; expected CIFAR-10's: {', '.join(CLASS_NAMES)}")
-    if numbers == list(range(10)):
+def _renumbered(table: PredictionTable, order: np.ndarray, where: str) -> PredictionTable:
+    """A table whose class k is order[k], in CIFAR-10's order, and a sentence that says so."""
+    if order.tolist() == list(range(10)):
         return table
-    order, values = np.array(numbers), table.values
+    values = table.values
     is_table = values.ndim == 2 and values.shape[1] == 10
     if not is_table and (values.dtype.kind not in "iu" or values.min() < 0 or values.max() > 9):
         raise ValueError(f"{where}: found ids from {values.min()} to {values.max()}; expected 0 to 9, one a label name")
@@ -218,7 +204,7 @@ def _with_rows_of_classes(columns: Columns, where: str) -> tuple[Columns, tuple[
         numbers = sorted(places)
         if len(places) == 10 and numbers in (list(range(10)), list(range(1, 11))):
             joined = np.stack([columns[places[number]][1] for number in numbers], axis=1)
-            columns = [*columns, (prefix or "probabilities", joined)]
+            columns = [*columns, (f"{prefix}..." if prefix else f"{CLASS_NAMES[0]}...{CLASS_NAMES[-1]}", joined)]
             if list(places) != numbers:
                 notes.append(
                     f"{where}: the columns of the classes stand in another order than CIFAR-10's, read by name"
@@ -316,7 +302,8 @@ def _orders(columns: Columns, others: list[int], where: str) -> list[tuple[np.nd
     for k in others:
         name, values = columns[k]
         if _numbers_rows(name, values):
-            return _by_number(values, _title(columns, k), where, is_certain=True)
+            is_named = name is not None and plain(name) in ROWS
+            return _by_number(values, _title(columns, k), where, is_certain=is_named)
     for k in others:
         if columns[k][1].dtype.kind not in "iufb" and (columns[k][0] is None or plain(columns[k][0]) in FILES | ROWS):
             numbers = [re.search(r"(\d+)\D*$", PurePosixPath(str(text)).stem) for text in columns[k][1]]
@@ -357,9 +344,9 @@ def _numbers_rows(name: str | None, values: np.ndarray) -> bool:
     """Say whether a column numbers the rows: by its name, or by what it holds where it has none."""
     if values.dtype.kind not in "iuf" or values.ndim != 1:
         return False
-    is_named = name is not None and plain(name) in ROWS
-    is_unique = name is None and values.dtype.kind in "iu" and len(np.unique(values)) == len(values)
-    return is_named or is_unique or _row_numbers(values) is not None
+    if name is None:
+        return values.dtype.kind in "iu" and len(np.unique(values)) == len(values)
+    return plain(name) in ROWS | FILES or (plain(name) not in OTHERS and _row_numbers(values) is not None)
 
 
 def _row_numbers(values: np.ndarray) -> np.ndarray | None:
@@ -374,7 +361,7 @@ def _row_numbers(values: np.ndarray) -> np.ndarray | None:
 
 def _title(columns: Columns, place: int) -> str:
     name = columns[place][0]
-    return f"column {place + 1}" if name is None else f"column {name!r}"
+    return f"column {name!r}" if name else f"column {place + 1}"
 
 
 def _listed(columns: Columns) -> str:

@@ -13,7 +13,7 @@ from cifar102.evaluation.prediction_columns import Readings, array_of, by_set, r
 from cifar102.workspace.arrays import read_npy, read_npz
 
 MOST_CELLS = 100_000_000  # of a Parquet table: 0.8 GB as float64
-TORCH = """{path}: a PyTorch file can run anything when it is opened, so it is not. Give a function instead, in judge.py:
+TORCH = """{path}: a PyTorch file can run anything when it is opened, so it is not. Give a function, in judge.py:
     import torch; from mymodel import Net
     net = Net(); net.load_state_dict(torch.load("{name}", weights_only=True)); net.eval()
     def predict(images):  # uint8 (n, 32, 32, 3)
@@ -59,7 +59,10 @@ def _check_content(path: Path) -> None:
 
 
 def _npy(path: Path) -> dict[str, Readings]:
-    return {"": readings([(None, array_of(read_npy(path), str(path)))], str(path))}
+    value = read_npy(path)
+    if isinstance(value, dict):  # numpy.save of a dictionary; opened without running anything
+        return by_set(value, str(path))
+    return {"": readings([(None, array_of(value, str(path)))], str(path))}
 
 
 def _npz(path: Path) -> dict[str, Readings]:

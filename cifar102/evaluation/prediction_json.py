@@ -7,13 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
+from cifar102.evaluation.class_names import class_number
 from cifar102.evaluation.prediction_columns import (
     PARTS,
     Columns,
     Readings,
     array_of,
+    by_column,
     by_set,
-    class_number,
     kind_of,
     plain,
     readings,
@@ -36,7 +37,11 @@ def of_records(columns: Mapping[str, Sequence], where: str) -> dict[str, Reading
     """Return the readings of columns of plain values: numbers, text, lists of numbers, scores by class."""
     notes: list[str] = []
     arrays: Columns = [(name, _column(list(values), f"{where}: {name}", notes)) for name, values in columns.items()]
-    return {"": tuple(replace(table, notes=(*notes, *table.notes)) for table in readings(arrays, where))}
+    return _with_notes(by_column(arrays, where), notes)
+
+
+def _with_notes(found: dict[str, Readings], notes: list[str]) -> dict[str, Readings]:
+    return {name: tuple(replace(t, notes=(*notes, *t.notes)) for t in tables) for name, tables in found.items()}
 
 
 def _parsed(text: str, is_lines: bool) -> object:
@@ -63,6 +68,8 @@ def _of_value(value: object, where: str) -> dict[str, Readings]:
     if all(isinstance(item, dict) for item in value.values()):
         return _of_objects(value, where)
     lists = {name: item for name, item in value.items() if isinstance(item, list)}
+    if list(lists) in (["data"], ["results"]):  # pandas' orient="table", and what tools wrap around their records
+        return _of_list(lists.popitem()[1], where)
     has_parts = any(plain(name) in PARTS for name in lists)
     is_by_image = len(lists) == len(value) > 1 and all(len(item) == 10 for item in lists.values()) and not has_parts
     if not lists or is_by_image:
@@ -71,8 +78,7 @@ def _of_value(value: object, where: str) -> dict[str, Readings]:
         raise ValueError(f"{where}: found an object of {sorted(value)[:12]}; expected predictions, class_ids or logits")
     notes: list[str] = []
     arrays = {name: _column(item, f"{where}: {name}", notes) for name, item in lists.items()}
-    found = by_set(arrays, where)
-    return {name: tuple(replace(t, notes=(*notes, *t.notes)) for t in tables) for name, tables in found.items()}
+    return _with_notes(by_set(arrays, where), notes)
 
 
 def _of_objects(value: dict[str, dict], where: str) -> dict[str, Readings]:
@@ -97,8 +103,7 @@ def _is_counted(item: dict) -> bool:
 def _of_list(values: list, where: str) -> dict[str, Readings]:
     if not all(isinstance(value, dict) for value in values):
         notes: list[str] = []
-        tables = readings([(None, _column(values, where, notes))], where)
-        return {"": tuple(replace(table, notes=(*notes, *table.notes)) for table in tables)}
+        return _with_notes({"": readings([(None, _column(values, where, notes))], where)}, notes)
     names = list(values[0])
     for row, value in enumerate(values):
         if set(value) != set(names):

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -50,31 +50,32 @@ def predictions_of(path: Path, sets: Mapping[str, TestSet], logits: bool | None 
     if path.name == "predictions.npz" or (path / "predictions.npz").is_file():
         folder = path if path.is_dir() else path.parent
         if _is_run(folder / "predictions.npz"):
-            return Answers(folder.name, predictions.read_run(folder), (), digest_of(path))
+            return Answers(folder.name, predictions.read_run(folder), (), digest_of([folder / "predictions.npz"]))
     found: dict[str, Meaning] = {}
-    for file, name in _files(path, sets).items():
+    files = _files(path, sets)
+    for file, name in files.items():
         forms = prediction_files.read_forms(file)
         for key, tables in forms.items():
-            trials = _trials(
-                tables, {name: sets[name] for name in _candidates(file, name, key, len(forms), sets)}, file
-            )
-            chosen, read_as = _choose(trials, f"{file}: {key}" if key else str(file), logits)
+            where = f"{file}: {key}" if key else str(file)
+            candidates, twins = _without_twins(_candidates(file, name, key, len(forms), sets), sets)
+            trials = _trials(tables, {name: sets[name] for name in candidates}, where)
+            chosen, read_as = _choose(trials, where, logits)
+            if chosen == ORIGINAL and twins:
+                read_as = replace(read_as, notes=(*read_as.notes, _of_twins(twins, where)))
             if chosen in found:
                 raise ValueError(f"{file}: a second set of predictions of {chosen}; expected one a set")
             found[chosen] = read_as
     said = {name: found[name].predictions for name in [*sets, *found] if name in found}
     notes = tuple(dict.fromkeys(note for part in found.values() for note in part.notes))
-    return Answers(path.stem.removesuffix("_predictions"), said, notes, digest_of(path))
+    name = path.name if path.is_dir() else path.stem.removesuffix("_predictions")
+    return Answers(name, said, notes, digest_of(files))
 
 
-def digest_of(path: Path) -> str:
-    """BLAKE2b of a file, or of the names and contents of the files in a folder, as hexadecimal digits."""
+def digest_of(files: Iterable[Path]) -> str:
+    """Return BLAKE2b over the contents of files, in their order, as 64 hexadecimal digits."""
     digest = hashlib.blake2b(digest_size=32)
-    files = [path] if Path(path).is_file() else sorted(file for file in Path(path).rglob("*") if file.is_file())
     for file in files:
-        if file != path:
-            digest.update(file.relative_to(path).as_posix().encode() + b"\0")
-        with file.open("rb") as stream:
+        with Path(file).open("rb") as stream:
             while block := stream.read(1 << 20):
                 digest.update(block)
     return digest.hexdigest()
@@ -130,6 +131,22 @@ def _candidates(file: Path, name: str, key: str, forms: int, sets: Mapping[str, 
     return [named] if (named := _named(file, sets)) else list(sets)
 
 
+def _without_twins(names: list[str], sets: Mapping[str, TestSet]) -> tuple[list[str], list[str]]:
+    """The names without those sets that have CIFAR-10's own labels (ciFAIR, CIFAR-10-C), and these: labels cannot tell
+    them apart, so such a set is read from a file of its name only."""
+    if ORIGINAL not in names:
+        return names, []
+    labels = np.asarray(sets[ORIGINAL].labels)
+    others = {name: np.asarray(sets[name].labels) for name in names if name != ORIGINAL}
+    twins = [name for name, own in others.items() if len(own) == len(labels) and np.mean(own == labels) >= SAME_LABELS]
+    return [name for name in names if name not in twins], twins
+
+
+def _of_twins(twins: list[str], where: str) -> str:
+    known = ", ".join(twins[:SHOWN]) + (f" and {len(twins) - SHOWN} more sets" if len(twins) > SHOWN else "")
+    return f"{where}: taken for {ORIGINAL}; predictions of {known} need the name of their set in the file's name"
+
+
 @dataclass(frozen=True)
 class _Trial:
     """One reading of a file as predictions of one set, in the set's order; same: share of its own labels that are
@@ -144,7 +161,7 @@ class _Trial:
         return ", ".join(part for part in (self.name, self.table.column, self.table.order) if part)
 
 
-def _trials(tables: Readings, sets: Mapping[str, TestSet], where: Path) -> list[_Trial]:
+def _trials(tables: Readings, sets: Mapping[str, TestSet], where: str) -> list[_Trial]:
     """Every reading as every set of its length. ValueError where no length fits, or no set has the labels it gives."""
     found = [
         _trial(table, test, name)
@@ -154,8 +171,8 @@ def _trials(tables: Readings, sets: Mapping[str, TestSet], where: Path) -> list[
     ]
     if not found:
         lengths = " or ".join(str(n) for n in dict.fromkeys(len(table.values) for table in tables))
-        expected = ", ".join(f"{len(test.labels)} ({name})" for name, test in sets.items())
-        raise ValueError(f"{where}: found {lengths} predictions; expected {expected}")
+        hint = meaning.shape_hint(tables[0].values.shape)
+        raise ValueError(f"{where}: found {lengths} predictions{hint}; expected {_lengths(sets)}")
     matching = [trial for trial in found if trial.same is None or trial.same >= SAME_LABELS]
     if not matching:
         best = max(found, key=lambda trial: trial.same)
@@ -169,6 +186,14 @@ def _trials(tables: Readings, sets: Mapping[str, TestSet], where: Path) -> list[
         )
         raise ValueError(f"{where}: its own labels are those of {best.name} in {best.same:.1%} of the rows; {why}")
     return sorted(matching, key=lambda trial: -(trial.same or 0))
+
+
+def _lengths(sets: Mapping[str, TestSet]) -> str:
+    """How many predictions each set wants: "10000 (cifar10), 2000 (cifar10.1-v6, cifar10.2)"."""
+    named: dict[int, list[str]] = {}
+    for name, test in sets.items():
+        named.setdefault(len(test.labels), []).append(name)
+    return ", ".join(f"{count} ({', '.join(names)})" for count, names in named.items())
 
 
 def _trial(table: PredictionTable, test: TestSet, name: str) -> _Trial:
@@ -228,8 +253,5 @@ def _settled(tried: list[tuple[_Trial, Meaning, float]], where: str) -> tuple[_T
     names = {one[0].name: one[0].labels for one in clear}
     if len(names) == 1:
         return clear[0]
-    original = names.get(ORIGINAL)
-    if original is not None and all(np.mean(labels == original) >= SAME_LABELS for labels in names.values()):
-        return next(one for one in clear if one[0].name == ORIGINAL)
     found = ", ".join(f"{one[0].title()} ({one[2]:.1%} right)" for one in clear[:SHOWN])
     raise ValueError(f"{where}: could be predictions of {found}; expected a file with the name of its set")

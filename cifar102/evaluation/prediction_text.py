@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from cifar102.evaluation.class_names import class_number
 from cifar102.evaluation.prediction_columns import (
     ANSWERS,
     EITHER,
@@ -17,7 +18,7 @@ from cifar102.evaluation.prediction_columns import (
     TRUTHS,
     Columns,
     Readings,
-    class_number,
+    by_column,
     plain,
     readings,
 )
@@ -25,6 +26,8 @@ from cifar102.workspace.files import check_lines, read_text
 
 COMMA = re.compile(r"[+-]?\d+,\d+([eE][+-]?\d+)?")
 SEPARATORS = (";", "\t", ",", "|")
+BLANKS = r"\s+"
+QUOTED = re.compile(r'"[^"]*"|\S+')  # a part between blanks
 HEAD = 100  # lines that show the separator
 NOT_A_NUMBER = ("nan", "+nan", "-nan", "na")
 WORDS = {*ANSWERS, *EITHER, *TRUTHS, *FILES, *ROWS} - {"", "n"}
@@ -43,18 +46,23 @@ def read(path: Path) -> dict[str, Readings]:
         raise ValueError(f"{path}: not readable as text: {error}; expected UTF-8, save it so") from error
     comment, lines = _comment(lines)
     separator = _separator(lines[:HEAD])
-    cells, notes = _with_points(_cells(lines, separator, path), separator, path)
+    if not separator and lines:  # R's write.table has no name above its column of row names
+        separator = _separator(lines[1:HEAD])
+        lines[0] = f'""{" " if separator == BLANKS else separator[-1]}{lines[0]}'
+    cells, notes = _with_points(_cells(lines, separator, path), path)
     names = re.split(separator, comment) if comment else []
     if len(names) != cells.shape[1]:
         names, cells = _header(cells)
+    if names is None and len(cells) == 1 and any(plain(name) in WORDS for name in cells.iloc[0]):
+        raise ValueError(f"{path}: found a header and no line below it; expected one line an image")
     if len(cells) == 1 and cells.shape[1] > MANY:
         cells, names = cells.T, None
     columns: Columns = [(names[k].strip() if names else None, _parsed(cells.iloc[:, k])) for k in range(cells.shape[1])]
-    found = readings(columns, str(path))
+    found = by_column(columns, str(path))
     if names is None and len(columns) == 1 and len(cells) > 1 and cells.iloc[0, 0] == "0":
         short = readings([(None, columns[0][1][1:])], str(path))[0]
-        found += (replace(short, notes=(f"{path}: the 0 in its first line is a header", *short.notes)),)
-    return {"": tuple(replace(table, notes=(*notes, *table.notes)) for table in found)}
+        found[""] += (replace(short, notes=(f"{path}: the 0 in its first line is a header", *short.notes)),)
+    return {name: tuple(replace(t, notes=(*notes, *t.notes)) for t in tables) for name, tables in found.items()}
 
 
 def _comment(lines: list[str]) -> tuple[str, list[str]]:
@@ -65,22 +73,27 @@ def _comment(lines: list[str]) -> tuple[str, list[str]]:
 
 
 def _separator(lines: list[str]) -> str:
-    """The separator that cuts every line into equally many parts, as a regular expression; a comma for one column."""
-    for separator in SEPARATORS:
-        counts = {len(row) for row in csv.reader((line for line in lines if line.strip()), delimiter=separator) if row}
-        if len(counts) == 1 and counts != {1}:
-            return re.escape(separator)
-    counts = {len(line.split()) for line in lines if line.strip()}
-    if len(counts) == 1 and counts != {1}:
-        return r"\s+"
-    return re.escape(max(SEPARATORS, key=lambda mark: sum(mark in line for line in lines)) if lines else ",")
+    """The separator that cuts every line into equally many parts, as a regular expression; a comma for one column.
+
+    "" where that is so for all lines but the first, which has one part fewer.
+    """
+    lines = [line for line in lines if line.strip()]
+    counts = {re.escape(mark): [len(row) for row in csv.reader(lines, delimiter=mark) if row] for mark in SEPARATORS}
+    counts[BLANKS] = [len(QUOTED.findall(line)) for line in lines]
+    for separator, widths in counts.items():
+        if len(set(widths)) == 1 and widths[0] > 1:
+            return separator
+    for widths in counts.values():
+        if len(set(widths[1:])) == 1 and widths[0] == widths[1] - 1 and widths[0] > 1:
+            return ""
+    return max((re.escape(mark) for mark in SEPARATORS), key=lambda mark: sum(counts[mark]))
 
 
 def _cells(lines: list[str], separator: str, path: Path) -> pd.DataFrame:
     """The cells as text without blanks around them; empty columns and lines at the end are left out."""
     settings = {"header": None, "dtype": str, "keep_default_na": False, "skip_blank_lines": False}
-    separator = separator if separator == r"\s+" else separator[-1]
-    lines = [line.strip() for line in lines] if separator == r"\s+" else lines
+    separator = separator if separator == BLANKS else separator[-1]
+    lines = [line.strip() for line in lines] if separator == BLANKS else lines
     try:
         cells = pd.read_csv(io.StringIO("\n".join(lines)), sep=separator, skipinitialspace=True, **settings)
     except ValueError as error:  # pandas' parser errors are ValueErrors
@@ -96,9 +109,9 @@ def _cells(lines: list[str], separator: str, path: Path) -> pd.DataFrame:
     return cells.iloc[:height, :width]
 
 
-def _with_points(cells: pd.DataFrame, separator: str, path: Path) -> tuple[pd.DataFrame, list[str]]:
+def _with_points(cells: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, list[str]]:
     """The cells with points for the decimal commas of spreadsheets, and a sentence where there were any."""
-    if separator == "," or not cells.map(lambda cell: bool(COMMA.fullmatch(cell))).to_numpy().any():
+    if not cells.map(lambda cell: bool(COMMA.fullmatch(cell))).to_numpy().any():
         return cells, []
     points = cells.map(lambda cell: cell.replace(",", ".") if COMMA.fullmatch(cell) else cell)
     return points, [f"{path}: commas in numbers are decimal points"]

@@ -132,9 +132,14 @@ def write_json(path: Path, value: object) -> Path:
 
 
 def encoding_of(path: Path) -> str:
-    """Return the encoding of a text file by its byte order mark, which Windows tools write: UTF-8 without one."""
+    """Return the encoding of a text file: UTF-16 by its byte order mark or its zero bytes, else UTF-8, mark or not."""
     with Path(path).open("rb") as file:
-        return "utf-16" if file.read(2) in UTF16_MARKS else "utf-8-sig"
+        start = file.read(2)
+    if start in UTF16_MARKS:
+        return "utf-16"
+    if len(start) == 2 and 0 in start and start != b"\0\0":  # every second byte of plain text in UTF-16 is 0
+        return "utf-16-le" if start[1] == 0 else "utf-16-be"
+    return "utf-8-sig"
 
 
 def read_text(path: Path) -> str:

@@ -387,7 +387,9 @@ def csv_rows_ids_and_files(folder, ids, shares, labels):
 
 @of_shares
 def csv_excel_decimal_commas(folder, ids, shares, labels):
-    table(folder, {name: shares[:, k] for k, name in enumerate(CLASS_NAMES)}, sep=";", decimal=",", encoding="utf-8-sig")
+    table(
+        folder, {name: shares[:, k] for k, name in enumerate(CLASS_NAMES)}, sep=";", decimal=",", encoding="utf-8-sig"
+    )
     return folder / "p.csv"
 
 
