@@ -19,7 +19,10 @@ LINE_AXIS = "logit"  # Taori et al. 2020 fit on logit axes
 class TestSet:
     """One test set: labels int (n,), images uint8 (n, 32, 32, 3) or None, keywords text (n,) or None, and its place.
 
-    missing: why there are no images, and where to get them.
+    images may be a memory map, which is read in parts. missing: why there are no images, and where to get them.
+    provenance: one sentence, where the images come from. pool: the name of the made pool that they are of ("demo"),
+    empty for published sets and those of the user. soft_labels: float (n, 10), shares of people who gave each class.
+    family and severity: of a set that is one of many, "cifar10-c" and 1 to 5; else "" and 0.
     """
 
     __test__ = False  # pytest takes classes of this name for tests
@@ -30,6 +33,11 @@ class TestSet:
     keywords: np.ndarray | None = None
     place: str = ""
     missing: str = ""
+    provenance: str = ""
+    pool: str = ""
+    soft_labels: np.ndarray | None = None
+    family: str = ""
+    severity: int = 0
 
 
 @dataclass(frozen=True)
