@@ -1,7 +1,6 @@
 """Names of CIFAR-10's classes as people write them, and their numbers."""
 
 import re
-from collections.abc import Sequence
 
 import numpy as np
 
@@ -39,9 +38,10 @@ def class_number(text: str) -> int | None:
     return int(match[1]) if match and len(match[1]) < 4 else None
 
 
-def class_order(names: Sequence[str], where: str) -> np.ndarray:
+def class_order(names: object, where: str) -> np.ndarray:
     """Return CIFAR-10's numbers of ten class names, int64 (10,); ValueError where they are no other order of them."""
+    names = list(names) if isinstance(names, list | tuple | np.ndarray) else [names]
     numbers = [class_number(str(name)) for name in names]
     if sorted(number for number in numbers if number is not None) != list(range(10)) or len(numbers) != 10:
-        raise ValueError(f"{where}: label names {list(names)}; expected CIFAR-10's: {', '.join(CLASS_NAMES)}")
+        raise ValueError(f"{where}: label names {names}; expected CIFAR-10's: {', '.join(CLASS_NAMES)}")
     return np.array(numbers)

@@ -68,6 +68,8 @@ def readings(columns: Sequence[tuple[str | None, np.ndarray]], where: str) -> tu
     columns: names (None where the file has none) and arrays (n,) of numbers or text, or (n, classes) of numbers.
     Raises ValueError that names `where` and the columns found.
     """
+    if not columns or not len(columns[0][1]):
+        raise ValueError(f"{where}: found {_listed(columns)} without a line; expected predictions, one line an image")
     columns, notes = _with_rows_of_classes(list(columns), where)
     answers, others = _answers(columns)
     if not answers:
@@ -95,20 +97,19 @@ def by_set(values: Mapping[str, object], where: str) -> dict[str, Readings]:
     for key, value in values.items():
         name, part = _set_and_part(key)
         sets.setdefault(name, {})[part] = value
+    names = {name: _popped_names(parts) for name, parts in sets.items()}
     found: dict[str, Readings] = {}
     for name, parts in sets.items():
+        if not parts:
+            continue
         place = f"{where}: {name}" if name else where
-        names = next(
-            (parts.pop(part) for part in list(parts) if plain(part) in LABEL_NAMES and _is_names(parts[part])), None
-        )
         columns = [(part, array_of(value, f"{place}: {part}")) for part, value in parts.items()]
         lengths = {part: len(value) for part, value in columns}
         if len(set(lengths.values())) > 1:
             raise ValueError(f"{place}: found arrays of different lengths {lengths}; expected one length a set")
-        tables = readings(columns, place)
-        found[name] = (
-            tables if names is None else tuple(_renumbered(t, class_order(names, place), place) for t in tables)
-        )
+        own = names[name] if names[name] is not None else names.get("")
+        order = np.arange(10) if own is None else class_order(own, place)
+        found[name] = tuple(_renumbered(table, order, place) for table in readings(columns, place))
     if not found:
         raise ValueError(f"{where}: found no array; expected class_ids, probabilities or logits")
     return found
@@ -125,9 +126,13 @@ def _set_and_part(key: str) -> tuple[str, str]:
     return (match[2], match[1]) if match and plain(match[1]) in PARTS else (key, "predictions")
 
 
-def _is_names(value: object) -> bool:
-    """Say whether a part holds ten names of classes, not labels of images."""
-    return np.ndim(value) == 1 and len(value) == 10 and all(isinstance(name, str) for name in value)
+def _popped_names(parts: dict[str, object]) -> object:
+    """The names of the classes, taken out of the parts of a set; None where there are none."""
+    for part, value in parts.items():
+        is_list = np.ndim(value) == 1 and len(value) == 10 and all(isinstance(name, str) for name in value)
+        if plain(part) in ("labelnames", "classnames") or (plain(part) in LABEL_NAMES and is_list):
+            return parts.pop(part)
+    return None
 
 
 def array_of(value: object, where: str) -> np.ndarray:
@@ -244,7 +249,9 @@ def _answers(columns: Columns) -> tuple[list[int], list[int]]:
     rows = [k for k in free if columns[k][0] is None and _row_numbers(columns[k][1]) is not None]
     if rows and len(free) > len(rows[:1]):
         free = [k for k in free if k != rows[0]]
-    chosen = strong or weak or free or [k for k in places if names[k] in TRUTHS and _is_class_like(columns[k][1])]
+    last = [k for k in places if names[k] in TRUTHS and _is_class_like(columns[k][1])]
+    last = last or [k for k in places if names[k] in EITHER and columns[k][1].ndim == 1]  # it tells what is wrong
+    chosen = strong or weak or free or last
     return chosen, [k for k in places if k not in chosen or len(chosen) > 1]
 
 

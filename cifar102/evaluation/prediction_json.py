@@ -9,6 +9,7 @@ import numpy as np
 
 from cifar102.evaluation.class_names import class_number
 from cifar102.evaluation.prediction_columns import (
+    LABEL_NAMES,
     PARTS,
     Columns,
     Readings,
@@ -30,7 +31,12 @@ def read(path: Path) -> dict[str, Readings]:
         value = _parsed(read_text(path), path.suffix.lower() in LINES)
     except (ValueError, RecursionError) as error:  # UTF-8 and JSON errors are ValueErrors
         raise ValueError(f"{path}: not readable as JSON: {error}") from error
-    return _of_value(value, str(path))
+    try:
+        return _of_value(value, str(path))
+    except (AttributeError, IndexError, KeyError, OverflowError, TypeError) as error:  # JSON may hold anything anywhere
+        raise ValueError(
+            f"{path}: found JSON in a form that is not known ({error!r}); expected a list of ids"
+        ) from error
 
 
 def of_records(columns: Mapping[str, Sequence], where: str) -> dict[str, Readings]:
@@ -63,8 +69,8 @@ def _of_value(value: object, where: str) -> dict[str, Readings]:
         raise ValueError(
             f"{where}: found {kind_of(value)}; expected a list of class ids or rows, or an object of lists"
         )
-    if {"columns", "data"} <= set(value):  # pandas' orient="split"
-        return _of_list([dict(zip(value["columns"], row, strict=True)) for row in value["data"]], where)
+    if isinstance(value.get("columns"), list) and isinstance(value.get("data"), list):  # pandas' orient="split"
+        return _of_list([dict(zip(value["columns"], row, strict=False)) for row in value["data"]], where)
     if all(isinstance(item, dict) for item in value.values()):
         return _of_objects(value, where)
     lists = {name: item for name, item in value.items() if isinstance(item, list)}
@@ -78,6 +84,7 @@ def _of_value(value: object, where: str) -> dict[str, Readings]:
         raise ValueError(f"{where}: found an object of {sorted(value)[:12]}; expected predictions, class_ids or logits")
     notes: list[str] = []
     arrays = {name: _column(item, f"{where}: {name}", notes) for name, item in lists.items()}
+    arrays |= {name: item for name, item in value.items() if plain(name) in LABEL_NAMES and name not in lists}
     return _with_notes(by_set(arrays, where), notes)
 
 
@@ -130,8 +137,8 @@ def _scores(rows: list[list[dict]], where: str, notes: list[str]) -> np.ndarray:
     Where it gave fewer than ten the label with the highest score is the class.
     """
     for number, row in enumerate(rows):
-        if any(not {"label", "score"} <= set(item) for item in row):
-            raise ValueError(f"{where}: row {number} holds {sorted(row[0])}; expected objects of label and score")
+        if any(not isinstance(item.get("score"), int | float) or "label" not in item for item in row):
+            raise ValueError(f"{where}: row {number} holds {sorted(row[0])[:12]}; expected objects of label and score")
     if all(len(row) == 10 for row in rows):
         found = np.full((len(rows), 10), np.nan)
         for number, row in enumerate(rows):

@@ -176,14 +176,9 @@ def _trials(tables: Readings, sets: Mapping[str, TestSet], where: str) -> list[_
     matching = [trial for trial in found if trial.same is None or trial.same >= SAME_LABELS]
     if not matching:
         best = max(found, key=lambda trial: trial.same)
-        is_shuffled = (
-            np.bincount(_zero_based(best.table.truth), minlength=10) == np.bincount(best.labels, minlength=10)
-        ).all()
-        why = (
-            "they are the same in another order: add a column `row`, or save in the set's order"
-            if is_shuffled
-            else "is it of another set?"
-        )
+        counts = [np.bincount(values, minlength=11) for values in (_zero_based(best.table.truth), best.labels)]
+        shuffled = "they are the same in another order: add a column `row`, or save in the set's order"
+        why = shuffled if (counts[0] == counts[1]).all() else "is it of another set?"
         raise ValueError(f"{where}: its own labels are those of {best.name} in {best.same:.1%} of the rows; {why}")
     return sorted(matching, key=lambda trial: -(trial.same or 0))
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 from scipy import special
 
-from cifar102.analysis import predictions, scorecard
-from cifar102.analysis.predictions import SetPredictions, from_array
+from cifar102.analysis import scorecard
+from cifar102.analysis.predictions import SetPredictions
 from cifar102.analysis.scorecard import Scorecard, TestSet
 from cifar102.datasets import pools
-from cifar102.evaluation import contained, test_sets
+from cifar102.evaluation import contained, meaning, prediction_tables, test_sets
 from cifar102.figures import accuracy_charts, drawing
 from cifar102.workspace.files import read_json, write_json, write_table
 from cifar102.workspace.folders import Workspace
@@ -75,7 +75,13 @@ def evaluate(
     predictions, note = _predictions(str(source), found, pixels)
     name = _name(str(source))
     card = scorecard.judge(name, predictions, found, test_sets.published_folder(workspace, place), level)
-    sentences = (*note, *card.sentences, *_left_out(found, predictions), *missing.values())
+    warnings = [
+        sentence
+        for key, said in predictions.items()
+        if key in found
+        for sentence in meaning.warnings(said, found[key].labels, f"{name}: {key}")
+    ]
+    sentences = (*note, *warnings, *card.sentences, *_left_out(found, predictions), *missing.values())
     card = Scorecard(card.name, card.level, card.tables, sentences, card.charts)
     is_own = any(Path(found[name].place).is_relative_to(workspace.root) for name in predictions if name in found)
     return Evaluation(
@@ -206,14 +212,12 @@ def _predictions(
     source: str, sets: Mapping[str, TestSet], pixels: str
 ) -> tuple[dict[str, SetPredictions], tuple[str, ...]]:
     path = Path(source).expanduser()
-    counts = {name: len(test.labels) for name, test in sets.items()}
-    if path.is_dir():
-        return predictions.read_folder(path, counts), ()
     if path.suffix in (".keras", ".h5"):
         predict, note = load_keras(path, pixels)
         return _predict(predict, sets, path.name), (note,)
-    if path.is_file():
-        return predictions.read_single(path, counts), ()
+    if path.exists():
+        answers = prediction_tables.predictions_of(path, sets)
+        return answers.predictions, answers.notes
     if ":" in source and not path.suffix:
         return _predict(load_function(source), sets, source), ()
     raise FileNotFoundError(f"{source}: no such file or folder, and no package.module:predict")
@@ -224,7 +228,7 @@ def _predict(predict: Predict, sets: Mapping[str, TestSet], where: str) -> dict[
     for name, test in sets.items():
         if test.images is not None:
             values = np.asarray(predict(test.images.copy()))
-            found[name] = from_array(values, len(test.labels), 10, f"{where}: {name}")
+            found[name] = meaning.of_outputs(values, test.labels, f"{where}: {name}").predictions
     if not found:
         raise FileNotFoundError(f"{where}: no images of {sorted(sets)} are here (--data DIR, --workspace DIR)")
     return found
@@ -240,5 +244,5 @@ def _name(source: str) -> str:
     path = Path(source)
     if path.suffix in (".keras", ".h5") and path.stem == "model":
         return "-".join(path.absolute().parts[-4:-1])
-    is_file = path.suffix in (*predictions.SUFFIXES, ".keras", ".h5")
+    is_file = path.suffix in (*prediction_tables.SUFFIXES, ".keras", ".h5")
     return path.stem.removesuffix("_predictions") if is_file else path.name

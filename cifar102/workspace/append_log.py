@@ -14,6 +14,7 @@ from pathlib import Path
 from cifar102.workspace import files
 
 LOCK_SECONDS = 60  # an append takes milliseconds; a slow disk and many raters at once are waited for
+UTF16 = "the log is UTF-16 text, expected UTF-8 (in the editor: save as, encoding UTF-8)"
 Row = dict[str, object]
 Check = Callable[[Mapping[str, object]], Row]
 
@@ -27,14 +28,13 @@ def append(path: Path, rows: Iterable[Mapping[str, object]]) -> None:
 def read(path: Path, check: Check) -> Iterator[tuple[int, object, str]]:
     """Give each line that is not blank: its number (from 1), the checked row, ""; or number, text, what is wrong.
 
-    check: returns the row in its fixed form, or raises ValueError. A file that does not exist is an empty log. Raises
-    ValueError where the log is UTF-16, to which UTF-8 must not be appended.
+    check: returns the row in its fixed form, or raises ValueError. A file that does not exist is an empty log.
     """
     content = Path(path).read_bytes() if Path(path).is_file() else b""
-    lines = _without_mark(content, path).split(b"\n")
-    for number, line in enumerate(lines, start=1):
+    wrong = UTF16 if content[:2] in files.UTF16_MARKS else ""
+    for number, line in enumerate(content.removeprefix(codecs.BOM_UTF8).split(b"\n"), start=1):
         if line.strip():
-            row, reason = _parse(line, check)
+            row, reason = (None, wrong) if wrong else _parse(line, check)
             yield number, line.decode("utf-8", errors="replace") if row is None else row, reason
 
 
@@ -76,7 +76,9 @@ class Ledger:
         with self.path.open("rb") as file:
             file.seek(self._offset)
             content = file.read()
-        start = 0 if self._offset else len(content) - len(_without_mark(content, self.path))
+        if content[:2] in files.UTF16_MARKS and not self._offset:
+            raise ValueError(f"{self.path}: {UTF16}")
+        start = len(codecs.BOM_UTF8) if content.startswith(codecs.BOM_UTF8) and not self._offset else 0
         whole = content.rfind(b"\n") + 1  # the rest is being written, or was torn
         for line in content[start:whole].split(b"\n"):
             if line.strip():
@@ -133,13 +135,6 @@ class Ledger:
         return self._question(row), row["verdict"], row["time"]
 
 
-def _without_mark(content: bytes, path: Path) -> bytes:
-    """A log's bytes without the mark that editors on Windows put in front; ValueError where they are UTF-16."""
-    if content[:2] in files.UTF16_MARKS:
-        raise ValueError(f"{path}: is UTF-16 text, expected UTF-8 (in the editor: save as, encoding UTF-8)")
-    return content.removeprefix(codecs.BOM_UTF8)
-
-
 def _parse(line: bytes, check: Check) -> tuple[Row | None, str]:
     try:
         return check(json.loads(line.decode("utf-8"))), ""
@@ -160,7 +155,8 @@ def _held(path: Path) -> Iterator[int]:
         is_new = not path.exists()
         handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644)
         try:
-            _without_mark(os.read(handle, 2), path)
+            if os.read(handle, 2) in files.UTF16_MARKS:
+                raise ValueError(f"{path}: {UTF16}")
             yield handle
         except OSError as error:
             if error.filename is None and error.errno is not None:  # a full disk does not say of which file

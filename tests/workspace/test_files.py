@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cifar102.analysis import predictions
+from cifar102.evaluation import prediction_tables
 from cifar102.workspace import append_log, files
 from cifar102.workspace.folders import LAYOUT
 
@@ -143,6 +143,6 @@ def test_a_line_of_200_megabytes_is_refused_before_it_is_parsed(tmp_path: Path, 
         for _ in range(200):
             file.write(b"2" * (1 << 20))
         file.write(end)
-    for read in (files.read_table, predictions.read_file):
+    for read in (files.read_table, prediction_tables.read):
         with pytest.raises(ValueError, match=r"long\.csv: a line from line 2 on is longer than 1048576 bytes"):
             read(path)
