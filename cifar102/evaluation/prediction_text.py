@@ -28,7 +28,7 @@ COMMA = re.compile(r"[+-]?\d+,\d+([eE][+-]?\d+)?")
 SEPARATORS = (";", "\t", ",", "|")
 BLANKS = r"\s+"
 QUOTED = re.compile(r'"[^"]*"|\S+')  # a part between blanks
-HEAD = 100  # lines that show the separator
+HEAD = 100  # lines that show the separator and the header
 NOT_A_NUMBER = ("nan", "+nan", "-nan", "na")
 WORDS = {*ANSWERS, *EITHER, *TRUTHS, *FILES, *ROWS} - {"", "n"}
 MANY = 12  # columns; a single line of more is a list of ids
@@ -111,10 +111,13 @@ def _cells(lines: list[str], separator: str, path: Path) -> pd.DataFrame:
 
 def _with_points(cells: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, list[str]]:
     """The cells with points for the decimal commas of spreadsheets, and a sentence where there were any."""
-    if not cells.map(lambda cell: bool(COMMA.fullmatch(cell))).to_numpy().any():
+    with_commas = [name for name in cells if cells[name].str.contains(",", regex=False).any()]
+    points = cells[with_commas].map(lambda cell: cell.replace(",", ".") if COMMA.fullmatch(cell) else cell)
+    if points.equals(cells[with_commas]):
         return cells, []
-    points = cells.map(lambda cell: cell.replace(",", ".") if COMMA.fullmatch(cell) else cell)
-    return points, [f"{path}: commas in numbers are decimal points"]
+    return cells.drop(columns=with_commas).join(points)[cells.columns], [
+        f"{path}: commas in numbers are decimal points"
+    ]
 
 
 def _header(cells: pd.DataFrame) -> tuple[list[str] | None, pd.DataFrame]:
@@ -124,7 +127,7 @@ def _header(cells: pd.DataFrame) -> tuple[list[str] | None, pd.DataFrame]:
         return None, cells
     counted = len(first) >= 10 and first[-10:] in ([str(k) for k in range(10)], [str(k) for k in range(1, 11)])
     for k, name in enumerate(first):
-        below = _parsed(rest.iloc[:, k])
+        below = _parsed(rest.iloc[:HEAD, k])
         if below.dtype.kind in "iuf":
             counted |= _parsed(pd.Series([name])).dtype.kind not in "iuf"
         elif class_number(name) is None:
@@ -137,6 +140,6 @@ def _header(cells: pd.DataFrame) -> tuple[list[str] | None, pd.DataFrame]:
 def _parsed(column: pd.Series) -> np.ndarray:
     """A column as integers or float64 where all of it is numbers, else as text."""
     numbers = pd.to_numeric(column, errors="coerce")
-    if (numbers.isna() & ~column.str.lower().isin(NOT_A_NUMBER)).any():
+    if not column[numbers.isna()].str.lower().isin(NOT_A_NUMBER).all():
         return column.to_numpy(dtype=str)
-    return numbers.to_numpy() if numbers.dtype.kind in "iu" else column.to_numpy(dtype=str).astype(np.float64)
+    return numbers.to_numpy() if numbers.dtype.kind in "iu" else column.to_numpy().astype(np.float64)
