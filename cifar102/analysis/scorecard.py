@@ -6,7 +6,15 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from cifar102.analysis import accuracies, calibration, intervals, keyword_mixture, standard_models
+from cifar102.analysis import (
+    accuracies,
+    calibration,
+    corruption_tables,
+    human_labels,
+    intervals,
+    keyword_mixture,
+    standard_models,
+)
 from cifar102.analysis.predictions import SetPredictions
 from cifar102.analysis.standard_models import StandardModels
 
@@ -44,7 +52,8 @@ class Scorecard:
     """All tables about one model (empty ones left out), the sentences with them, the line's table per new set.
 
     tables: accuracy, averages, classes, keywords, calibration, reliability, gaps, class_gaps, keyword_gaps,
-    keyword_mixture, effective_robustness; each has the column set. Accuracies are 0-1.
+    keyword_mixture, effective_robustness, people (CIFAR-10H and -N), corruptions (means over a family); each has the
+    column set. Accuracies are 0-1.
     """
 
     name: str
@@ -74,7 +83,7 @@ def judge(
     for set_name in names:
         for table, rows in _of_set(name, predictions[set_name], sets[set_name], level).items():
             parts.setdefault(table, []).append(rows.assign(set=set_name))
-    for set_name in [n for n in names if n != ORIGINAL and ORIGINAL in names]:
+    for set_name in [n for n in names if ORIGINAL in names and has_gap(sets[n])]:
         said = {n: predictions[n].class_ids for n in (ORIGINAL, set_name)}
         for table, rows in _of_gap(name, said, sets, set_name, level).items():
             parts.setdefault(table, []).append(rows.assign(set=set_name))
@@ -86,8 +95,55 @@ def judge(
                 charts[set_name] = chart
     if ORIGINAL not in names:
         sentences.append(f"{ORIGINAL} was not judged, so no gap can be given")
+    for family, means in _corruptions(names, predictions, sets, level).items():
+        parts.setdefault("corruptions", []).append(means.assign(set=family))
+        sentences.append(_corruption_sentence(family, means.iloc[-1]))
     tables = {key: _set_first(pd.concat(rows, ignore_index=True)) for key, rows in parts.items()}
     return Scorecard(name, level, tables, tuple(sentences), charts)
+
+
+def has_gap(test: TestSet) -> bool:
+    """Say whether a set holds other test images than CIFAR-10's, so that there is a gap to it.
+
+    CIFAR-10H is CIFAR-10's own test set, and CIFAR-10-N relabels training images.
+    """
+    is_relabelled = test.family and not test.severity
+    return test.name not in (ORIGINAL, "cifar10h") and not is_relabelled
+
+
+def _corruptions(
+    names: list[str], predictions: Mapping[str, SetPredictions], sets: Mapping[str, TestSet], level: float
+) -> dict[str, pd.DataFrame]:
+    """Means over corruptions and severities, of each family of corrupted sets."""
+    right = {name: predictions[name].class_ids == sets[name].labels for name in names}
+    families: dict[str, dict[str, np.ndarray]] = {}
+    for name in names:
+        if sets[name].severity:
+            families.setdefault(sets[name].family, {})[name] = right[name]
+    found = {}
+    for family, members in families.items():
+        clean = right.get(family.removesuffix("-c"))
+        is_same = clean is not None and len(clean) == len(next(iter(members.values())))
+        found[family] = corruption_tables.corruption_means(members, clean if is_same else None, level=level)
+    return found
+
+
+def _corruption_sentence(family: str, mean: pd.Series) -> str:
+    text = (
+        f"{family}: {100 * mean['accuracy']:.1f} % [{100 * mean['low']:.1f}, {100 * mean['high']:.1f}] on the mean over "
+        f"{mean['severities']} sets of corrupted images"
+    )
+    if "error_ratio" in mean and np.isfinite(mean["error_ratio"]):
+        text += f", {mean['error_ratio']:.2f} times the errors on the clean images"
+    return text
+
+
+def _beside_people(said: SetPredictions, test: TestSet, level: float) -> pd.DataFrame:
+    """What people said of the same images: cross-entropy where there are probabilities, agreement in any case."""
+    if said.probabilities is not None:
+        return human_labels.human_table(said.probabilities, test.soft_labels, level=level)
+    agreement = human_labels.majority_agreement(said.class_ids, test.soft_labels, level=level)
+    return pd.DataFrame([{"n": len(said.class_ids)} | agreement]).assign(level=level)
 
 
 def _of_set(name: str, said: SetPredictions, test: TestSet, level: float) -> dict[str, pd.DataFrame]:
@@ -100,8 +156,10 @@ def _of_set(name: str, said: SetPredictions, test: TestSet, level: float) -> dic
     tables = {"accuracy": accuracies.accuracy_table(models, test.labels, level)}
     if said.probabilities is not None:
         shares = {name: said.probabilities}
-        draws = {"resamples": 0} if test.family else {}  # a family is read as a whole: no interval of each member
+        draws = {"resamples": 0} if test.severity else {}  # a family is read as a whole: no interval of each member
         tables["calibration"] = calibration.calibration_table(shares, test.labels, level=level, **draws)
+    if test.soft_labels is not None:
+        tables["people"] = _beside_people(said, test, level)
     if test.family:
         return tables
     tables["averages"] = accuracies.averages_table(models, test.labels, level=level)

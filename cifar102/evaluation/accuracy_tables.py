@@ -49,7 +49,9 @@ def read(path: Path) -> tuple[pd.DataFrame, tuple[str, ...]]:
         raise ValueError(f"{path}: not readable as a table: {' '.join(str(error).split())}") from error
     table = table.rename(columns=lambda name: name.strip().lower()).map(str.strip)
     if unknown := [name for name in table.columns if name not in KNOWN]:
-        raise ValueError(f"{path}: found the columns {unknown}; expected {', '.join(NEEDED)} and any of {SIZES} or family")
+        raise ValueError(
+            f"{path}: found the columns {unknown}; expected {', '.join(NEEDED)} and any of {SIZES} or family"
+        )
     if table.columns.has_duplicates or (missing := [name for name in NEEDED if name not in table.columns]):
         raise ValueError(f"{path}: found the columns {list(table.columns)}; expected each of {list(NEEDED)} once")
     doubled = table["model"][table["model"].str.casefold().duplicated()]
@@ -73,7 +75,9 @@ def _accuracies(table: pd.DataFrame, path: Path, separator: str) -> tuple[pd.Dat
     low, high = shares.min().min(), shares.max().max()
     if not 0 <= low <= high <= 100 or (low < 1 < high):
         raise ValueError(f"{path}: found accuracies from {low:g} to {high:g}; expected all in 0-1 or all in percent")
-    notes = [f"{path.name}: accuracies run from {low:g} to {high:g} and are read as {'percent' if high > 1 else 'shares'}"]
+    notes = [
+        f"{path.name}: accuracies run from {low:g} to {high:g} and are read as {'percent' if high > 1 else 'shares'}"
+    ]
     shares = shares / 100 if high > 1 else shares
     for side in ("original", "new"):
         name = f"n_{side}" if f"n_{side}" in table else "n"
@@ -112,11 +116,15 @@ def judge(table: pd.DataFrame, level: float = 0.95) -> dict[str, pd.DataFrame]:
     fewer than 4 models, which leave no line when one is judged.
     """
     if len(table) <= standard_models.LEAST:
-        raise ValueError(f"found {len(table)} models; expected at least {standard_models.LEAST + 1}, for a line of the others")
+        raise ValueError(
+            f"found {len(table)} models; expected at least {standard_models.LEAST + 1}, for a line of the others"
+        )
     shares = [table.set_index("model")[side] for side in ("original", "new")]
     families = table["family"] if table["family"].replace("", np.nan).nunique() >= LEAST_FAMILIES else None
     fits = [lines.fit_line(*shares, axis, level=level, resamples=RESAMPLES, clusters=families) for axis in lines.AXES]
-    found = {"fits": pd.DataFrame([vars(fit) for fit in fits]).assign(drawn="models" if families is None else "families")}
+    found = {
+        "fits": pd.DataFrame([vars(fit) for fit in fits]).assign(drawn="models" if families is None else "families")
+    }
     found["gaps"] = _gaps(table, level)
     found["effective_robustness"] = pd.concat([_robustness(table, row, level) for row in range(len(table))])
     found["ranks"] = _ranks(table, shares, level)
@@ -142,7 +150,9 @@ def _robustness(table: pd.DataFrame, row: int, level: float) -> pd.DataFrame:
     """One model beside the line of all others."""
     others, mine = table.drop(index=table.index[row]), table.iloc[[row]]
     line = lines.fit_line(others["original"], others["new"], standard_models.AXIS, resamples=0)
-    sizes = {name: None if np.isnan(mine[name].iloc[0]) else int(mine[name].iloc[0]) for name in ("n_original", "n_new")}
+    sizes = {
+        name: None if np.isnan(mine[name].iloc[0]) else int(mine[name].iloc[0]) for name in ("n_original", "n_new")
+    }
     shares = [mine.set_index("model")[side] for side in ("original", "new")]
     return lines.effective_robustness(*shares, line, level=level, **sizes)
 

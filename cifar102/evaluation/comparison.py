@@ -119,7 +119,9 @@ def verdict_of(
     text += f"{title_of(row['name'], sets)} [{low:+.2f}, {high:+.2f}], p {_p(row['p_value'])} (McNemar, exact)"
     if row["p_value"] > 1 - level:
         same = "equal" if row["equivalence_p"] < 1 - level else "not shown to be equal"
-        text += f": no difference shown, {same} within {100 * margin:g} points (TOST p {_p(row['equivalence_p'])}), and "
+        text += (
+            f": no difference shown, {same} within {100 * margin:g} points (TOST p {_p(row['equivalence_p'])}), and "
+        )
         text += f"these images show {100 * row['detectable']:.2f} points with {POWER:.0%} power"
     if len(table) > 1:
         certain = table[table["p_holm"] < 1 - level]
@@ -157,4 +159,6 @@ def _write(record: Record, sets: Mapping[str, TestSet], names: tuple[str, str], 
     records.check_files(folder, ["record.json", *(f"tables/{key}.csv" for key in record.tables)])
     files = [write_json(folder / "record.json", record.content)]
     files += [write_table(folder / "tables" / f"{key}.csv", table) for key, table in record.tables.items()]
-    return records.with_files(record, folder, [*files, *pair_figures.draw(record, sets, names, level, Workspace(folder))])
+    return records.with_files(
+        record, folder, [*files, *pair_figures.draw(record, sets, names, level, Workspace(folder))]
+    )

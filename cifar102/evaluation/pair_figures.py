@@ -24,11 +24,15 @@ def draw(
     rows = pd.DataFrame({"label": [title_of(name, sets) for name in table["name"]], "value": 100 * table["difference"]})
     rows = rows.assign(low=100 * table["low"], high=100 * table["high"])
     title = f"{names[0]} less {names[1]}, the same images, {level:.0%} intervals{about(table['name'], sets)}"
-    drawn = [scorecards.draw_differences(rows, folder, title=title, x_label="difference in accuracy (percentage points)")]
+    drawn = [
+        scorecards.draw_differences(rows, folder, title=title, x_label="difference in accuracy (percentage points)")
+    ]
     for name, part in record.tables["images"].groupby("set", sort=False):
         if sets[name].images is not None:
             shown = sheet_of(part, sets[name], names)
-            heading = f"{title_of(name, sets)}: images that one of the two alone gets right; row, class, the other's answer"
+            heading = (
+                f"{title_of(name, sets)}: images that one of the two alone gets right; row, class, the other's answer"
+            )
             drawn.append(scorecards.draw_disagreements(f"08-images-{slug(name)}", shown, folder, title=heading))
     return files_of(drawn)
 
@@ -48,7 +52,9 @@ def sheet_of(images: pd.DataFrame, test: TestSet, names: tuple[str, str]) -> pd.
     return found
 
 
-def draw_ranks(tables: Mapping[str, pd.DataFrame], sets: Mapping[str, TestSet], level: float, folder: Workspace) -> list[Path]:
+def draw_ranks(
+    tables: Mapping[str, pd.DataFrame], sets: Mapping[str, TestSet], level: float, folder: Workspace
+) -> list[Path]:
     """Draw the ranks that each model can have, a panel a set; models in the order of the first set."""
     order = next(iter(tables.values()))["model"]
     rows = {}

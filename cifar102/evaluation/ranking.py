@@ -50,7 +50,8 @@ def rank(
     place = (Workspace(workspace), Path(data) if data else None)
     cards = [verdict.judge(each, found, *place, standard, level) for each in answers]
     singles = [
-        verdict.content_of(card, found, (*each.notes, *card.sentences)) for card, each in zip(cards, answers, strict=True)
+        verdict.content_of(card, found, (*each.notes, *card.sentences))
+        for card, each in zip(cards, answers, strict=True)
     ]
     ranks, pairs = rank_tables(answers, found, level)
     content = {"verdict": verdict_of(ranks, found, level), "notes": list(missing.values()), "models": singles}
@@ -133,7 +134,9 @@ def _write(
 ) -> Record:
     from cifar102.evaluation import pair_figures  # Matplotlib: a second that a record alone does not need
 
-    records.check_files(folder, ["record.json", "model_card.md", "leaderboard.csv", "tables/ranks.csv", "tables/pairs.csv"])
+    records.check_files(
+        folder, ["record.json", "model_card.md", "leaderboard.csv", "tables/ranks.csv", "tables/pairs.csv"]
+    )
     files = [write_json(folder / "record.json", record.content)]
     cards = [exports.model_card(records.make(model, {}, ""), sets) for model in record["models"]]
     rows = [line for card in cards for line in card.splitlines()[2:]]

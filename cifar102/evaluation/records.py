@@ -14,7 +14,6 @@ import pandas as pd
 from cifar102.workspace.files import plain, read_json, refuse_link, write_json
 
 SIGN = ".cifar102.json"  # names the files that were written into a folder of results
-PERCENT = {"accuracy", "low", "high", "gap", "difference", "confidence", "ece"}
 
 
 @dataclass(frozen=True)
@@ -90,6 +89,12 @@ def _written(folder: Path) -> set[str]:
 def slug(name: str) -> str:
     """Return a name as a part of file names: lower-case letters, digits and hyphens."""
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:60].strip("-") or "model"
+
+
+def name_of(source: str) -> str:
+    """Return what the folder of a source's results is called: by its last part, without its ending."""
+    path = Path(source)
+    return slug((path.stem if path.suffix else path.name).removesuffix("_predictions"))
 
 
 def shown(table: pd.DataFrame, digits: int = 1) -> str:

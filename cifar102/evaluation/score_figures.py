@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from cifar102.analysis import chart_tables, standard_models
+from cifar102.analysis import chart_tables, corruption_tables, standard_models
 from cifar102.analysis.scorecard import Scorecard, TestSet
 from cifar102.evaluation.records import slug
 from cifar102.evaluation.score_texts import title_of
@@ -24,6 +24,9 @@ def draw(card: Scorecard, sets: Mapping[str, TestSet], folder: Workspace) -> lis
         title = f"{card.name} beside the {standard_models.PUBLISHED}{about}"
         name = f"08-line-{slug(new)}"
         drawn.append(scorecards.draw_line(name, chart, folder, title=title, new=title_of(new, sets)))
+    if "corruptions" in card.tables:
+        title = f"{card.name} on corrupted images, every severity and the mean{about}"
+        drawn.append(scorecards.draw_corruptions(corruption_rows(card), folder, title=title))
     if "reliability" in card.tables:
         tables = {title_of(name, sets): part for name, part in card.tables["reliability"].groupby("set", sort=False)}
         drawn.append(scorecards.draw_reliability(tables, folder, title=f"{card.name}: confidence and accuracy{about}"))
@@ -32,7 +35,7 @@ def draw(card: Scorecard, sets: Mapping[str, TestSet], folder: Workspace) -> lis
 
 def score_rows(card: Scorecard, sets: Mapping[str, TestSet]) -> pd.DataFrame:
     """Return a row a set as draw_scorecard takes them, in percent and points; members of a family are left out."""
-    names = [name for name in card.tables["accuracy"]["set"] if not sets[name].family]
+    names = [name for name in card.tables["accuracy"]["set"] if not sets[name].severity]
     rows = pd.DataFrame({"label": [title_of(name, sets) for name in names]})
     values = {
         "accuracy": card.tables["accuracy"],
@@ -46,6 +49,17 @@ def score_rows(card: Scorecard, sets: Mapping[str, TestSet]) -> pd.DataFrame:
         known = 100 * known.reindex(names).astype(float)
         rows[[name, f"{name}_low", f"{name}_high"]] = known.to_numpy()
     return rows
+
+
+def corruption_rows(card: Scorecard) -> pd.DataFrame:
+    """Return a row a corrupted set as draw_corruptions takes them: corruption, severity, accuracy, mean (0-1)."""
+    rows = corruption_tables.corruption_table(card.tables["accuracy"])
+    several = rows["family"].nunique() > 1
+    names = rows["corruption"].str.replace("_", " ")
+    rows = rows.assign(corruption=rows["family"] + ": " + names if several else names)
+    rows["mean"] = rows.groupby("corruption")["accuracy"].transform("mean")
+    rows = rows.sort_values(["mean", "corruption", "severity"], ascending=[False, True, True], kind="stable")
+    return rows[["corruption", "severity", "accuracy", "mean"]].astype({"severity": str})
 
 
 def draw_table(

@@ -76,12 +76,29 @@ def text_of(card: Scorecard, content: Mapping, sets: Mapping[str, TestSet]) -> s
         parts.append(_class_gaps(card, sets))
     if "keyword_gaps" in card.tables:
         parts.append(_keyword_gaps(card, sets))
+    parts += _families(card, sets)
     return "\n\n".join([*parts, "\n".join(f"- {note}" for note in content["notes"])])
 
 
+def _families(card: Scorecard, sets: Mapping[str, TestSet]) -> list[str]:
+    """Corruptions by their means, and what people said of the same images."""
+    found = []
+    if "corruptions" in card.tables:
+        columns = ["set", "corruption", "accuracy", "low", "high", "error_added", "added_low", "added_high"]
+        table = card.tables["corruptions"]
+        table = table[[name for name in columns if name in table]]
+        found.append(f"corrupted images, means over severities, in percent and points\n{shown(table)}")
+    if "people" in card.tables:
+        table = card.tables["people"].drop(columns="level")
+        table = table.assign(set=[title_of(name, sets) for name in table["set"]])
+        text = table.to_string(index=False, na_rep="-", float_format="{:.4f}".format)
+        found.append(f"beside what people said of the same images (cross-entropy in nats)\n{text}")
+    return found
+
+
 def _single(table: pd.DataFrame, sets: Mapping[str, TestSet]) -> pd.DataFrame:
-    """The rows of sets that are no members of a family; those are summed up in a table of their own."""
-    return table[[not sets[name].family for name in table["set"]]]
+    """The rows of sets without those of corrupted images, which are summed up in a table of their own."""
+    return table[[not sets[name].severity for name in table["set"]]]
 
 
 def _sets_table(card: Scorecard, sets: Mapping[str, TestSet]) -> str:
@@ -91,7 +108,9 @@ def _sets_table(card: Scorecard, sets: Mapping[str, TestSet]) -> str:
         table = table.merge(card.tables["calibration"][["set", "confidence", "ece"]], on="set", how="left")
     table = table.assign(set=[title_of(name, sets) for name in table["set"]])
     text = f"accuracy in percent, {card.level:.0%} intervals (exact)\n{shown(table, 2)}"
-    made_of = [f"{title_of(name, sets)}: {sets[name].provenance}" for name in _single(card.tables["accuracy"], sets)["set"]]
+    made_of = [
+        f"{title_of(name, sets)}: {sets[name].provenance}" for name in _single(card.tables["accuracy"], sets)["set"]
+    ]
     return "\n".join([text, *(line for line in made_of if not line.endswith(": "))])
 
 

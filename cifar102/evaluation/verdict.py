@@ -3,13 +3,12 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from cifar102.analysis import intervals, predictions, scorecard, standard_models
 from cifar102.analysis.scorecard import ORIGINAL, Scorecard, TestSet
 from cifar102.analysis.standard_models import StandardModels
-from cifar102.evaluation import accuracy_tables, exports, records, score_texts, sources, test_sets
+from cifar102.evaluation import accuracy_tables, exports, meaning, records, score_texts, sources, test_sets
 from cifar102.evaluation.answers import Answers
 from cifar102.evaluation.records import Record
 from cifar102.workspace.folders import Workspace
@@ -81,7 +80,13 @@ def judge(
     """Judge what one model answers, with the standard models that there are for each new set."""
     standards, reasons = standards_of(answers, sets, test_sets.published_folder(workspace, data), standard)
     card = scorecard.judge(answers.name, answers.predictions, sets, standards, level)
-    return Scorecard(card.name, card.level, card.tables, (*card.sentences, *reasons), card.charts)
+    odd = [
+        sentence
+        for name, said in answers.predictions.items()
+        if name in sets
+        for sentence in meaning.warnings(said, sets[name].labels, f"{answers.name}: {name}")
+    ]
+    return Scorecard(card.name, card.level, card.tables, (*odd, *card.sentences, *reasons), card.charts)
 
 
 def standards_of(
@@ -152,9 +157,7 @@ def _left_out(sets: Mapping[str, TestSet], answers: Answers) -> list[str]:
     return [f"{name} was not judged: {reason}" for name, reason in reasons.items() if name not in answers.predictions]
 
 
-def _write(
-    record: Record, card: Scorecard, sets: Mapping[str, TestSet], answers: Answers, folder: Path
-) -> Record:
+def _write(record: Record, card: Scorecard, sets: Mapping[str, TestSet], answers: Answers, folder: Path) -> Record:
     """Write record, tables, figures and exports of one model; returns the record with their paths."""
     from cifar102.evaluation import score_figures  # Matplotlib: a second that a record alone does not need
 

@@ -20,6 +20,7 @@ from cifar102.workspace.files import (
     csv_text,
     plain,
     read_json,
+    read_text,
     replacing,
     without_guards,
     write_json,
@@ -90,7 +91,7 @@ def read_record(path: Path) -> Record:
     if not table.is_file():
         raise FileNotFoundError(f"{table}: not here, and {path.name} is drawn from it")
     try:
-        return decode(check_lines(table).read_text(encoding="utf-8"), entry)
+        return decode(read_text(check_lines(table)), entry)
     except (KeyError, TypeError, ValueError, AttributeError) as error:  # a panel that is none, a table that is none
         raise ValueError(f"{path}: expected a figure's panels and its table in {table.name}: {error!r}") from error
 

@@ -60,7 +60,14 @@ def draw_corruptions(rows: pd.DataFrame, workspace: Workspace, *, title: str) ->
     look = {"arm": "corruption", "mean": "mean", "hue": None, "x_label": "accuracy (%), a point a severity"}
     size = (6.4, 1.6 + ROW * rows["corruption"].nunique())
     return drawing.draw(
-        "08-corruptions", charts.points_per_seed, rows, workspace, title=title, figsize=size, value_format="{:.1%}", **look
+        "08-corruptions",
+        charts.points_per_seed,
+        rows,
+        workspace,
+        title=title,
+        figsize=size,
+        value_format="{:.1%}",
+        **look,
     )
 
 
@@ -101,7 +108,12 @@ def draw_table_line(charts_by_axis: dict[str, pd.DataFrame], workspace: Workspac
     """Draw the models of a table of accuracies with their line, a panel an axis. Tables: of chart_tables.line_chart."""
     panels = []
     for axis, table in charts_by_axis.items():
-        look = {"scale": axis, "title": f"{axis} axes", "x_label": "original accuracy (%)", "y_label": "new accuracy (%)"}
+        look = {
+            "scale": axis,
+            "title": f"{axis} axes",
+            "x_label": "original accuracy (%)",
+            "y_label": "new accuracy (%)",
+        }
         panels.append((accuracy_charts.original_against_new, table, look))
     return drawing.draw_panels("08-line", panels, workspace, title=title, figsize=(5.4 * len(panels), 5.7))
 

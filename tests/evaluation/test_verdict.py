@@ -110,11 +110,11 @@ def test_source_that_is_not_there_is_named(data: Path, workspace: Workspace, sou
         verdict.evaluate(source, workspace=workspace, data=data)
 
 
-def test_predictions_in_another_class_order_are_refused_and_nothing_is_written(data, workspace, tmp_path) -> None:
+def test_predictions_in_another_class_order_are_judged_and_the_order_is_named(data, workspace, tmp_path) -> None:
     (tmp_path / "cifar10.json").write_text(json.dumps(((np.arange(60) + 3) % 10).tolist()))
-    with pytest.raises(ValueError, match=r"cifar10: 0.0% right as it stands, 100.0% with other class numbers"):
-        verdict.evaluate(tmp_path / "cifar10.json", workspace=workspace, data=data)
-    assert not workspace.results.exists()
+    found = verdict.evaluate(tmp_path / "cifar10.json", workspace=workspace, data=data)
+    assert found.card.tables["accuracy"]["accuracy"].tolist() == [0]
+    assert "cifar10: 0.0% are right as they stand and 100.0% with other class numbers: 0 (airplane) seems" in str(found)
 
 
 def test_unknown_set_and_unknown_data_folder_are_named(data: Path, workspace: Workspace) -> None:
