@@ -331,7 +331,7 @@ def _resampled_means(table: np.ndarray, resamples: int, rng: np.random.Generator
 
 
 def _resampled_shares(right: np.ndarray, resamples: int, rng: np.random.Generator) -> np.ndarray:
-    """_resampled_means of bool (n, models): images that the same models get right are drawn together, as they may be."""
+    """_resampled_means of bool (n, models): images that the same models get right are drawn together."""
     packed, counts = np.unique(np.packbits(right, axis=1), axis=0, return_counts=True)
     patterns = np.unpackbits(packed, axis=1, count=right.shape[1]).astype(np.float64)
     return rng.multinomial(len(right), counts / len(right), size=resamples) @ patterns / len(right)

@@ -130,7 +130,7 @@ def _corruptions(
 
 def _corruption_sentence(family: str, mean: pd.Series) -> str:
     text = (
-        f"{family}: {100 * mean['accuracy']:.1f} % [{100 * mean['low']:.1f}, {100 * mean['high']:.1f}] on the mean over "
+        f"{family}: {100 * mean['accuracy']:.1f} % [{100 * mean['low']:.1f}, {100 * mean['high']:.1f}] on the mean of "
         f"{mean['severities']} sets of corrupted images"
     )
     if "error_ratio" in mean and np.isfinite(mean["error_ratio"]):

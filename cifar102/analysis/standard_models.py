@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from cifar102.analysis import accuracies, chart_tables, intervals, lines, model_pairs
-from cifar102.analysis.published import PUBLISHED_HOME, read_published
+from cifar102.analysis.published import read_published
 
 AXIS = "logit"  # Taori et al. 2020 fit on logit axes
 LEAST = 3  # models that make a line

@@ -1,4 +1,4 @@
-"""A table of accuracies of many models, such as those of a paper: lines, gaps, ranks and robustness without predictions."""
+"""A table of accuracies of many models, such as those of a paper: lines, gaps, ranks and robustness."""
 
 import csv
 import io
@@ -52,14 +52,14 @@ def read(path: Path) -> tuple[pd.DataFrame, tuple[str, ...]]:
         raise ValueError(
             f"{path}: found the columns {unknown}; expected {', '.join(NEEDED)} and any of {SIZES} or family"
         )
-    if table.columns.has_duplicates or (missing := [name for name in NEEDED if name not in table.columns]):
+    if table.columns.has_duplicates or not set(NEEDED) <= set(table.columns):
         raise ValueError(f"{path}: found the columns {list(table.columns)}; expected each of {list(NEEDED)} once")
     doubled = table["model"][table["model"].str.casefold().duplicated()]
     if len(doubled) or (table["model"] == "").any():
         what = f"the model {doubled.iloc[0]!r} twice" if len(doubled) else "a row without a model"
         raise ValueError(f"{path}: found {what}; expected one row a model")
     found, notes = _accuracies(table, path, separator)
-    return found.assign(family=table["family"] if "family" in table else ""), notes
+    return found.assign(family=table.get("family", "")), notes
 
 
 def _header(line: str) -> list[str]:

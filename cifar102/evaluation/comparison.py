@@ -136,8 +136,8 @@ def _p(value: float) -> str:
 
 def _how_read(margin: float, level: float) -> str:
     return (
-        f"differences are of the same images (Tango's paired intervals, {level:.0%}); detectable: the smallest difference "
-        f"that McNemar's exact test shows with {POWER:.0%} power where two models disagree as often as these; "
+        f"differences are of the same images (Tango's paired intervals, {level:.0%}); detectable: the smallest "
+        f"difference that McNemar's exact test shows with {POWER:.0%} power where models disagree as often as these; "
         f"equivalence_p: two one-sided tests with a margin of {100 * margin:g} points"
     )
 

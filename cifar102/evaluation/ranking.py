@@ -1,4 +1,4 @@
-"""Several models: ranks first, with what is certain of them, for ranks transfer to new images where accuracies do not."""
+"""Several models: ranks first, with what is certain of them: ranks transfer to new images, accuracies do not."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What `evaluate` and `compare` give: a record that is plain JSON, the tables behind it, a text, and the folder they go to.
+"""What `evaluate` and `compare` give: a record that is plain JSON, its tables, its text, and the folder they go to.
 
 A folder of results belongs to whoever asked for it: nothing in it is written over that was not written here before.
 """

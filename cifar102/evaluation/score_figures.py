@@ -54,7 +54,7 @@ def score_rows(card: Scorecard, sets: Mapping[str, TestSet]) -> pd.DataFrame:
 def corruption_rows(card: Scorecard) -> pd.DataFrame:
     """Return a row a corrupted set as draw_corruptions takes them: corruption, severity, accuracy, mean (0-1)."""
     rows = corruption_tables.corruption_table(card.tables["accuracy"])
-    several = rows["family"].nunique() > 1
+    several = len(set(rows["family"])) > 1
     names = rows["corruption"].str.replace("_", " ")
     rows = rows.assign(corruption=rows["family"] + ": " + names if several else names)
     rows["mean"] = rows.groupby("corruption")["accuracy"].transform("mean")

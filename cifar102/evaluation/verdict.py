@@ -11,8 +11,8 @@ from cifar102.analysis.standard_models import StandardModels
 from cifar102.evaluation import accuracy_tables, exports, meaning, records, score_texts, sources, test_sets
 from cifar102.evaluation.answers import Answers
 from cifar102.evaluation.records import Record
-from cifar102.workspace.folders import Workspace
 from cifar102.workspace.files import write_json, write_table, write_text
+from cifar102.workspace.folders import Workspace
 from cifar102.workspace.wording import near_names
 
 DEMO = "data/demo"

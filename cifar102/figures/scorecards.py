@@ -72,14 +72,14 @@ def draw_corruptions(rows: pd.DataFrame, workspace: Workspace, *, title: str) ->
 
 
 def draw_reliability(tables: dict[str, pd.DataFrame], workspace: Workspace, *, title: str) -> SavedFigure:
-    """Draw reliability, a panel a set. tables: set -> table of calibration.reliability_table; the first six are drawn."""
+    """Draw reliability, a panel a set. tables: set -> calibration.reliability_table; the first six are drawn."""
     some = list(tables.items())[:MOST_RELIABILITY]
     panels = [(accuracy_charts.reliability, table, {"title": name, "count": "count"}) for name, table in some]
     return drawing.draw_panels("08-reliability", panels, workspace, title=title, columns=min(len(panels), 3))
 
 
 def draw_ranking(rows: dict[str, pd.DataFrame], workspace: Workspace, *, title: str) -> SavedFigure:
-    """Draw the ranks that each model can have, a panel a set. rows: set -> label, value, low, high; models in one order."""
+    """Draw the ranks that each model can have, a panel a set. rows: set -> label, value, low, high."""
     panels = []
     for name, table in rows.items():
         look = {"title": name, "x_label": "rank", "reference": None, "value_format": "{:.0f}"}
