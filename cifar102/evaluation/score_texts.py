@@ -49,7 +49,11 @@ def _points(row: pd.Series, name: str) -> str:
 
 
 def _detectable(gap: pd.Series, level: float) -> str:
-    smallest = intervals.detectable_gap(int(gap["n_new"]), gap["original"], int(gap["n_original"]), level=level)
+    half = 0.5 / gap["n_original"]  # of an image: where all are right, the power is that of nearly all
+    accuracy = float(np.clip(gap["original"], half, 1 - half))
+    smallest = intervals.detectable_gap(int(gap["n_new"]), accuracy, int(gap["n_original"]), level=level)
+    if np.isnan(smallest):
+        return "no gap would show on sets of these sizes"
     return f"these sets show one of {100 * smallest:.1f} points with 80 % power"
 
 
