@@ -138,14 +138,16 @@ def choose(
     said = [_class_ids(predict(prepare(images, form, reading.axes, reading.pixels))) for reading in tried]
     right = np.array([ids == labels for ids in said])
     order = np.argsort(-right.sum(axis=1), kind="stable")
-    best = int(order[0])
-    shares = [f"{right[k].mean():.1%} {str(tried[k]).removeprefix('pixels given ')}" for k in order[1:]]
+    # Where none is better than guessing, the best is so by chance, and the likeliest is taken.
+    best = 0 if meaning.is_chance(said[order[0]], labels) else int(order[0])
+    order = [k for k in order if k != best]
+    shares = [f"{right[k].mean():.1%} {str(tried[k]).removeprefix('pixels given ')}" for k in order]
     notes = [f"{where}: {tried[best]}: {right[best].mean():.1%} of {len(rows)} images of {name} are right ("]
     notes[0] += f"{', '.join(shares)})"
     if meaning.is_chance(said[best], labels):
         advice = "give the model as a function package.module:name that prepares the images as its training did"
         notes.append(f"{where}: none of these ways to give the pixels is better than guessing: {advice}")
-    elif close := [str(tried[k]).removeprefix("pixels given ") for k in order[1:] if _is_close(right[best], right[k])]:
+    elif close := [str(tried[k]).removeprefix("pixels given ") for k in order if _is_close(right[best], right[k])]:
         notes.append(f"{where}: {', '.join(close)} would do about as well: --pixels says which it is")
     return tried[best], tuple(notes)
 

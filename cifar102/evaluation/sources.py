@@ -29,12 +29,13 @@ GIVEN_DIFFERENTLY = {
 
 @dataclass(frozen=True)
 class Model:
-    """A source that predicts; form: what it takes, None for images as they are.
+    """A source that predicts; where: how sentences name it; form: what it takes, None for images as they are.
 
     readings: ways to give it images, the likeliest first; normalization: of a model of this project, applied instead.
     """
 
     name: str
+    where: str
     predict: Predict
     form: Form | None = None
     readings: tuple[Reading, ...] = ()
@@ -93,7 +94,7 @@ def _open(source: object, sets: Mapping[str, TestSet], pixels: str, logits: bool
 def _code(found: object, name: str, pixels: str) -> Model:
     code = functions.as_code(found, name)
     readings = () if code.form is None else tuple(inputs.readings(code.form, pixels, "unit"))
-    return Model(name, code.predict, code.form, readings)
+    return Model(name, name, code.predict, code.form, readings)
 
 
 def _contained(path: Path, pixels: str) -> Model:
@@ -107,7 +108,7 @@ def _contained(path: Path, pixels: str) -> Model:
     beside = path.parent / "normalization.json"
     normalization = _normalization(beside) if beside.is_file() and pixels == "auto" else None
     readings = tuple(inputs.readings(form, pixels, "raw" if scales else "unit"))
-    return Model(_name(path), model.predict, form, readings, normalization, notes, model.digest)
+    return Model(_name(path), path.name, model.predict, form, readings, normalization, notes, model.digest)
 
 
 def _classes(path: Path, shape: list) -> str:
@@ -128,14 +129,14 @@ def _ask(model: Model, sets: Mapping[str, TestSet], batch: int, logits: bool | N
     """Ask a model for every set that has images."""
     with_images = {name: test for name, test in sets.items() if test.images is not None}
     if not with_images:
-        raise FileNotFoundError(f"{model.name}: no images of {sorted(sets)} are here (--data DIR, --workspace DIR)")
+        raise FileNotFoundError(f"{model.where}: no images of {sorted(sets)} are here (--data DIR, --workspace DIR)")
     prepare, notes = _preparation(model, with_images, batch)
     found: dict[str, SetPredictions] = {}
     with tqdm(total=sum(len(test.labels) for test in with_images.values()), unit=" images", disable=None) as bar:
         for name, test in with_images.items():
             bar.set_description(name)
             outputs = _in_batches(lambda images: model.predict(prepare(images)), test.images, _size(model, batch), bar)
-            read_as = meaning.of_outputs(outputs, test.labels, f"{model.name}: {name}", logits=logits)
+            read_as = meaning.of_outputs(outputs, test.labels, f"{model.where}: {name}", logits=logits)
             found[name] = read_as.predictions
             notes = (*notes, *read_as.notes)
     return Answers(model.name, found, (*model.notes, *notes), model.digest)
@@ -150,20 +151,20 @@ def _preparation(model: Model, sets: Mapping[str, TestSet], batch: int) -> tuple
         size = model.form.size
         return lambda images: model.normalization.apply(inputs.resized(images, size)), (
             *notes,
-            f"{model.name}: normalised by normalization.json, which is beside it",
+            f"{model.where}: normalised by normalization.json, which is beside it",
         )
 
     def predict(x: np.ndarray) -> np.ndarray:
         return _in_batches(model.predict, x, _size(model, batch))
 
-    reading, said = inputs.choose(predict, model.form, list(model.readings), sets, model.name)
-    said = said or (f"{model.name}: {reading}",)
+    reading, said = inputs.choose(predict, model.form, list(model.readings), sets, model.where)
+    said = said or (f"{model.where}: {reading}",)
     return lambda images: inputs.prepare(images, model.form, reading.axes, reading.pixels), (*notes, *said)
 
 
 def _resizing(model: Model) -> str:
     height, width = model.form.size
-    return f"{model.name}: images resized from 32 x 32 to {height} x {width}, the size it takes"
+    return f"{model.where}: images resized from 32 x 32 to {height} x {width}, the size it takes"
 
 
 def _size(model: Model, batch: int) -> int:
