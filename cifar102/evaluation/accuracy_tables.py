@@ -120,7 +120,7 @@ def judge(table: pd.DataFrame, level: float = 0.95) -> dict[str, pd.DataFrame]:
             f"found {len(table)} models; expected at least {standard_models.LEAST + 1}, for a line of the others"
         )
     shares = [table.set_index("model")[side] for side in ("original", "new")]
-    families = table["family"] if table["family"].replace("", np.nan).nunique() >= LEAST_FAMILIES else None
+    families = table["family"] if len(set(table["family"]) - {""}) >= LEAST_FAMILIES else None
     fits = [lines.fit_line(*shares, axis, level=level, resamples=RESAMPLES, clusters=families) for axis in lines.AXES]
     found = {
         "fits": pd.DataFrame([vars(fit) for fit in fits]).assign(drawn="models" if families is None else "families")

@@ -85,7 +85,9 @@ def table_of(both: Sequence[Answers], sets: Mapping[str, TestSet], margin: float
         row["detectable"] = intervals.detectable_difference(test.only_first + test.only_second, test.n, POWER, level)
         rows.append(row)
     table = pd.DataFrame(rows)
-    table.insert(table.columns.get_loc("equivalence_p"), "p_holm", multitest.multipletests(table["p_value"])[1])
+    table.insert(
+        table.columns.get_loc("equivalence_p"), "p_holm", multitest.multipletests(table["p_value"], method="holm")[1]
+    )
     return table
 
 

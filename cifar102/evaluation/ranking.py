@@ -160,7 +160,7 @@ def extend_leaderboard(path: Path, models: Sequence[Mapping], digests: Mapping[s
         for model in models
         for row in model["sets"]
     ]
-    new = pd.DataFrame(rows).assign(level=level)
+    new = pd.DataFrame(rows, columns=list(LEADERBOARD[:7])).assign(level=level)
     new["digest"] = new["model"].map(digests)
     with locked(path.with_suffix(".lock"), LOCK_SECONDS):
         if path.is_file():
