@@ -1,5 +1,6 @@
 """Files: written so that none is ever half there, read so that a bad one is named, and locked."""
 
+import codecs
 import contextlib
 import csv
 import hashlib
@@ -36,6 +37,7 @@ OTHER_CONTENT = (
     (re.compile(rb"PAR1"), "a table (.parquet)"),
 )
 LONGEST_LINE = 1 << 20  # bytes of a line of CSV; those of this project have a few hundred
+UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 @contextlib.contextmanager
@@ -156,14 +158,38 @@ def other_content(path: Path) -> str:
     return ""
 
 
+def encoding_of(path: Path) -> str:
+    """Return the encoding of a text file: UTF-16 by its byte order mark or its zero bytes, else UTF-8, mark or not."""
+    with Path(path).open("rb") as file:
+        start = file.read(2)
+    if start in UTF16_MARKS:
+        return "utf-16"
+    if len(start) == 2 and 0 in start and start != b"\0\0":  # every second byte of plain text in UTF-16 is 0
+        return "utf-16-le" if start[1] == 0 else "utf-16-be"
+    return "utf-8-sig"
+
+
+def read_text(path: Path) -> str:
+    """Read a text file: UTF-8 with or without a byte order mark, or UTF-16 with one; any line ends become line feeds.
+
+    Raises FileNotFoundError, UnicodeDecodeError (a ValueError).
+    """
+    return Path(path).read_text(encoding=encoding_of(path))
+
+
 def read_json(path: Path) -> object:
     """Read a JSON file; ValueError names the file and the place where it does not parse."""
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path}: no such file; expected JSON")
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"), object_pairs_hook=_once_each)
+        return parse_json(read_text(path))
     except (ValueError, RecursionError) as error:  # UTF-8 and JSON errors are ValueErrors, and too long a number is one
         raise ValueError(f"{path}: not readable as JSON: {other_content(path) or error}") from error
+
+
+def parse_json(text: str) -> object:
+    """Parse JSON in which no name stands twice in one object; ValueError, RecursionError."""
+    return json.loads(text, object_pairs_hook=_once_each)
 
 
 def _once_each(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -263,7 +289,13 @@ def read_table(path: Path, columns: tuple[str, ...] = ()) -> pd.DataFrame:
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
-    return without_guards(pd.read_csv(check_lines(path), keep_default_na=True))
+    """Read CSV with commas, or with the semicolons or tabs that a spreadsheet puts where a comma is a decimal point."""
+    encoding = encoding_of(path)
+    with check_lines(path).open(encoding=encoding) as file:
+        header = file.readline()
+    separator = next((mark for mark in ";\t" if mark in header and "," not in header), ",")
+    table = without_guards(pd.read_csv(path, sep=separator, encoding=encoding, keep_default_na=True))
+    return table.rename(columns=lambda name: name.strip() if isinstance(name, str) else name)
 
 
 def hash_file(path: Path) -> str:
