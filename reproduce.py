@@ -46,7 +46,7 @@ import pathlib, sys, sysconfig
 pathlib.Path(sysconfig.get_path("purelib"), "cifar102.pth").write_text(sys.argv[1] + "\\n", encoding="utf-8")"""
 PIN = re.compile(r"^([\w.-]+)==([^\s;\\]+)[ ]*(?:;([^\\\n]*))?", re.MULTILINE)
 BROUGHT = ("pip", "setuptools", "wheel")  # what an environment has when it is just made
-SHOWN = 10  # differing packages that a refusal names
+SHOWN = 10  # packages of a kind that the sentence of --no-venv names
 COMPARE = {ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt, ast.LtE: operator.le}
 COMPARE.update({ast.Gt: operator.gt, ast.GtE: operator.ge})
 INSTALL_PYTHON = """\
@@ -55,13 +55,18 @@ reproduce: Python {words} is needed for the {name} stack, and this machine shows
            add --stack {name} to the command: uv then fetches Python
   macOS:   brew install python@{newest}
   Windows: winget install Python.Python.{newest}"""
-REFUSAL = """\
-reproduce: --no-venv would change what is installed in {prefix}:
-{changes}
-Nothing was changed. To make these changes:
-  {install}
+WISH = """\
+reproduce: {prefix} {state}.
+To install what the lock says there, add --install:
+  {again}
+which does
+  {by_hand}"""
+APART = """\
 To leave it alone and use an environment beside reproduce.py:
   {apart}"""
+FOREIGN = """\
+reproduce: {folder} was not made by reproduce.py{why}, so nothing is installed into it; move it away, or start this file
+with its Python and --no-venv."""
 MANAGED = """\
 reproduce: the system looks after the packages of {prefix} (PEP 668), so nothing is installed there.
 To use an environment beside reproduce.py:
@@ -85,7 +90,9 @@ commands:
   show INDEX                records of the pool by index: their fields and pictures
   resample                  sample, look for near-duplicates, blacklist, sample again
   duplicates A B            what two sets of images share
-  evaluate MODEL            a model of your own beside the published line
+  corrupt SET DIR           the 15 common corruptions of a test set, as CIFAR-10-C has them
+  evaluate MODEL ...        a model of your own beside the published line; several are ranked (--json FILE)
+  compare A B               two models on the same images: the paired difference on every set
   help [COMMAND]            this text, or the options of a command
 
 options of reproduce.py, before or after the command:
@@ -93,8 +100,9 @@ options of reproduce.py, before or after the command:
                             next: TensorFlow 2.21 with Keras 3 on Python 3.11 to 3.13, in .venv-next
                             without it: main on 3.11, next on 3.12 and 3.13
                             with it: uv, where it is on PATH, fetches a Python that is not here
-  --no-venv                 use the Python that runs this, and make no environment; what is missing there is added, what
-                            is there in another version is changed only when you add --install
+  --no-venv                 use the Python that runs this, and make no environment; where packages are missing or of
+                            another version it says so and asks at a terminal, and else stops
+  --install                 with --no-venv: install them without asking
   --help, --version         install nothing
 
 examples:
@@ -343,6 +351,7 @@ def environment(stack, may_fetch=False):
         folder, python, version = REPOSITORY / stack.folder, str(python_in(stack)), fits(stack)
         if version and is_installed(stack, requirements(stack, version)):
             return python  # by the process that was waited for
+        check_made_here(folder)
         if not version:
             make_environment(stack, may_fetch)
         (folder / UNFINISHED).touch()
@@ -351,6 +360,14 @@ def environment(stack, may_fetch=False):
         write_stamp(stack, name)
         (folder / UNFINISHED).unlink()
     return python
+
+
+def check_made_here(folder):
+    """Refuse to install into a folder that carries neither of our two marks, and through a link."""
+    if folder.is_symlink():
+        raise Trouble(FOREIGN.format(folder=folder, why=f" (it is a link to {folder.resolve()})"))
+    if folder.exists() and not (folder / STAMP).exists() and not (folder / UNFINISHED).exists():
+        raise Trouble(FOREIGN.format(folder=folder, why=f" (there is no {STAMP} in it)"))
 
 
 @contextlib.contextmanager
@@ -390,8 +407,6 @@ def make_environment(stack, may_fetch):
         newest = "{}.{}".format(*stack.pythons[0])
         raise Trouble(INSTALL_PYTHON.format(newest=newest, **stack._asdict()))
     if folder.exists():
-        if not (folder / STAMP).exists() and not (folder / UNFINISHED).exists():
-            raise Trouble(f"reproduce: {folder} is in the way (no Python {stack.words} runs there); move it away")
         shutil.rmtree(str(folder))
     folder.mkdir()
     (folder / UNFINISHED).touch()
@@ -435,9 +450,9 @@ def link_command(installer, python):
 
 
 def this_interpreter(stack, install_over, arguments):
-    """Use the interpreter that runs this, where it is a fitting one: look at what it has, add what is missing.
+    """Use the interpreter that runs this, where it is a fitting one and has what the lock says; returns its path.
 
-    What is there already is changed only where --install allows it. Returns its path.
+    What is missing or of another version is installed only after a yes at a terminal, or with --install.
     """
     version, found = sys.version_info[:2], sys.version.split()[0]
     if version not in (stack or NEXT).pythons:
@@ -449,8 +464,8 @@ def this_interpreter(stack, install_over, arguments):
         return sys.executable
     if is_managed():
         raise Trouble(MANAGED.format(prefix=sys.prefix, apart=command_line(without(arguments))))
-    if changed and not install_over:
-        raise Trouble(refusal(changed, arguments))
+    if not install_over:
+        ask(wish(changed, missing, name, arguments), arguments)
     install(sys.executable, name)
     if found_package() != REPOSITORY / "cifar102":
         raise Trouble(f"reproduce: this Python still finds cifar102 in {found_package()} first (is PYTHONPATH set?)")
@@ -469,12 +484,12 @@ def differences(name):
             missing.append(package)
             continue
         if found != wanted and package not in BROUGHT:
-            changed.append(f"{package} {found} -> {wanted}")
+            changed.append(f"{package} {found} instead of {wanted}")
     folder = found_package()
     if folder is None:
         missing.append("cifar102")
     elif folder != REPOSITORY / "cifar102":
-        changed.insert(0, f"cifar102 in {folder.parent} -> {REPOSITORY}")
+        changed.insert(0, f"cifar102 of {folder.parent} instead of {REPOSITORY}")
     return changed, missing
 
 
@@ -523,15 +538,34 @@ def is_managed():
     return marked and sys.prefix == sys.base_prefix and "PIP_BREAK_SYSTEM_PACKAGES" not in os.environ
 
 
-def refusal(changed, arguments):
-    """Say what --no-venv would change, and the two commands that go on from there."""
-    lines = changed[:SHOWN] + [f"and {len(changed) - SHOWN} more"] * (len(changed) > SHOWN)
-    return REFUSAL.format(
+def ask(text, arguments):
+    """Go on after a yes at a terminal; where nobody is there to ask, or the answer is another one, Trouble says how."""
+    apart = APART.format(apart=command_line(without(arguments)))
+    if not (sys.stdin and sys.stdin.isatty()):
+        raise Trouble(f"{text}\nNothing was changed. {apart}")
+    print(f"{text}\nInstall it now? [y/N] ", end="", flush=True)
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise Trouble(f"Nothing was changed. {apart}")
+
+
+def wish(changed, missing, name, arguments):
+    """Say in a sentence what differs from the lock, and the commands that would change it."""
+    lacks = ["lacks " + listed(missing)] if missing else []
+    differs = ["has " + listed(changed)] if changed else []
+    pip = [sys.executable, "-m", "pip", "install"]
+    steps = [[*pip, "--require-hashes", "-r", str(REPOSITORY / name)]]
+    steps.append([*pip, "--no-deps", "--no-build-isolation", "-e", str(REPOSITORY)])
+    return WISH.format(
         prefix=f"{sys.prefix} (Python {sys.version.split()[0]})",
-        changes="\n".join("  " + line for line in lines),
-        install=command_line(["--install", *arguments]),
-        apart=command_line(without(arguments)),
+        state=" and ".join(lacks + differs),
+        again=command_line(["--install", *arguments]),
+        by_hand="\n  ".join(quoted(step) for step in steps),
     )
+
+
+def listed(names):
+    more = [f"{len(names) - SHOWN} more"] if len(names) > SHOWN else []
+    return ", ".join(names[:SHOWN]) + "".join(" and " + text for text in more)
 
 
 def without(arguments):
@@ -539,7 +573,10 @@ def without(arguments):
 
 
 def command_line(arguments):
-    words = [sys.executable, str(REPOSITORY / "reproduce.py"), *arguments]
+    return quoted([sys.executable, str(REPOSITORY / "reproduce.py"), *arguments])
+
+
+def quoted(words):
     return subprocess.list2cmdline(words) if WINDOWS else " ".join(shlex.quote(word) for word in words)
 
 

@@ -12,6 +12,7 @@ from cifar102.cifar import ImageSet
 from cifar102.datasets import lookup
 from cifar102.dedup import block_search, exact_copies, pair_table
 from cifar102.figures import tiles
+from cifar102.workspace import ownership
 from cifar102.workspace.files import replacing, write_table
 from cifar102.workspace.folders import Workspace
 
@@ -79,11 +80,12 @@ def report(
     options: k, duplicate, review, max_shift of dedup.near_duplicates. scheduler: of a Dask cluster that shares the
     search. Writes exact.csv, near.csv, groups.csv, pairs.png into `folder`, by default
     results/duplicates_<first>_<second> of the workspace, and the blocks of the search into built/blocks, from which a
-    broken-off report goes on. print() of the result is the report in words.
+    broken-off report goes on; the workspace gets its sign. print() of the result is the report in words.
     """
     images = {name: lookup.load(name, workspace, data) for name in dict.fromkeys((first, second))}
     name = f"duplicates_{_plain(first)}_{_plain(second)}"
     folder = folder or workspace.results / name
+    ownership.sign(workspace)
     found = compare(images, folder, workspace.built / "blocks" / name, scheduler, **options)
     for part in ("exact", "near", "groups"):
         write_table(folder / f"{part}.csv", getattr(found, part))

@@ -5,6 +5,7 @@ knows no sums of git blobs, and sets no limit to what a server sends or an archi
 """
 
 import contextlib
+import filecmp
 import hashlib
 import http.client
 import math
@@ -52,7 +53,8 @@ def unpack_archive(archive: Path, folder: Path, members: dict[str, str]) -> list
     """Unpack the expected members of a .tar, .tar.gz or .zip into `folder`; other members are not touched.
 
     members: name -> checksum (or empty). Each file is written atomically, after its checksum was compared. Raises
-    ValueError naming archive and member for a link, a missing or too large member, a wrong checksum, a damaged archive.
+    ValueError naming archive and member for a link, a missing or too large member, a wrong checksum, a damaged archive,
+    a file of other content that is there already.
     """
     archive, folder = Path(archive), Path(folder)
     opened = _zip_files if archive.suffix == ".zip" else _tar_files
@@ -63,6 +65,7 @@ def unpack_archive(archive: Path, folder: Path, members: dict[str, str]) -> list
             with replacing(folder / name) as temporary:
                 _copy(file, temporary, where)
                 check_archive(temporary, members[name], where)
+                _check_free(folder / name, temporary)
             paths[name] = folder / name
     except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
         raise ValueError(f"{archive}: cannot be unpacked: {error}") from error
@@ -70,6 +73,12 @@ def unpack_archive(archive: Path, folder: Path, members: dict[str, str]) -> list
     if missing:
         raise ValueError(f"{archive}: {missing} are not in it")
     return [paths[name] for name in members]
+
+
+def _check_free(path: Path, new: Path) -> None:
+    """ValueError where something else than the new file has its name: it may be the user's, and is not replaced."""
+    if path.exists() and not (path.is_file() and filecmp.cmp(path, new, shallow=False)):
+        raise ValueError(f"{path}: is there already and holds something else; move it away to unpack the archive")
 
 
 def _tar_files(archive: Path, members: dict[str, str]) -> Iterator[tuple[str, BinaryIO]]:
@@ -145,6 +154,7 @@ def fetch(name: str, folder: Path, opener: Opener = open_https, show_progress: b
             check_archive(path, source.checksum, f"{path} (not replaced: move it away to download it)")
             return path
         part = path.with_name(f"{name}.part")
+        files.refuse_link(part)
         try:
             _download(source, part, opener, show_progress)
         except (OSError, http.client.HTTPException) as error:

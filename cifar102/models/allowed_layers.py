@@ -10,7 +10,8 @@ from collections.abc import Callable
 
 LARGEST_WHOLE = 1 << 31
 LONGEST_LIST = 1 << 16  # numbers in one option or constant
-PLAIN_NAME = re.compile(r"[\w.\-/+:()=> ]{1,200}")
+# No path that leads out of a folder: Keras makes files of these names where a model is saved again (CVE-2026-12479).
+PLAIN_NAME = re.compile(r"(?!/)(?!(.*/)?\.\.(/|$))[\w.\-/+:()=> ]{1,200}")
 DTYPES = {"float16", "bfloat16", "float32", "float64", "mixed_float16", "mixed_bfloat16"}
 TENSOR_DTYPES = DTYPES - {"mixed_float16", "mixed_bfloat16"} | {"uint8", "int8", "int16", "int32", "int64", "bool"}
 ACTIVATIONS = {

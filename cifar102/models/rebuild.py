@@ -92,7 +92,10 @@ class Builder:
                 output = self._call(item, graph.layers[item.name], args, keywords)
                 graph.outputs[item.name, number] = list(output) if isinstance(output, list | tuple) else [output]
             graph.waiting = [entry for entry in graph.waiting if entry not in ready]
-        ends = [graph.find(end) for end in (plan.inputs, plan.outputs)]
+        try:
+            ends = [graph.find(end) for end in (plan.inputs, plan.outputs)]
+        except (KeyError, IndexError) as error:
+            raise ValueError(f"{plan.kind} {plan.name!r} begins or ends with what no layer gives") from error
         return keras.Model(*ends, name=_own_name(plan.name))
 
     def _layer(self, plan: LayerPlan | ModelPlan, inputs: object) -> keras.layers.Layer:

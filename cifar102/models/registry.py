@@ -108,7 +108,9 @@ def prepare(name: str, model: object, images: np.ndarray, normalize: Callable[[n
 def load_model(path: Path) -> object:
     """Load a saved model, not compiled: a `.keras` file of Keras 2 or 3, or an .h5 file of a whole model.
 
-    It goes through the one door, `files`: no code of the file runs, whoever made it.
+    It goes through the one door, `files`, which makes the network anew from its tables of layers, options and
+    arithmetic: no code of the file runs, whoever made it. The network is then in this process, with its rights; only
+    the command `evaluate` opens a stranger's model in a process of its own (evaluation.contained).
 
     FileNotFoundError names a missing file, ValueError one that this Keras cannot read.
     """

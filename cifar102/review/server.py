@@ -19,6 +19,7 @@ NOTEBOOK = PAGES / "review.ipynb"
 ADDRESS = "127.0.0.1"
 FIRST_PORT = 8866
 PORTS = range(1024, 65536)
+START_SECONDS = 600  # a kernel on a busy machine
 # Whatever a page of Voila's may name on other machines, the browser is told not to ask for it.
 POLICY = (
     "default-src 'self' data: blob:; script-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; "
@@ -123,18 +124,24 @@ def settings(port: int, token: str) -> dict[str, dict[str, object]]:
         },
         "VoilaConfiguration": pages,
         "IdentityProvider": {"cookie_options": {"samesite": "Strict"}},
-        "MappingKernelManager": {"cull_idle_timeout": 3600, "cull_interval": 300},
+        "MappingKernelManager": {"cull_idle_timeout": 3600, "cull_interval": 300, "kernel_info_timeout": START_SECONDS},
+        "VoilaExecutor": {"startup_timeout": START_SECONDS},
     }
 
 
 def _server() -> type:
-    """Voila with our page in place of its own; a class made here, because its import takes seconds."""
+    """Voila with our pages in place of its own and Jupyter's; a class made here, because its import takes seconds."""
+    import jinja2
     from voila.app import Voila
 
     class ReviewServer(Voila):
         def setup_template_dirs(self) -> None:
             super().setup_template_dirs()
             self.template_paths = [str(PAGES), *self.template_paths]
+
+        def init_settings(self) -> dict[str, object]:
+            ours = jinja2.Environment(loader=jinja2.FileSystemLoader(PAGES), autoescape=True)
+            return super().init_settings() | {"jinja2_env": ours}  # Jupyter's own pages name other machines
 
     return ReviewServer
 

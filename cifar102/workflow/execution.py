@@ -23,6 +23,7 @@ from cifar102.workspace.folders import Workspace
 ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "2", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
 # Where nobody watches, papermill's bar is a line every half minute.
 IN_A_LOG = {"mininterval": 30.0, "bar_format": "{desc} | {n_fmt} of {total_fmt} cells, {elapsed} so far\n"}
+START_SECONDS = 600  # a kernel on a busy machine; one that has died is noticed at once
 printing = threading.Lock()
 
 
@@ -119,7 +120,7 @@ def _run_papermill(name: str, notebook: Path, parameters: dict[str, object], run
         extra_arguments=[WATCH],
         progress_bar={"desc": name, **({} if sys.stderr.isatty() else IN_A_LOG)},
         stdout_file=StepLines(name),
-        start_timeout=120,
+        start_timeout=START_SECONDS,
     )
 
 

@@ -191,14 +191,19 @@ def check_place(plan: Plan) -> None:
 
 
 def workspace_of(options: argparse.Namespace) -> Workspace:
-    """The workspace a command line asks for by --workspace or profile, else that of the last run."""
+    """The workspace a command line asks for by --workspace or profile, else that of the last run.
+
+    FileNotFoundError where there is none, ValueError where the folder is somebody else's (see ownership).
+    """
+    profile = getattr(options, "profile", "")
     if options.workspace:
         workspace = Workspace(Path(options.workspace).absolute())
         if not workspace.root.is_dir():
             raise FileNotFoundError(f"--workspace {options.workspace}: no such folder")
-        ownership.check_links(workspace)
-        return workspace
-    return Workspace(load_profile(options.profile).workspace) if getattr(options, "profile", "") else last_workspace()
+    else:
+        workspace = Workspace(load_profile(profile).workspace) if profile else last_workspace()
+    ownership.check_workspace(workspace)
+    return workspace
 
 
 def workspace_or_demo(options: argparse.Namespace) -> Workspace:

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from cifar102.__main__ import main
-from cifar102.datasets import pools
+from cifar102.datasets import corruptions, pools
 from cifar102.evaluation import verdict
 from cifar102.workflow import stamps
 from cifar102.workspace.files import write_json, write_text
@@ -62,6 +62,30 @@ def test_no_command_touches_a_folder_that_holds_files_of_a_user(tmp_path, capsys
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and str(tmp_path) in error
     assert contents(tmp_path) == {name: b"years of work"}
+
+
+@pytest.mark.parametrize(
+    "command", ["review --no-browser", "figures", "show 0", "export OUT", "duplicates A A", "evaluate A"]
+)
+@pytest.mark.parametrize(
+    "name", ["letters.txt", "results/summary.json", "figures/01-a.json", "built/candidates.parquet"]
+)
+def test_no_command_that_looks_at_a_workspace_touches_a_folder_of_a_user(tmp_path, capsys, command, name):
+    np.save(tmp_path / "A.npy", np.zeros((4, 32, 32, 3), np.uint8))
+    write_text(tmp_path / "theirs" / name, "years of work")
+    words = command.replace("A", str(tmp_path / "A.npy")).replace("OUT", str(tmp_path / "out")).split()
+    assert main([*words, "--workspace", str(tmp_path / "theirs")]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and f"holds {Path(name).parts[0]} and is no workspace of this project" in error
+    assert contents(tmp_path / "theirs") == {name: b"years of work"} and not (tmp_path / "out").exists()
+
+
+def test_a_command_that_writes_into_a_new_workspace_leaves_one_that_it_knows_again(tmp_path, capsys):
+    np.save(tmp_path / "A.npy", np.random.default_rng(0).integers(0, 255, (4, 32, 32, 3), np.uint8))
+    (tmp_path / "w").mkdir()
+    words = ["duplicates", str(tmp_path / "A.npy"), str(tmp_path / "A.npy"), "--workspace", str(tmp_path / "w")]
+    assert [main(words) for _ in range(2)] == [0, 0], capsys.readouterr().err
+    assert main(["run", "demo", "--dry-run", "--workspace", str(tmp_path / "w")]) == 0
 
 
 def test_no_command_runs_where_raw_is_a_link_to_a_shared_folder(tmp_path, capsys):
@@ -172,3 +196,20 @@ def test_show_does_not_write_over_a_picture_that_it_did_not_make(tmp_path, capsy
         assert "is there already and was not made by `show`" in capsys.readouterr().err
     assert [main([*words, str(ours)]) for _ in range(2)] == [0, 0]
     assert thesis.read_bytes() == before and link.is_symlink()
+
+
+def test_corrupt_leaves_the_form_of_cifar10_c_and_says_of_what(tmp_path, capsys, monkeypatch):
+    images = np.random.default_rng(3).integers(0, 256, (4, 32, 32, 3), dtype=np.uint8)
+    np.savez(tmp_path / "mine.npz", images=images, labels=np.arange(4))
+    monkeypatch.chdir(tmp_path)
+    assert main(["corrupt", "mine.npz", "made", "--severity", "2", "--workspace", str(tmp_path)]) == 0
+    text = capsys.readouterr().out
+    assert "mine: a set of the user's own" in text
+    assert "made holds 15 corruptions of 4 images at severity 2\n" in text
+    assert "frost is a generated texture" in text
+    arrays = {path.stem: np.load(path) for path in (tmp_path / "made").glob("*.npy")}
+    np.testing.assert_array_equal(arrays.pop("labels"), np.arange(4))
+    assert set(arrays) == set(corruptions.CORRUPTIONS)
+    assert {array.shape for array in arrays.values()} == {(4, 32, 32, 3)}
+    assert main(["corrupt", "mine.npz", "made", "--seed", "1", "--workspace", str(tmp_path)]) == 2
+    assert "made: holds corruptions of severities [2], asked for [1, 2, 3, 4, 5]" in capsys.readouterr().err

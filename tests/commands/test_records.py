@@ -9,6 +9,7 @@ from cifar102.__main__ import main
 from cifar102.commands import records
 from cifar102.datasets import downloads, sets
 from cifar102.tiny_images.pair import write_tiny_images
+from cifar102.workspace import ownership
 from cifar102.workspace.files import write_array, write_table
 from tests.annotations.test_labelimg import pictures_of
 
@@ -24,6 +25,7 @@ def filled(workspace, rng):
     table["class_name"] = table["keyword"]
     write_table(workspace.built / "candidates.parquet", table)
     write_array(workspace.built / "candidate_images.npy", images[3:])
+    ownership.sign(workspace)
     return workspace, images, table
 
 

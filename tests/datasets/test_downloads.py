@@ -66,7 +66,7 @@ def opener(home):
     def open_here(request):
         assert request.full_url.startswith("https://")
         url = f"http://127.0.0.1:{home.server_port}/"
-        return urllib.request.urlopen(urllib.request.Request(url, headers=dict(request.headers)), timeout=10)
+        return urllib.request.urlopen(urllib.request.Request(url, headers=dict(request.headers)), timeout=60)
 
     return open_here
 
@@ -211,7 +211,7 @@ def test_a_killed_download_is_resumed_and_its_lock_is_free(home, opener, tmp_pat
     home.breaks, home.wait_seconds = [150_000], 30
     url = f"http://127.0.0.1:{home.server_port}/"
     child = subprocess.Popen([sys.executable, "-c", CHILD, url, str(tmp_path), SHA])
-    part, deadline = tmp_path / "small.bin.part", time.monotonic() + 20
+    part, deadline = tmp_path / "small.bin.part", time.monotonic() + 600
     while time.monotonic() < deadline and not (part.is_file() and part.stat().st_size > 100_000):
         time.sleep(0.05)
     child.kill()
@@ -269,6 +269,25 @@ def test_a_missing_a_changed_and_a_too_large_member_are_named(tmp_path, monkeypa
     with pytest.raises(ValueError, match="a/wanted is larger than 5 bytes"):
         downloads.unpack_archive(archive, tmp_path / "new", {"a/wanted": ""})
     assert not any((tmp_path / "new").rglob("*wanted*"))
+
+
+def test_a_file_of_other_content_in_the_place_of_a_member_is_not_replaced(tmp_path):
+    archive, theirs = _tar(tmp_path / "a.tar.gz", "a/wanted"), tmp_path / "raw" / "a" / "wanted"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_bytes(b"years of work")
+    with pytest.raises(ValueError, match="a/wanted: is there already and holds something else"):
+        downloads.unpack_archive(archive, tmp_path / "raw", {"a/wanted": _md5(b"pixels")})
+    assert theirs.read_bytes() == b"years of work" and list(theirs.parent.iterdir()) == [theirs]
+    theirs.write_bytes(b"pixels")
+    assert downloads.unpack_archive(archive, tmp_path / "raw", {"a/wanted": ""}) == [theirs]
+
+
+def test_a_link_in_the_place_of_a_partial_download_is_not_written_through(opener, tmp_path):
+    (tmp_path / "theirs").write_bytes(b"years of work")
+    (tmp_path / "small.bin.part").symlink_to(tmp_path / "theirs")
+    with pytest.raises(ValueError, match=r"small\.bin\.part: is a link"):
+        downloads.fetch("small.bin", tmp_path, opener, show_progress=False)
+    assert (tmp_path / "theirs").read_bytes() == b"years of work"
 
 
 @pytest.mark.parametrize("kept", [0, 10, 80])

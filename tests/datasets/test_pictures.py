@@ -20,6 +20,14 @@ def test_a_folder_is_read_by_name_and_without_labels(rng: np.random.Generator, t
     assert found.labels.tolist() == [-1, -1, -1]
 
 
+def test_the_size_of_a_picture_is_read_before_its_pixels(tmp_path: Path, monkeypatch) -> None:
+    Image.new("RGB", (9000, 9000)).save(tmp_path / "bomb.png")  # 243 MB in 0.4
+    assert (tmp_path / "bomb.png").stat().st_size < 1_000_000
+    monkeypatch.setattr(Image.Image, "load", lambda picture: pytest.fail("it was unpacked"))
+    with pytest.raises(ValueError, match=r"bomb\.png: expected 32 x 32 pixels, found 9000 x 9000"):
+        pictures.read_picture(tmp_path / "bomb.png")
+
+
 def test_another_size_no_picture_and_an_empty_folder_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="holds no pictures"):
         pictures.read_folder(tmp_path)

@@ -203,6 +203,30 @@ def test_accuracies_of_the_results_page_are_those_of_the_figure():
     assert table_row(page, "the new set")[:3] == [matrix_interval("cifar102", name) for name in tests[:3]]
 
 
+SECURITY = (REPOSITORY / "SECURITY.md").read_text(encoding="utf-8")
+HELD = dict(re.findall(r"^(\d+)\. (`tests/.*)$", SECURITY, re.MULTILINE))
+
+
+def test_every_number_of_the_security_page_leads_to_a_test_and_every_test_is_named_by_one():
+    text = SECURITY.partition("## The test of each sentence")[0]
+    cited = list(dict.fromkeys(re.findall(r"\[(\d+)\]", text)))
+    assert cited == list(HELD) == [str(number) for number in range(1, len(HELD) + 1)]
+
+
+@pytest.mark.parametrize("number", HELD)
+def test_every_test_that_the_security_page_names_is_there(number):
+    for path, name in re.findall(r"`(tests/[^`:]+)::(\w+)`", HELD[number]):
+        tree = ast.parse((REPOSITORY / path).read_text(encoding="utf-8"))
+        assert name in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}, f"{path}::{name}"
+
+
+def test_every_sentence_of_what_the_security_page_promises_has_a_test():
+    promised = [told for _, told in re.findall(r"^\| (?!what comes)(.*) \| (.*) \|$", SECURITY, re.MULTILINE)]
+    promised += re.search(r"## What is yours is kept\n\n(.*?)\n\n##", SECURITY, re.DOTALL)[1].split("\n\n")
+    sentences = [part for text in promised for part in re.split(r"(?<=\.)\s+(?=[A-Z`])", text)]
+    assert len(sentences) >= 30 and [text for text in sentences if not re.search(r"\[\d+\]", text)] == []
+
+
 def test_a_link_to_no_file_or_no_heading_is_found(tmp_path):
     (tmp_path / "other.md").write_text("# Two words, `code`\n", encoding="utf-8")
     page = tmp_path / "page.md"

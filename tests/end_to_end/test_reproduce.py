@@ -103,8 +103,9 @@ def files(folder: Path) -> set[Path]:
 
 
 def made(folder: Path) -> Path:
-    """An environment as `python -m venv` makes it, but without pip, which takes ten times as long; its Python."""
+    """An environment as reproduce.py makes it, but without pip, which takes ten times as long; its Python."""
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+    (folder / "cifar102-installed.json").write_text("{}")
     return folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
@@ -277,9 +278,27 @@ def test_a_folder_that_is_not_ours_is_never_removed(reproduce: ModuleType) -> No
     folder = reproduce.REPOSITORY / OWN_ENVIRONMENT
     folder.mkdir()
     (folder / "letters.txt").write_text("mine")
-    with pytest.raises(reproduce.Trouble, match="in the way"):
+    with pytest.raises(reproduce.Trouble, match="was not made by reproduce"):
         reproduce.environment(reproduce.default_stack())
     assert (folder / "letters.txt").read_text() == "mine"
+
+
+@posix
+@pytest.mark.parametrize("kind", ["an environment of the user's", "a link to another clone's environment"])
+def test_nothing_is_installed_into_an_environment_that_it_did_not_make(checkout: Path, kind: str) -> None:
+    tools, log = logging_uv(checkout)
+    folder = checkout / OWN_ENVIRONMENT
+    if kind.startswith("a link"):
+        made(checkout.parent / "another" / OWN_ENVIRONMENT)
+        folder.symlink_to(checkout.parent / "another" / OWN_ENVIRONMENT)
+    else:
+        made(folder)
+        (folder / "cifar102-installed.json").unlink()
+    before = files(checkout.parent)
+    result = start(checkout, "list", path=tools)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert f"{folder} was not made by reproduce.py" in result.stderr and "--no-venv" in result.stderr
+    assert files(checkout.parent) == before and not log.exists()
 
 
 @posix
@@ -427,7 +446,9 @@ def test_uv_fetches_a_python_only_where_a_stack_is_asked_for(reproduce: ModuleTy
 @pytest.fixture
 def theirs(checkout: Path) -> Path:
     """The Python of an environment of the user's own, in a folder with blanks."""
-    return made(checkout.parent / "their own environment")
+    python = made(checkout.parent / "their own environment")
+    (checkout.parent / "their own environment" / "cifar102-installed.json").unlink()
+    return python
 
 
 def put(python: Path, name: str, version: str) -> None:
@@ -456,17 +477,54 @@ def test_no_venv_runs_at_once_where_all_is_there(checkout: Path, theirs: Path) -
     assert {path for path in files(checkout.parent) - before if "__pycache__" not in path.parts} == set()
 
 
+def linking_uv(checkout: Path, python: Path) -> tuple[Path, Path]:
+    """A made-up uv that writes its words down and links the package: (its folder for PATH, the file it writes)."""
+    log, link_file = checkout.parent / "uv.log", site_packages(python) / "cifar102.pth"
+    text = f'echo "$*" >> "{log}"; echo "{checkout}" > "{link_file}"'
+    return script(checkout.parent / "tools" / "uv", text).parent, log
+
+
 @posix
-def test_no_venv_installs_into_a_bare_environment_and_says_so(checkout: Path, theirs: Path) -> None:
+def test_no_venv_adds_nothing_unasked_and_says_what_is_missing_with_the_commands(checkout: Path, theirs: Path) -> None:
     lock(checkout, some_package="1.5", setuptools="80.0")
     put(theirs, "setuptools", "65.0")  # which a new environment of Python 3.11 brings
-    log, site = checkout.parent / "uv.log", site_packages(theirs)
-    linking = f'echo "$*" >> "{log}"; echo "{checkout}" > "{site / "cifar102.pth"}"'
-    tools = script(checkout.parent / "tools" / "uv", linking).parent
-    result = start(checkout, "--no-venv", "list", python=theirs, path=tools)
+    tools, log = linking_uv(checkout, theirs)
+    before = files(checkout.parent)
+    result = start(checkout, "--no-venv", "list", python=theirs, path=tools, stdin=subprocess.DEVNULL)
+    assert (result.returncode, result.stdout) == (2, "")
+    first, *_ = result.stderr.splitlines()
+    assert re.fullmatch(r"reproduce: .*their own environment \(Python 3\.\S+\) lacks some-package, cifar102\.", first)
+    assert f"  '{theirs}' -m pip install --require-hashes -r '{checkout / 'requirements.txt'}'\n" in result.stderr
+    assert f"-m pip install --no-deps --no-build-isolation -e '{checkout}'\n" in result.stderr
+    assert "Nothing was changed." in result.stderr
+    assert files(checkout.parent) == before and not log.exists()
+    result = start(checkout, "--no-venv", "--install", "list", python=theirs, path=tools)
     assert result.returncode == 7, result.stderr
     assert f"installing requirements.txt into {theirs.parent.parent}" in result.stdout
     assert log.read_text().splitlines() == installing(theirs, "requirements.txt")
+
+
+@posix
+@pytest.mark.parametrize(
+    ("answer", "code"), [("y\n", 7), ("YES\n", 7), ("\n", 2), ("n\n", 2), ("yesterday\n", 2), ("\x04", 2)]
+)
+def test_no_venv_asks_at_a_terminal_and_installs_after_a_yes_only(
+    checkout: Path, theirs: Path, answer: str, code: int
+) -> None:
+    import pty
+
+    lock(checkout, some_package="1.5")
+    tools, log = linking_uv(checkout, theirs)
+    ours, terminal = pty.openpty()
+    os.write(ours, answer.encode())
+    try:
+        result = start(checkout, "--no-venv", "list", python=theirs, path=tools, stdin=terminal)
+    finally:
+        os.close(ours)
+        os.close(terminal)
+    assert "lacks some-package, cifar102." in result.stdout and "Install it now? [y/N]" in result.stdout
+    assert (result.returncode, log.exists()) == (code, code == 7), result.stderr
+    assert ("Nothing was changed." in result.stderr) == (code == 2)
 
 
 @posix
@@ -486,9 +544,10 @@ def test_no_venv_refuses_a_foreign_cifar102_and_says_how_to_go_on(checkout: Path
     other = small_repository(checkout.parent / "another clone")
     link(theirs, other)
     before = files(checkout.parent)
-    result = start(checkout, "--no-venv", "run", "--set", "name=a b", python=theirs, path=tools)
+    options = {"python": theirs, "path": tools, "stdin": subprocess.DEVNULL}
+    result = start(checkout, "--no-venv", "run", "--set", "name=a b", **options)
     assert (result.returncode, result.stdout) == (2, "")
-    assert f"cifar102 in {other} -> {checkout}" in result.stderr
+    assert f"has cifar102 of {other} instead of {checkout}." in result.stderr
     command = f"'{theirs}' '{checkout / 'reproduce.py'}'"
     assert f"  {command} --install --no-venv run --set 'name=a b'\n" in result.stderr
     assert result.stderr.endswith(f"  {command} run --set 'name=a b'\n")
@@ -508,12 +567,12 @@ def test_no_venv_refuses_to_change_versions_that_are_there(checkout: Path, their
     for number in range(13):
         put(theirs, f"package-{number}", "2.0")
     put(theirs, "package-13", "1.0")
-    result = start(checkout, "--no-venv", "list", python=theirs, path=tools)
+    result = start(checkout, "--no-venv", "list", python=theirs, path=tools, stdin=subprocess.DEVNULL)
     assert (result.returncode, log.exists()) == (2, False)
-    assert f"would change what is installed in {theirs.parent.parent} (Python" in result.stderr
-    assert "  package-0 2.0 -> 1.0\n" in result.stderr
-    assert "  and 3 more\n" in result.stderr
-    assert "package-13" not in result.stderr and "absent" not in result.stderr
+    assert f"reproduce: {theirs.parent.parent} (Python" in result.stderr
+    assert " lacks absent and has package-0 2.0 instead of 1.0, package-1 2.0" in result.stderr
+    assert "package-9 2.0 instead of 1.0 and 3 more.\n" in result.stderr
+    assert "package-13" not in result.stderr
     assert start(checkout, "--no-venv", "--install", "list", python=theirs, path=tools).returncode == 7
     assert log.read_text().splitlines() == installing(theirs, "requirements.txt")
 
@@ -524,7 +583,7 @@ def test_no_venv_installs_nothing_where_the_system_looks_after_the_packages(
     (tmp_path / "EXTERNALLY-MANAGED").touch()
     monkeypatch.setattr(reproduce.sysconfig, "get_path", lambda name: str(tmp_path))
     monkeypatch.setattr(sys, "prefix", sys.base_prefix)
-    monkeypatch.setattr(reproduce, "differences", lambda name: (["numpy 2.0 -> 1.0"], []))
+    monkeypatch.setattr(reproduce, "differences", lambda name: (["numpy 2.0 instead of 1.0"], []))
     monkeypatch.setattr(reproduce, "install", None)
     monkeypatch.delenv("PIP_BREAK_SYSTEM_PACKAGES", raising=False)
     with pytest.raises(reproduce.Trouble, match=r"PEP 668(?s:.*)reproduce\.py'? list$"):

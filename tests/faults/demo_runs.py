@@ -76,7 +76,7 @@ class Command:
     def is_running(self) -> bool:
         return self.process.poll() is None
 
-    def wait(self, seconds: float = 3600) -> int:
+    def wait(self, seconds: float = 7200) -> int:
         return self.process.wait(seconds)
 
     def kill(self) -> int:
@@ -90,8 +90,8 @@ class Command:
                 process.send_signal(signal.SIGKILL)
             except psutil.NoSuchProcess:
                 continue
-        self.process.wait(60)
-        psutil.wait_procs(family, 60)
+        self.process.wait(600)
+        psutil.wait_procs(family, 600)
         return 1 + len(family)
 
 
@@ -109,7 +109,7 @@ def seconds_of_steps(root: Path) -> dict[str, float]:
     return {name: stamp["seconds"] for name, stamp in stamps.items()}
 
 
-def kill_at(command: Command, moments: list[tuple[str, float, float]], seconds: float = 1800) -> str:
+def kill_at(command: Command, moments: list[tuple[str, float, float]], seconds: float = 7200) -> str:
     """Kill a run some time after one of the steps in `moments` (name, share of its time, its seconds) has started.
 
     Returns the name of the step that was waited for; "" where the run ended before.

@@ -65,23 +65,23 @@ COMMANDS = {
     "figures of no workspace": (["figures", "--workspace", "no folder"], "no folder", "no such folder"),
     "figures of a misspelt profile": (["figures", "dmeo"], "no profile 'dmeo'", "did you mean demo"),
     "a model that is not there": (
-        ["evaluate", "m.keras", "--workspace", "."],
+        ["evaluate", "m.keras", "--workspace", "EMPTY"],
         "m.keras",
         "no such|no images|not here|judged",
     ),
-    "predictions that are not there": (["evaluate", "p.npy", "--workspace", "."], "p.npy", "no such file"),
-    "a function of no module": (["evaluate", "no_module:f", "--workspace", "."], "no_module", "cannot be imported"),
-    "a function that is not there": (["evaluate", "json:no", "--workspace", "."], "'no'", "has no function"),
-    "code as a function": (["evaluate", "os:system('x')", "--workspace", "."], "system", "expected|no such"),
+    "predictions that are not there": (["evaluate", "p.npy", "--workspace", "EMPTY"], "p.npy", "no such file"),
+    "a function of no module": (["evaluate", "no_module:f", "--workspace", "EMPTY"], "no_module", "cannot be imported"),
+    "a function that is not there": (["evaluate", "json:no", "--workspace", "EMPTY"], "'no'", "has no function"),
+    "code as a function": (["evaluate", "os:system('x')", "--workspace", "EMPTY"], "system", "expected|no such"),
     "a set of 100 classes": (["evaluate", "p.npy", "--sets", "cifar100"], "'cifar100'", "expected some of"),
     "sets in no data": (["evaluate", "p.npy", "--data", "no folder"], "no folder", "no such folder"),
     "duplicates of an unknown set": (
-        ["duplicates", "cifar11", "cifar10", "--workspace", "."],
+        ["duplicates", "cifar11", "cifar10", "--workspace", "EMPTY"],
         "'cifar11'",
         "known are",
     ),
     "duplicates of a file that is none": (
-        ["duplicates", "cifar11.npy", "x", "--workspace", "."],
+        ["duplicates", "cifar11.npy", "x", "--workspace", "EMPTY"],
         "cifar11.npy",
         "is no file",
     ),
@@ -94,6 +94,7 @@ def test_a_mistake_on_the_command_line_is_one_sentence_and_code_2(
 ) -> None:
     words, found, expected = COMMANDS[name]
     (tmp_path / "FILE").write_text("a file")
+    (tmp_path / "EMPTY").mkdir()
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("CIFAR102_DATA", raising=False)
     monkeypatch.setattr(runner, "run", lambda *arguments: pytest.fail("it was not refused but run"))

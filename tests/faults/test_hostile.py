@@ -6,6 +6,7 @@ import io
 import json
 import os
 import pickle
+import re
 import subprocess
 import sys
 import tarfile
@@ -24,9 +25,10 @@ import pandas as pd
 import pytest
 from papermill.parameterize import parameterize_notebook
 
-from cifar102.analysis import predictions
+from cifar102.__main__ import main
 from cifar102.annotations import labelimg
-from cifar102.datasets import downloads, sources
+from cifar102.datasets import downloads, pools, sources
+from cifar102.evaluation import prediction_tables
 from cifar102.figures import drawing
 from cifar102.models import files
 from cifar102.workflow import execution, report, runner
@@ -34,7 +36,7 @@ from cifar102.workflow.notebooks import Parameter
 from cifar102.workflow.steps import Override
 from cifar102.workspace import arrays, folders
 from cifar102.workspace.files import write_json
-from cifar102.workspace.folders import Workspace
+from cifar102.workspace.folders import REPOSITORY, Workspace
 from tests.faults.cases import contents
 from tests.faults.test_bad_files import IMAGES, npy, npz
 
@@ -85,8 +87,8 @@ def test_a_pickle_that_calls_is_refused_and_nothing_is_called(
         ("a.npy", arrays.read_npy),
         ("a.npz", arrays.read_npz),
         ("a.npy", arrays.open_npy),
-        ("a.npy", predictions.read_file),
-        ("a.npz", predictions.read_file),
+        ("a.npy", prediction_tables.read),
+        ("a.npz", prediction_tables.read),
     ):
         with pytest.raises(ValueError, match=file):
             read(tmp_path / file)
@@ -134,7 +136,7 @@ def test_a_pickle_that_swells_is_refused_before_it_does(name: str, tmp_path: Pat
     (tmp_path / "a.npy").write_bytes(HEADER + SWELLING[name])
     for kind, file in (("batch", "batch"), ("array", "a.npy")):
         words = [sys.executable, "-c", NUMPY_ONLY, kind, str(tmp_path / file)]
-        done = subprocess.run(words, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(words, capture_output=True, text=True, timeout=600)
         said, megabytes, *_ = done.stdout.split()
         assert said == "refused", done.stderr
         assert int(megabytes) < 400, f"took {megabytes} MB"
@@ -454,7 +456,7 @@ def test_a_home_that_sends_without_end_is_given_up(home, tmp_path: Path, monkeyp
     here = f"http://127.0.0.1:{home.server_port}/"
     with pytest.raises(downloads.DownloadError, match=r"a\.npy .*more than the 4194304 bytes"):
         downloads.fetch(
-            "a.npy", tmp_path, lambda request: urllib.request.urlopen(here, timeout=10), show_progress=False
+            "a.npy", tmp_path, lambda request: urllib.request.urlopen(here, timeout=60), show_progress=False
         )
     assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= (1 << 22) + downloads.BLOCK_BYTES
     assert not (tmp_path / "a.npy").exists()
@@ -522,6 +524,60 @@ def test_code_in_real_keras_files_is_refused_and_arithmetic_is_not(
         keras.Model(inputs, harmless).save(tmp_path / f"harmless{suffix}")
         assert "TFOpLambda" in files.layer_names(files.check_model_file(tmp_path / f"harmless{suffix}"))
     assert not (tmp_path / "CANARY").exists()
+
+
+ATTACKS = (  # the names of tests.models.published_attacks.FILES, which is imported with TensorFlow where it is needed
+    *("CVE-2024-3660", "CVE-2025-1550", "CVE-2025-8747", "CVE-2025-9905", "CVE-2025-9906", "CVE-2026-1462"),
+    *("CVE-2026-1669", "CVE-2026-12479", "CVE-2026-12480", "CVE-2026-12481", "CVE-2026-0897"),
+)
+
+
+@pytest.fixture(scope="module")
+def demo_pool(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A workspace with images, on which `evaluate` would judge a model."""
+    workspace = Workspace(tmp_path_factory.mktemp("evaluate") / "pool")
+    pools.ensure_pool("demo", workspace)
+    return workspace
+
+
+def refused_by_evaluate(path: Path, pool: Workspace, capsys: pytest.CaptureFixture) -> str:
+    """The one sentence that `evaluate` ends with; no file of the user's or of the workspace is another one after it."""
+    before = contents(path.parent), contents(pool.root)
+    assert main(["evaluate", path.name, "--workspace", str(pool.root)]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and path.name in said and "Traceback" not in said, said
+    assert (contents(path.parent), contents(pool.root)) == before
+    return said
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("number", ATTACKS)
+def test_a_published_attack_given_to_evaluate_is_one_sentence_and_leaves_nothing(
+    number: str, demo_pool: Workspace, tmp_path: Path, monkeypatch, capsys, counts: Counter
+) -> None:
+    from tests.models import published_attacks
+
+    assert {name.split()[0] for name in published_attacks.FILES} == set(ATTACKS)
+    for name, (_, _, found) in published_attacks.FILES.items():
+        if name.split()[0] == number:
+            folder = tmp_path / name.replace(" ", "-")
+            folder.mkdir()
+            monkeypatch.chdir(folder)
+            path = published_attacks.make(name, folder)
+            assert re.search(found, refused_by_evaluate(path, demo_pool, capsys))
+            assert not (folder / "CANARY").exists()
+            counts["bad_inputs"] += 1
+
+
+def test_a_damaged_model_given_to_evaluate_is_one_sentence(
+    demo_pool: Workspace, tmp_path: Path, monkeypatch, capsys, counts: Counter
+) -> None:
+    whole = (REPOSITORY / "tests/models/keras_files/corpus-keras3-arithmetic.keras").read_bytes()
+    monkeypatch.chdir(tmp_path)
+    for name, content in (("cut.keras", whole[:-500]), ("text.h5", b"text"), ("empty.keras", b"")):
+        (tmp_path / name).write_bytes(content)
+        assert "expected a" in refused_by_evaluate(tmp_path / name, demo_pool, capsys)
+        counts["bad_inputs"] += 1
 
 
 def test_a_model_named_as_a_function_is_what_the_user_asked_for_by_name(tmp_path: Path, monkeypatch) -> None:

@@ -134,7 +134,7 @@ from cifar102.datasets import sources
 url, folder, checksum, size = sys.argv[1:]
 sources.SOURCES["a.bin"] = sources.Source("a.bin", "https://home.test/a.bin", checksum, int(size))
 downloads.BLOCK_BYTES = 5000
-ask = lambda request: urllib.request.urlopen(urllib.request.Request(url, headers=dict(request.headers)), timeout=10)
+ask = lambda request: urllib.request.urlopen(urllib.request.Request(url, headers=dict(request.headers)), timeout=60)
 downloads.fetch("a.bin", folder, ask, show_progress=False)
 """
 
@@ -148,7 +148,7 @@ def test_a_download_killed_again_and_again_is_whole_in_the_end(tmp_path: Path, c
     checksum = f"sha256:{hashlib.sha256(content).hexdigest()}"
     words = [sys.executable, "-c", FETCH, f"http://127.0.0.1:{server.server_port}/", str(tmp_path), checksum]
     part, kills = tmp_path / "a.bin.part", 0
-    for goal in sorted(rng.uniform(0.02, 0.95, 5) * len(content)):
+    for goal in sorted(rng.uniform(0.02, 0.8, 5) * len(content)):
         process = subprocess.Popen([*words, str(len(content))])
         while process.poll() is None and not (part.is_file() and part.stat().st_size > goal):
             time.sleep(0.002)
@@ -209,7 +209,7 @@ def dask(kind: str, *words: str, log: Path) -> subprocess.Popen:
         return subprocess.Popen(command, stdout=file, stderr=file, env=demo_runs.environment(demo_runs.REPOSITORY))
 
 
-def wait_for(is_so, seconds: float = 900) -> None:
+def wait_for(is_so, seconds: float = 3600) -> None:
     end = time.monotonic() + seconds
     while not is_so():
         assert time.monotonic() < end, f"not so after {seconds} s"
@@ -223,7 +223,7 @@ def test_a_sweep_whose_worker_and_then_itself_are_killed_ends_like_one_in_this_p
     for workspace in (here, spread):
         small_cifar10(workspace)
     code = SWEEP.format(folder=str(demo_runs.REPOSITORY))
-    assert python(code, here.root, log=log).wait(600) == 0, log.read_text()[-3000:]
+    assert python(code, here.root, log=log).wait(3600) == 0, log.read_text()[-3000:]
     address = tmp_path / "scheduler.json"
     started = [dask("scheduler", "--port", "0", "--no-dashboard", "--scheduler-file", str(address), log=log)]
     wait_for(lambda: address.is_file() and address.read_text().rstrip().endswith("}"))  # Dask writes it in place
@@ -240,7 +240,7 @@ def test_a_sweep_whose_worker_and_then_itself_are_killed_ends_like_one_in_this_p
         started.append(dask("worker", *worker, log=log))
         again = python(code, spread.root, scheduler, log=log)
         started.append(again)
-        assert again.wait(600) == 0, log.read_text()[-3000:]
+        assert again.wait(3600) == 0, log.read_text()[-3000:]
     finally:
         for process in started:
             process.kill()
@@ -292,7 +292,7 @@ def test_the_kernels_of_a_killed_run_are_gone(tmp_path: Path) -> None:
     """What `kill` calls the whole family is really gone: no process of the run is left that could go on writing."""
     root = tmp_path / "run"
     command = demo_runs.Command(("run", "demo", "--only", "01", "--workspace", str(root)), tmp_path / "log")
-    wait_for(lambda: len(psutil.Process(command.process.pid).children(recursive=True)) > 0, 120)
+    wait_for(lambda: len(psutil.Process(command.process.pid).children(recursive=True)) > 0)
     number = command.kill()
     assert number >= 2
     time.sleep(0.5)

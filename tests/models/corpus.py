@@ -1,9 +1,10 @@
 """Models as users have them, made by the Keras that is here: what opens is shown on files of each of them.
 
-`python tests/models/corpus.py FOLDER` writes a .keras, where possible an .h5, and the outputs of each; the other stack
-reads them (tests/end_to_end/test_stacks.py).
+`python -m tests.models.corpus write FOLDER` writes a .keras, an .h5 and the outputs of each, `read FOLDER` opens them;
+docs/model_files.py asks both stacks for both.
 """
 
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow import keras
 
-from cifar102.models import architecture
+from cifar102.models import architecture, files
 
 L = keras.layers
 IN_KERAS_2 = architecture.KERAS == 2
@@ -224,9 +225,37 @@ def outputs(model: keras.Model) -> np.ndarray:
     return np.asarray(model(images(), training=False), np.float32)
 
 
+NO_LAYERS = {"InputLayer", "Functional", "Sequential", "Model", "DTypePolicy", "__keras_tensor__"}
+
+
+def _is_part(name: str) -> bool:
+    """Whether a class is an initializer or a penalty."""
+    return hasattr(keras.initializers, name) or hasattr(keras.regularizers, name)
+
+
+def write_all(folder: Path) -> None:
+    """Write each model as .keras and .h5, and its outputs."""
+    for name in MODELS:
+        model = build(name)
+        model.save(folder / f"{name}.keras")
+        model.save(folder / f"{name}.h5")
+        np.save(folder / f"{name}.npy", outputs(model))
+
+
+def read_all(folder: Path) -> dict[str, dict[str, object]]:
+    """Open what write_all wrote: by file name the kinds of layers, and how far the outputs are from those written."""
+    found = {}
+    for path in sorted(folder.glob("*.keras")) + sorted(folder.glob("*.h5")):
+        model, config = files.open_model(path)
+        distance = float(np.abs(outputs(model) - np.load(path.with_suffix(".npy"))).max())
+        kinds = [name for name in sorted(set(files.layer_names(config)) - NO_LAYERS) if not _is_part(name)]
+        found[path.name] = {"distance": distance, "layers": kinds}
+    return found
+
+
 if __name__ == "__main__":
-    for model_name in MODELS:
-        made = build(model_name)
-        made.save(Path(sys.argv[1]) / f"{model_name}.keras")
-        np.save(Path(sys.argv[1]) / f"{model_name}.npy", outputs(made))
-        made.save(Path(sys.argv[1]) / f"{model_name}.h5")
+    word, place = sys.argv[1], Path(sys.argv[2])
+    if word == "write":
+        write_all(place)
+    else:
+        print(json.dumps(read_all(place)))

@@ -1,5 +1,6 @@
 """Models as users have them open with the outputs they had in memory; nested ones of Keras 3 too, without a loop."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,15 @@ def test_a_nested_model_of_keras_3_opens_and_does_not_loop() -> None:
     model = files.load_keras_file(CASES / "n_once.keras")
     images = np.random.default_rng(0).integers(0, 256, (64, 32, 32, 3)).astype(np.float32)
     np.testing.assert_allclose(model.predict(images, verbose=0), np.load(CASES / "n_once.npy"), atol=1e-5)
+
+
+def test_the_page_of_model_files_names_every_model_and_all_of_them_open_on_both_stacks() -> None:
+    page = (REPOSITORY / "docs" / "model_files.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| (\w+) \| ([^`\n]*) \| [^|\n]* \|$", page, re.MULTILINE))
+    assert sorted(rows) == sorted(corpus.MODELS)
+    for name, cells in rows.items():
+        assert len(cells.split(" | ")) == 4
+        assert all(cell == "both" or ("main" in cell and "next" in cell) for cell in cells.split(" | ")), name
 
 
 def test_keras_reads_no_part_of_a_file(tmp_path: Path, monkeypatch) -> None:

@@ -22,7 +22,7 @@ from cifar102.tiny_images.pair import TinyImages
 from cifar102.workspace.files import write_table
 from cifar102.workspace.folders import REPOSITORY, Workspace
 
-PATIENCE = 120  # seconds; the machine of the tests may be busy
+PATIENCE = 600  # seconds; the machine of the tests may be busy
 FLAGS = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync")
 SCORES = (0.76, 0.4, 0.9, 0.74, 0.56, 1.0, 0.55, 0.751)
 
@@ -63,15 +63,15 @@ def find_chromium() -> str:
 
 
 class Server:
-    """`cifar102 review` of one workspace as a process of its own."""
+    """`cifar102 review` of one workspace as a process of its own; name: of its log in the workspace."""
 
-    def __init__(self, workspace: Workspace) -> None:
-        self.workspace = workspace
+    def __init__(self, workspace: Workspace, name: str = "server") -> None:
+        self.workspace, self.name = workspace, name
         self.start()
 
     def start(self) -> None:
         command = [sys.executable, "-m", "cifar102", "review", "--workspace", str(self.workspace.root), "--no-browser"]
-        log = self.workspace.root / "server.log"
+        log = self.workspace.root / f"{self.name}.log"
         with log.open("w") as file:
             self.process = subprocess.Popen(command, cwd=REPOSITORY, stdout=file, stderr=subprocess.STDOUT)
         try:

@@ -3,7 +3,12 @@
 import http.client
 import json
 import os
+import re
+import secrets
+import signal
+import socket
 import stat
+import subprocess
 import sys
 import urllib.parse
 from pathlib import Path
@@ -13,8 +18,8 @@ import pytest
 from cifar102.commands import dispatch
 from cifar102.review import server
 from cifar102.workflow.kernel import OwnKernelSpecs
-from cifar102.workspace.folders import Workspace
-from tests.review.site import Server, make_workspace
+from cifar102.workspace.folders import REPOSITORY, Workspace
+from tests.review.site import Server, make_workspace, wait_for
 
 FOREIGN = {"argv": ["/bin/false", "{connection_file}"], "display_name": "theirs", "language": "python"}
 
@@ -92,6 +97,41 @@ def test_lab_changes_no_kernel_of_the_users(tmp_path, monkeypatch):
     assert any("OwnKernelSpecs" in word for word in called[0])
 
 
+def test_a_running_jupyterlab_knows_this_interpreters_kernel_alone(tmp_path):
+    pytest.importorskip("jupyterlab", reason="JupyterLab is not installed here")
+    plant(tmp_path / "jupyter")
+    log, token = tmp_path / "log", secrets.token_hex(8)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    words = [sys.executable, "-m", "cifar102", "lab", "--no-browser", f"--ServerApp.port={port}"]
+    words += ["--ServerApp.port_retries=0", "--ServerApp.allow_root=True", f"--IdentityProvider.token={token}"]
+    places = {"HOME": tmp_path / "home", "JUPYTER_PATH": tmp_path / "jupyter", "JUPYTER_RUNTIME_DIR": tmp_path / "run"}
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), **{name: str(path) for name, path in places.items()}}
+    with log.open("w") as file:
+        lab = subprocess.Popen(words, stdout=file, stderr=file, env=environment, start_new_session=True)
+    try:
+        specs = wait_for(lambda: kernel_specs(port, token, lab), str(log))
+    finally:
+        os.killpg(lab.pid, signal.SIGKILL)
+        lab.wait()
+    assert list(specs["kernelspecs"]) == ["python3"] and specs["default"] == "python3"
+    assert specs["kernelspecs"]["python3"]["spec"]["argv"][0] == sys.executable
+    assert json.loads((tmp_path / "jupyter/kernels/python3/kernel.json").read_text()) == FOREIGN
+
+
+def kernel_specs(port: int, token: str, lab: subprocess.Popen) -> dict | None:
+    """What a server says it could start; None while it does not answer yet."""
+    assert lab.poll() is None, "JupyterLab has ended"
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=600)
+    try:
+        connection.request("GET", "/api/kernelspecs", headers={"Authorization": f"token {token}"})
+        reply = connection.getresponse()
+        return json.loads(reply.read()) if reply.status == 200 else None
+    except ConnectionError:
+        return None
+
+
 @pytest.fixture(scope="module")
 def running(tmp_path_factory):
     """A server whose user has a foreign kernel, and whose current folder and workspace say other things."""
@@ -113,7 +153,7 @@ def running(tmp_path_factory):
 
 def ask(running: Server, path: str, **headers: str) -> http.client.HTTPResponse:
     parts = urllib.parse.urlsplit(running.address)
-    connection = http.client.HTTPConnection("127.0.0.1", parts.port, timeout=120)
+    connection = http.client.HTTPConnection("127.0.0.1", parts.port, timeout=600)
     connection.request("GET", path, headers={"Host": parts.netloc, **headers})
     return connection.getresponse()
 
@@ -123,12 +163,33 @@ def test_the_page_is_made_by_this_interpreter_and_names_no_other_machine(running
     reply = ask(running, f"/?{parts.query}")
     page = reply.read().decode()
     assert (reply.status == 200 and "ReviewPages" in page) or "widget-view" in page
-    assert "cdn.jsdelivr" not in page and '<link rel="stylesheet" href="http' not in page
+    assert FOREIGN_ADDRESS.findall(page) == []
     assert reply.headers["Referrer-Policy"] == "no-referrer"
     cookies = [value for name, value in reply.headers.items() if name == "Set-Cookie"]
     assert cookies and all("samesite=strict" in cookie.lower() for cookie in cookies)
     log = (running.workspace.root / "server.log").read_text()
     assert "KernelSpecManager" not in log and "/bin/false" not in log
+
+
+FOREIGN_ADDRESS = re.compile(r"""(?:src|href|url|import)\s*[=(]?\s*["']?\s*(?:https?:)?//[^"'\s>]*""", re.IGNORECASE)
+
+
+@pytest.mark.parametrize(
+    ("path", "host", "status", "sign"),
+    [
+        ("/", "evil.example", 403, 'data-page="error"'),
+        ("/<script>alert(1)</script>", "evil.example", 403, 'data-page="error"'),
+        ("/login", "", 200, 'data-page="login"'),
+        ("/login?token=wrong&next=//evil.example", "", 200, 'data-page="login"'),
+        ("/voila/files/<script>alert(1)</script>", "", 403, "Forbidden"),
+        ("/voila/static/none.js", "", 403, "Forbidden"),
+    ],
+)
+def test_no_page_of_the_server_names_another_machine(running, path, host, status, sign):
+    reply = ask(running, path, **({"Host": host} if host else {}))
+    page = reply.read().decode()
+    assert (reply.status, sign in page) == (status, True)
+    assert FOREIGN_ADDRESS.findall(page) == [] and "<script>alert" not in page
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:8866", "127.0.0.1.evil.example"])

@@ -104,10 +104,10 @@ def test_the_kernel_ends_when_its_run_is_killed(tmp_path: Path) -> None:
     """
     run = subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)], stdout=subprocess.DEVNULL)
     pulse = workspace.root / "beat"
-    _wait(lambda: pulse.exists(), 40)
+    _wait(lambda: pulse.exists(), 600)
     run.kill()
     run.wait()
-    _wait(lambda: time.time() - pulse.stat().st_mtime > 1.5, 15)
+    _wait(lambda: time.time() - pulse.stat().st_mtime > 1.5, 600)
     assert list(workspace.executed.iterdir()) == []
 
 
