@@ -25,9 +25,9 @@ PARTS = ("saved_model.pb", "fingerprint.pb", "variables/*")  # of a SavedModel, 
 class ContainedModel:
     """A model file or SavedModel folder that another process holds open; a ValueError says what is wrong with it.
 
-    shape, dtype: of its input, None for a free size; outputs: declared shapes by name; layers: class names; missing:
-    what this system could not take from the process, in words; digest: BLAKE2b of the file, or of the folder's files.
-    trust: the user's word that a SavedModel may run where this system cannot contain it.
+    shape, dtype: of its input, None for a free size; outputs: declared shapes by name; layers: class names; notes: what
+    the user should know of it; missing: what this system could not take from the process, in words; digest: BLAKE2b of
+    the file, or of the folder's files. trust: the user's word that a SavedModel may run where it cannot be contained.
     """
 
     def __init__(self, path: Path, trust: bool = False) -> None:
@@ -54,7 +54,8 @@ class ContainedModel:
             shapes = answer["shapes"]
             self.shape, self.dtype = _sizes(shapes["input"]), str(shapes["dtype"])
             self.outputs = {str(name): _sizes(shape) for name, shape in shapes["outputs"].items()}
-            self.layers, self.missing = list(map(str, answer["layers"])), list(map(str, answer["missing"]))
+            words = [list(map(str, answer[key])) for key in ("layers", "notes", "missing")]
+            self.layers, self.notes, self.missing = words
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"{path}: the process that opened it answered with something else") from error
 

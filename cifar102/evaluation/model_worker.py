@@ -47,7 +47,7 @@ def main(scratch: Path) -> None:
             )
         model = _open(message, content)
         shapes = {"input": model.shape, "dtype": model.dtype, "outputs": model.outputs}
-        send(writer, {"shapes": shapes, "layers": model.layers, "missing": missing})
+        send(writer, {"shapes": shapes, "layers": model.layers, "notes": model.notes, "missing": missing})
         while True:
             message, content = receive(reader, 1 << 31)
             send(writer, *_predict(model, message, content))

@@ -12,7 +12,8 @@ CLASSES = 10
 class OpenModel:
     """shape and dtype of its one input (None for a free size), declared shapes of its outputs, and how it is run.
 
-    run: an array of that dtype -> outputs by name. layers: class names, outermost first, where the format has layers.
+    run: an array of that dtype -> outputs by name. layers: class names, outermost first, where the
+    format has layers; notes: what the user should know of it, in words.
     """
 
     shape: list
@@ -20,6 +21,7 @@ class OpenModel:
     outputs: dict[str, list]
     run: Callable[[np.ndarray], Mapping[str, np.ndarray]]
     layers: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 def sizes(shape: object) -> list:

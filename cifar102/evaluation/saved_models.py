@@ -15,21 +15,35 @@ from cifar102.evaluation import open_model
 from cifar102.evaluation.open_model import OpenModel
 
 GRAPH = "saved_model.pb"
+RANDOM = (
+    "it draws random numbers when it predicts, so it answers differently each time: augmentation or dropout was left "
+    "on when it was exported (in Keras, layers such as RandomFlip: export a model without them)"
+)
 SIGNATURES = ("serving_default", "serve")
-# What networks are made of: numbers in, numbers out. Nothing here opens a file, a socket or Python.
+# What networks are made of: numbers in, numbers out, and variables of their own. Nothing here opens a file, prints,
+# connects or calls Python (as WriteFile, SaveV2, PrintV2, PyFunc and tables of words do).
 STEPS = """
-Abs Add AddN AddV2 All Any ArgMax ArgMin AvgPool AvgPool3D BatchMatMul BatchMatMulV2 BatchMatMulV3 BatchToSpaceND
-BiasAdd BroadcastArgs BroadcastTo Bucketize Cast Ceil ClipByValue Concat ConcatV2 Const Conv2D Conv2DBackpropInput
-Conv3D Cos CropAndResize Cumsum DepthToSpace DepthwiseConv2dNative Dilation2D Div DivNoNan Einsum Elu EnsureShape
-Equal Erf Erfc Exp ExpandDims Expm1 Fill Floor FloorDiv FloorMod FusedBatchNorm FusedBatchNormV2 FusedBatchNormV3
-Gather GatherNd GatherV2 Greater GreaterEqual Identity IdentityN If L2Loss LRN LeakyRelu Less LessEqual LinSpace Log
-Log1p LogSoftmax LogicalAnd LogicalNot LogicalOr MatMul Max MaxPool MaxPoolV2 Maximum Mean Min Minimum MirrorPad Mul
-MulNoNan Neg NoOp NotEqual OneHot OnesLike Pack Pad PadV2 PartitionedCall Placeholder PlaceholderWithDefault Pow
-PreventGradient Prod Range Rank ReadVariableOp RealDiv Reciprocal Relu Relu6 Reshape ResizeArea ResizeBicubic
-ResizeBilinear ResizeNearestNeighbor ResourceGather ReverseV2 Roll Round Rsqrt Select SelectV2 Selu Shape ShapeN
-Sigmoid Sign Sin Size Slice Softmax Softplus Softsign SpaceToBatchND SpaceToDepth Split SplitV Sqrt Square
-SquaredDifference Squeeze StatefulPartitionedCall StatelessIf StopGradient StridedSlice Sub Sum Tanh Tile TopKV2
-Transpose TruncateDiv Unpack VarHandleOp VarIsInitializedOp Where Xdivy ZerosLike _FusedConv2D
+Abs Add AddN AddV2 AdjustContrastv2 AdjustHue AdjustSaturation All Any ArgMax ArgMin Asinh Assert AssignAddVariableOp
+AssignSubVariableOp AssignVariableOp Atan Atan2 AvgPool AvgPool3D BatchMatMul BatchMatMulV2 BatchMatMulV3
+BatchToSpaceND BiasAdd Bitcast BitwiseAnd BroadcastArgs BroadcastTo Bucketize Case Cast Ceil ClipByValue Concat
+ConcatV2 Const Conv2D Conv2DBackpropInput Conv3D Cos Cosh CropAndResize Cumprod Cumsum DepthToSpace
+DepthwiseConv2dNative Diag Dilation2D Div DivNoNan Einsum Elu EnsureShape Equal Erf Erfc Exp ExpandDims Expm1
+FakeQuantWithMinMaxArgs FakeQuantWithMinMaxVars FakeQuantWithMinMaxVarsPerChannel Fill Floor FloorDiv FloorMod
+FusedBatchNorm FusedBatchNormV2 FusedBatchNormV3 Gather GatherNd GatherV2 Greater GreaterEqual HSVToRGB Identity
+IdentityN If ImageProjectiveTransformV2 ImageProjectiveTransformV3 Inv InvertPermutation IsFinite IsInf IsNan L2Loss
+LRN LeakyRelu Less LessEqual Lgamma LinSpace Log Log1p LogSoftmax LogicalAnd LogicalNot LogicalOr LowerBound MatMul
+MatrixBandPart Max MaxPool MaxPoolV2 Maximum Mean Min Minimum MirrorPad Mul MulNoNan Neg NoOp NotEqual OneHot OnesLike
+Pack Pad PadV2 PartitionedCall Placeholder PlaceholderWithDefault Pow PreventGradient Prod RGBToHSV
+RandomStandardNormal RandomUniform RandomUniformInt Range Rank ReadVariableOp RealDiv Reciprocal Relu Relu6 Reshape
+ResizeArea ResizeBicubic ResizeBilinear ResizeNearestNeighbor ResourceGather ReverseV2 RngReadAndSkip Roll Round Rsqrt
+ScatterNd SegmentSum Select SelectV2 Selu Shape ShapeN Sigmoid Sign Sin Sinh Size Slice Softmax Softplus Softsign
+SpaceToBatchND SpaceToDepth Split SplitV Sqrt Square SquaredDifference Squeeze StatefulPartitionedCall StatelessCase
+StatelessIf StatelessRandomGetAlg StatelessRandomGetKeyCounter StatelessRandomNormal StatelessRandomNormalV2
+StatelessRandomUniform StatelessRandomUniformFullIntV2 StatelessRandomUniformIntV2 StatelessRandomUniformV2
+StatelessTruncatedNormalV2 StatelessWhile StopGradient StridedSlice Sub Sum Tanh TensorListConcatV2
+TensorListElementShape TensorListFromTensor TensorListGetItem TensorListReserve TensorListSetItem TensorListStack
+TensorScatterUpdate Tile TopKV2 Transpose TruncateDiv TruncatedNormal Unpack UnsortedSegmentSum UpperBound VarHandleOp
+VarIsInitializedOp Where While Xdivy ZerosLike _FusedConv2D
 """
 OPERATIONS = frozenset(STEPS.split())
 PARTS = ("user_object", "function", "variable", "bare_concrete_function", "constant", "captured_tensor")
@@ -56,8 +70,15 @@ def open_saved_model(folder: Path) -> OpenModel:
         found = function(**{next(iter(given)): tf.constant(x)})
         return {name: values.numpy() for name, values in found.items()}
 
-    kept = loaded  # its variables live as long as it does
-    return OpenModel(_sizes(spec.shape), spec.dtype.name, outputs, lambda x: (kept, run(x))[1])
+    run.kept = loaded  # its variables live as long as it does
+    notes = [RANDOM] if _is_random(function.graph.as_graph_def()) else []
+    return OpenModel(_sizes(spec.shape), spec.dtype.name, outputs, run, notes=notes)
+
+
+def _is_random(graph: object) -> bool:
+    """Whether a graph draws random numbers, itself or in a function that it calls."""
+    nodes = [*graph.node, *(node for function in graph.library.function for node in function.node_def)]
+    return any("Random" in node.op or node.op in ("TruncatedNormal", "RngReadAndSkip") for node in nodes)
 
 
 def check_graph(content: bytes) -> None:

@@ -109,7 +109,8 @@ def _contained(path: Path, pixels: str, trust: bool) -> Model:
         advice = "ten of a thousand classes are not guessed"
         raise ValueError(f"{path}: gives {found} for each image; expected the 10 classes of CIFAR-10: {advice}")
     scales = any(name in ("Rescaling", "Normalization") for name in model.layers)
-    notes = tuple(f"{path.name}: opened in a process of its own, with {lack}" for lack in model.missing)
+    lacks = [f"opened in a process of its own, with {lack}" for lack in model.missing]
+    notes = tuple(f"{path.name}: {words}" for words in (*lacks, *model.notes))
     beside = path.parent / "normalization.json"
     normalization = _normalization(beside) if beside.is_file() and pixels == "auto" else None
     readings = tuple(inputs.readings(form, pixels, "raw" if scales else "unit"))
