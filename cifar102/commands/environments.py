@@ -12,6 +12,8 @@ from cifar102.workspace.folders import REPOSITORY
 
 HOLDS = {"bench": "PyTorch, about 1 GB", "clients": "PyTorch, ONNX and scikit-learn, about 1.5 GB"}
 
+WITH_OURS = ("clients",)  # this package too, without its dependencies: what of them is needed is in the lock
+
 
 def python_in(environment: Path) -> Path:
     """The interpreter of an environment, whether it is there or not."""
@@ -34,7 +36,10 @@ def make(name: str) -> Path | None:
     print(f"making {folder.name}: {HOLDS[name]}", flush=True)
     try:
         venv.create(folder, clear=True, with_pip=True)
-        subprocess.run([python_in(folder), "-m", "pip", "install", "-q", "--retries", "1", "-r", lock], check=True)
+        pip = [python_in(folder), "-m", "pip", "install", "-q", "--retries", "1"]
+        subprocess.run([*pip, "-r", lock], check=True)
+        if name in WITH_OURS:
+            subprocess.run([*pip, "--no-deps", "--no-build-isolation", "-e", REPOSITORY], check=True)
     except subprocess.CalledProcessError as error:
         print(f"{lock.name} could not be installed, so what needs it is left out: {error}", flush=True)
         return None
