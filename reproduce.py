@@ -90,7 +90,9 @@ commands:
   show INDEX                records of the pool by index: their fields and pictures
   resample                  sample, look for near-duplicates, blacklist, sample again
   duplicates A B            what two sets of images share
-  evaluate MODEL            a model of your own beside the published line
+  corrupt SET DIR           the 15 common corruptions of a test set, as CIFAR-10-C has them
+  evaluate MODEL ...        a model of your own beside the published line; several are ranked (--json FILE)
+  compare A B               two models on the same images: the paired difference on every set
   help [COMMAND]            this text, or the options of a command
 
 options of reproduce.py, before or after the command:

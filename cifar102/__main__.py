@@ -109,13 +109,8 @@ def parser() -> argparse.ArgumentParser:
     shared.add_argument("--data", metavar="DIR", help="folder of published sets, in which names are looked up first")
     shared.add_argument("--scheduler", default="", metavar="tcp://HOST:PORT", help="a Dask scheduler for the search")
     _add_data_commands(words)
-    judged = _command(words, "evaluate", dispatch.evaluate, "a model of your own beside the published line")
-    judged.add_argument("model", metavar="MODEL_OR_PREDICTIONS")
-    judged.add_argument("--sets", nargs="+", metavar="SET", help="evaluation sets (default: all that are there)")
-    judged.add_argument("--workspace", metavar="DIR", help="where the sets are looked up (default: the last run)")
-    judged.add_argument("--data", metavar="DIR", help="folder that holds published sets (default: CIFAR102_DATA)")
-    judged.add_argument("--level", type=float, default=0.95, help="of all intervals (default: 0.95)")
-    judged.add_argument("--pixels", choices=("auto", "raw", "unit"), default="auto", help="what your .keras file takes")
+    _add_corrupt(words)
+    _add_evaluation(words)
     return top
 
 
@@ -151,6 +146,45 @@ def _add_data_commands(words) -> None:
     resampled.add_argument(
         "--blacklist", metavar="FILE", help="indices to leave out from the start (10.1's .json form)"
     )
+
+
+def _add_corrupt(words) -> None:
+    changed = _command(
+        words, "corrupt", dispatch.corrupt, "the 15 common corruptions of a test set, as CIFAR-10-C has them"
+    )
+    changed.add_argument("set", metavar="SET", help="a test set's name, or a labelled folder or file of your own")
+    changed.add_argument("folder", metavar="DIR", help="a new folder, or one that an earlier call did not finish")
+    changed.add_argument("--severity", type=int, choices=range(1, 6), help="this one alone (default: all five)")
+    changed.add_argument("--seed", type=int, default=0, metavar="N", help="of everything drawn at random (default: 0)")
+    changed.add_argument("--workspace", metavar="DIR", help="where set names are looked up (default: the last run)")
+    changed.add_argument("--data", metavar="DIR", help="folder of published sets, looked up first (or CIFAR102_DATA)")
+
+
+def _add_evaluation(words) -> None:
+    judged = _command(words, "evaluate", dispatch.evaluate, "a model of your own beside the published line")
+    judged.add_argument("models", nargs="+", metavar="MODEL_OR_PREDICTIONS", help="several give one ranked table")
+    judged.add_argument(
+        "--standard", metavar="[SET=]FILE", help="a table of accuracies of the models that make the line"
+    )
+    compared = _command(words, "compare", dispatch.compare, "two models on the same images: the paired difference")
+    compared.add_argument("models", nargs=2, metavar="MODEL_OR_PREDICTIONS")
+    compared.add_argument(
+        "--margin", type=float, default=0.5, metavar="POINTS", help="differences below count as none (default: 0.5)"
+    )
+    for command in (judged, compared):
+        command.add_argument(
+            "--sets", nargs="+", metavar="SET", help="names, folders or .npz files (default: all here)"
+        )
+        command.add_argument("--batch", type=int, default=500, metavar="N", help="images a call (default: 500)")
+        command.add_argument("--logits", action="store_true", default=None, help="rows of numbers are logits")
+        command.add_argument(
+            "--pixels", choices=("auto", "raw", "unit"), default="auto", help="what a model file takes"
+        )
+        command.add_argument("--json", metavar="FILE", help="the record as JSON; - prints it, alone")
+        command.add_argument("--output", metavar="DIR", help="where files go (default: ./<command>-<name>)")
+        command.add_argument("--level", type=float, default=0.95, help="of all intervals (default: 0.95)")
+        command.add_argument("--workspace", metavar="DIR", help="a run whose own sets may be asked for")
+        command.add_argument("--data", metavar="DIR", help="folder that holds published sets (default: CIFAR102_DATA)")
 
 
 def _command(words, name: str, function, text: str, passes_on: bool = False) -> argparse.ArgumentParser:

@@ -1,6 +1,7 @@
 """CIFAR-10 and CIFAR-100 in their python-batch format, the only place where CIFAR's pixel layout is known."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +20,7 @@ TRAIN_BATCHES, MOST_BATCHES = 5, 1000
 class ImageSet:
     """Images with their labels, in file order.
 
-    images: uint8 (n, 32, 32, 3), RGB; labels: int64 (n,); filenames: n names `{keyword}_s_{number:06d}.png`.
+    images: uint8 (n, 32, 32, 3), RGB; labels: int64 (n,); filenames: n names `{keyword}_s_{number:06d}.png`, or none.
     fine_labels and coarse_labels: int64 (n,), CIFAR-100 only, where `labels` are the fine ones.
     groups: int64 (n,), near-duplicate group of each image, of this project's releases only.
     votes: int64 (n, 10), how many people gave each class to each image, of CIFAR-10H only.
@@ -39,7 +40,12 @@ class ImageSet:
 
     @property
     def keywords(self) -> np.ndarray:
-        """The Tiny Images keyword of each image, from its file name."""
+        """The Tiny Images keyword of each image, from its file name; ValueError where the set has no file names."""
+        if len(self.filenames) != len(self):
+            where = f"the images of {self.batch_label!r}" if self.batch_label else "these images"
+            raise ValueError(
+                f"{where} have no file names, so their keywords are not known (published batches have both)"
+            )
         return np.array([keyword_of(name) for name in self.filenames])
 
 
@@ -101,19 +107,20 @@ def keyword_of(filename: str) -> str:
 def read_batch(path: Path) -> ImageSet:
     """Read one python batch of CIFAR-10 or CIFAR-100, with a restricted unpickler.
 
-    Raises FileNotFoundError, or ValueError naming the file, what was found and what was expected.
+    A batch without `filenames` or `batch_label` is read; its images then have no keywords. Raises FileNotFoundError, or
+    ValueError naming the file, what was found and what was expected.
     """
     path = Path(path)
+    _refuse_binary(path)
     entry = arrays.read_batch_pickle(path)
-    missing = [key for key in ("data", "filenames", "batch_label") if key not in entry]
-    if missing:
-        raise ValueError(f"{path}: keys {missing} are missing; found {sorted(entry)}")
+    if "data" not in entry:
+        raise ValueError(f"{path}: the key 'data' is missing; found {sorted(entry)}")
     rows = entry["data"]
     if not isinstance(rows, np.ndarray) or rows.dtype != np.uint8 or rows.ndim != 2 or rows.shape[1] != 3072:
         found = f"{rows.dtype} {rows.shape}" if isinstance(rows, np.ndarray) else type(rows).__name__
         raise ValueError(f"{path}: data should be uint8 (n, 3072), found {found}")
-    filenames = _texts(entry["filenames"], f"{path}: filenames")
-    if len(filenames) != len(rows):
+    filenames = _texts(entry.get("filenames", []), f"{path}: filenames")
+    if "filenames" in entry and len(filenames) != len(rows):
         raise ValueError(f"{path}: expected {len(rows)} file names, found {len(filenames)}")
     labels = {
         key: check_labels(entry[key], len(rows), size, f"{path}: {key}")
@@ -123,9 +130,20 @@ def read_batch(path: Path) -> ImageSet:
     if ("labels" in labels) == ("fine_labels" in labels):
         raise ValueError(f"{path}: expected labels (CIFAR-10) or fine_labels (CIFAR-100), found {sorted(labels)}")
     first = labels.pop("labels", labels.get("fine_labels"))
-    label = entry["batch_label"]
+    label = entry.get("batch_label", "")
     label = label.decode("latin-1") if isinstance(label, bytes) else str(label)
     return ImageSet(rows_to_images(rows), first, filenames, batch_label=label, **labels)
+
+
+def _refuse_binary(path: Path) -> None:
+    """ValueError where a file is one of CIFAR's binary version: records of one or two labels and 3072 pixels."""
+    size = path.stat().st_size if path.is_file() else 0
+    for labels, limit, name in ((1, 10, "CIFAR-10"), (2, 100, "CIFAR-100")):
+        if size and size % (labels + 3072) == 0:
+            records = np.memmap(path, np.uint8, "r").reshape(-1, labels + 3072)
+            if records[:, :labels].max() < limit and (path.suffix == ".bin" or len(np.unique(records[:, 0])) > 1):
+                home = f"{name.lower()}-python.tar.gz"
+                raise ValueError(f"{path}: is a file of {name}'s binary version; expected the python version ({home})")
 
 
 def write_batch(
@@ -171,8 +189,8 @@ def write_meta(path: Path, entry: dict[str, object]) -> Path:
     return write_bytes(path, arrays.dump_batch_pickle(entry))
 
 
-def load_cifar10(folder: Path) -> dict[str, ImageSet]:
-    """Load CIFAR-10 from `cifar-10-batches-py`: `train` (data_batch_1 on, in order) and `test`.
+def load_cifar10(folder: Path, splits: Sequence[str] = ("train", "test")) -> dict[str, ImageSet]:
+    """Load CIFAR-10 from `cifar-10-batches-py`: `train` (data_batch_1 on, in order) and `test`, or one of them.
 
     Five training batches of `num_cases_per_batch` images and as many test images are expected, or `num_train_batches`
     and `num_test_cases` where batches.meta says so (pools and releases of this project). Source: https://www.cs.toronto.edu/~kriz/cifar.html
@@ -183,17 +201,24 @@ def load_cifar10(folder: Path) -> dict[str, ImageSet]:
         raise ValueError(f"{folder / 'batches.meta'}: label_names are not CIFAR-10's {list(CLASS_NAMES)}")
     where = f"{folder / 'batches.meta'}"
     num_batches = _count(meta.get("num_train_batches", TRAIN_BATCHES), f"{where}: num_train_batches", MOST_BATCHES)
-    names = [f"data_batch_{k + 1}" for k in range(num_batches)]
-    batches = [read_batch(_file(folder, name, "CIFAR-10")) for name in names]
-    test = read_batch(_file(folder, "test_batch", "CIFAR-10"))
     expected = _count(meta.get("num_cases_per_batch", 10000), f"{where}: num_cases_per_batch")
-    counts = [expected] * len(names) + [_count(meta.get("num_test_cases", expected), f"{where}: num_test_cases")]
-    for name, batch, count in zip([*names, "test_batch"], [*batches, test], counts, strict=True):
-        if len(batch) != count:
-            raise ValueError(f"{folder / name}: holds {len(batch)} images, batches.meta says {count}")
-        if batch.fine_labels is not None:
-            raise ValueError(f"{folder / name}: found the fine_labels of CIFAR-100, expected labels 0 to 9")
-    return {"train": join(batches), "test": test}
+    num_tests = _count(meta.get("num_test_cases", expected), f"{where}: num_test_cases")
+    found = {}
+    if "train" in splits:
+        found["train"] = join([_batch(folder / f"data_batch_{k + 1}", expected) for k in range(num_batches)])
+    if "test" in splits:
+        found["test"] = _batch(folder / "test_batch", num_tests)
+    return found
+
+
+def _batch(path: Path, count: int) -> ImageSet:
+    """A batch of CIFAR-10 with as many images as batches.meta says."""
+    batch = read_batch(_file(path.parent, path.name, "CIFAR-10"))
+    if len(batch) != count:
+        raise ValueError(f"{path}: holds {len(batch)} images, batches.meta says {count}")
+    if batch.fine_labels is not None:
+        raise ValueError(f"{path}: found the fine_labels of CIFAR-100, expected labels 0 to 9")
+    return batch
 
 
 def load_cifar100(folder: Path) -> dict[str, ImageSet]:
@@ -209,11 +234,12 @@ def load_cifar100(folder: Path) -> dict[str, ImageSet]:
 
 
 def join(sets: list[ImageSet]) -> ImageSet:
-    """Put image sets behind each other."""
+    """Put image sets behind each other; file names are kept where all of them have them."""
+    named = all(len(part.filenames) == len(part) for part in sets)
     return ImageSet(
         np.concatenate([part.images for part in sets]),
         np.concatenate([part.labels for part in sets]),
-        tuple(name for part in sets for name in part.filenames),
+        tuple(name for part in sets for name in part.filenames) if named else (),
         batch_label=", ".join(part.batch_label for part in sets),
     )
 

@@ -79,11 +79,46 @@ def test_a_cifar100_batch_keeps_both_labels(tmp_path, images):
     np.testing.assert_array_equal(back.labels, back.fine_labels)
 
 
-def test_a_batch_that_python_3_pickled_is_read(tmp_path, images):
-    for protocol in (2, 3, 4):
-        entry = _entry(cifar.images_to_rows(images))
-        back = cifar.read_batch(_write_pickle(tmp_path / f"batch_{protocol}", entry, protocol))
-        np.testing.assert_array_equal(back.images, images)
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+@pytest.mark.parametrize("layout", ["C", "F", "read-only"])
+def test_a_batch_that_python_3_pickled_is_read_whatever_the_protocol(tmp_path, images, protocol, layout):
+    rows = np.array(cifar.images_to_rows(images), order="F" if layout == "F" else "C")
+    rows.flags.writeable = layout != "read-only"  # protocol 5 writes bytes, else a bytearray
+    entry = _entry(rows, batch_label=b"", labels=np.arange(len(images)))
+    back = cifar.read_batch(_write_pickle(tmp_path / "batch", entry, protocol))
+    np.testing.assert_array_equal(back.images, images)
+    np.testing.assert_array_equal(back.labels, np.arange(len(images)))
+    assert back.batch_label == ""
+
+
+@pytest.mark.parametrize("core", ["numpy.core", "numpy._core"])
+def test_protocol_5_is_read_from_either_numpy(tmp_path, images, core):
+    content = pickle.dumps(_entry(cifar.images_to_rows(images)), protocol=5)
+    for own in ("numpy.core", "numpy._core"):  # each name with its length before it, as pickle writes it
+        old, new = f"{own}.numeric".encode(), f"{core}.numeric".encode()
+        content = content.replace(bytes([len(old)]) + old, bytes([len(new)]) + new)
+    assert core.encode() in content
+    start = content.index(b"\x95") + 9  # one frame goes up to the array; its length changes with the name
+    content = content[: start - 9] + content[start:]
+    (tmp_path / "batch").write_bytes(content)
+    np.testing.assert_array_equal(cifar.read_batch(tmp_path / "batch").images, images)
+
+
+def test_a_buffer_that_is_used_twice_is_refused(tmp_path, images):
+    rows = cifar.images_to_rows(images)
+    with pytest.raises(ValueError, match="used twice"):
+        cifar.read_batch(_write_pickle(tmp_path / "batch", _entry(rows, filenames=rows), 5))
+
+
+def test_a_batch_without_file_names_is_read_and_says_so_where_keywords_are_needed(tmp_path, images):
+    entry = _entry(cifar.images_to_rows(images))
+    del entry["filenames"], entry["batch_label"]
+    nameless = cifar.read_batch(_write_pickle(tmp_path / "batch", entry))
+    np.testing.assert_array_equal(nameless.images, images)
+    with pytest.raises(ValueError, match="these images have no file names, so their keywords are not known"):
+        _ = nameless.keywords
+    named = cifar.read_batch(_write_pickle(tmp_path / "named", _entry(cifar.images_to_rows(images))))
+    assert cifar.join([named, nameless]).filenames == ()
 
 
 def test_the_real_first_batch_is_the_published_one_and_survives_rewriting(real_data, tmp_path):

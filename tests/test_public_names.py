@@ -26,6 +26,7 @@ PROMISED = {
     "datasets": "load(name,workspace)",
     "models": "build(name,num_classes)",
     "training": "TrainConfig fit(config,workspace) sweep(configs,scheduler)",
+    "evaluation": "evaluate(model,sets) compare(first,second,sets) rank(models,sets)",
     "analysis": (
         "accuracy_table(predictions,labels) fit_line(original,new,axis) clopper_pearson(successes,n,level) "
         "effective_robustness agreement_on_the_line mcnemar decompose keyword_reweighted harder_or_different"

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from sklearn import metrics
 
 from cifar102.analysis import intervals
 from cifar102.analysis.predictions import check_truth, class_ids
@@ -188,6 +187,8 @@ def class_name(label: int) -> str:
 
 
 def _confusion(predictions: Predictions, labels: np.ndarray) -> np.ndarray:
+    from sklearn import metrics  # half a second, which most commands do not need
+
     labels = check_truth(labels, "labels", num_classes=10)
     counts = np.zeros((10, 10))
     for model, values in predictions.items():

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from sklearn import metrics
 
 from cifar102.analysis import intervals
 from cifar102.analysis.predictions import check_class_ids, check_probabilities
@@ -69,6 +68,8 @@ def calibration_table(
     probabilities: model -> float (n, classes). Intervals are percentile bootstraps over images, 95 % unless asked
     otherwise; log_loss in nats, probabilities clipped at the smallest float64.
     """
+    from sklearn import metrics  # half a second, which class ids alone do not need
+
     rows = []
     for model, values in probabilities.items():
         values = check_probabilities(values, where=model)

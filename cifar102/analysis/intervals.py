@@ -1,4 +1,4 @@
-"""Confidence intervals of shares, differences and means over images; and what sizes of test sets can show."""
+"""Confidence intervals of shares, differences and means over images; and what test sets of a size can show."""
 
 from collections.abc import Sequence
 
@@ -9,6 +9,7 @@ from statsmodels.stats import proportion
 
 POWER_SIZES = (500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000)
 LARGEST_SET = 1e9  # beyond this the original set is what limits
+BISECTIONS = 50  # halvings of an interval of length 2: below the spacing of float64 at 1
 
 
 def clopper_pearson(
@@ -43,6 +44,86 @@ def newcombe(
         first, n_first, second, n_second, method="newcomb", compare="diff", alpha=1 - check_level(level)
     )
     return (float(low), float(high)) if np.ndim(low) == 0 else (low, high)
+
+
+def paired_difference(
+    only_first: int | np.ndarray, only_second: int | np.ndarray, n: int, level: float = 0.95
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return Tango's score interval of the difference of two shares that were counted on the same n images.
+
+    only_first, only_second: how many images only the one or the other gets right, integers or arrays of one shape. The
+    difference is (only_first - only_second) / n. Returns (low, high), float64 of that shape, in -1..1; two models that
+    never differ get an interval around 0 and not 0 itself. statsmodels has none for pairs, so it is solved here.
+    Source: Tango 1998, Statistics in Medicine 17, 891-908.
+    """
+    only_first, only_second = (_counts(part, n)[0] for part in (only_first, only_second))
+    if (only_first + only_second > n).any():
+        raise ValueError(f"expected only_first + only_second <= n, found {only_first} and {only_second} of {n}")
+    z = normal_quantile(level)
+    return -_tango_upper(only_second, only_first, n, z), _tango_upper(only_first, only_second, n, z)
+
+
+def paired_equivalence(only_first: int, only_second: int, n: int, margin: float) -> float:
+    """Return the p value of the two one-sided tests (TOST) that two models differ by less than `margin` (0-1).
+
+    Arguments as paired_difference; both tests use Tango's score statistic. Source: Schuirmann 1987, Tango 1998.
+    """
+    if not 0 < margin < 1:
+        raise ValueError(f"margin: expected a share between 0 and 1 such as 0.005, found {margin}")
+    counts = np.array([only_first]), np.array([only_second])
+    above, below = (_tango_score(*counts, n, np.array([place]))[0] for place in (-margin, margin))
+    return float(max(stats.norm.sf(above), stats.norm.cdf(below)))
+
+
+def detectable_difference(discordant: int, n: int, power: float = 0.8, level: float = 0.95) -> float:
+    """Return the smallest difference (0-1) of two models on the same n images that McNemar's exact test shows.
+
+    discordant: images that only one of them gets right. The answer is for pairs of models that disagree as often; where
+    so few disagreements can show nothing, for those whose disagreements are all on one side. NaN where n cannot either.
+    The power is exact: a sign test of the disagreements, whose number is binomial.
+    """
+    share = discordant / n
+    if share and _sign_power(share, share, n, level) >= power:
+        return float(optimize.brentq(lambda size: _sign_power(size, share, n, level) - power, 0, share))
+    if _sign_power(1, 1, n, level) < power:
+        return float("nan")
+    return float(optimize.brentq(lambda size: _sign_power(size, size, n, level) - power, max(share, 1e-9), 1))
+
+
+def _sign_power(difference: float, share: float, n: int, level: float) -> float:
+    """The chance that an exact sign test shows a difference, where a `share` of n images is right by one model only."""
+    counts = np.arange(*stats.binom.interval(1 - 1e-9, n, share), dtype=np.int64)
+    counts = np.append(counts, counts[-1] + 1) if len(counts) else np.array([n])
+    tail = (1 - check_level(level)) / 2
+    critical = stats.binom.ppf(tail, counts, 0.5) - 1  # at most this many on the rarer side; -1: no outcome is enough
+    critical += stats.binom.cdf(critical + 1, counts, 0.5) <= tail
+    side = np.clip((share + difference) / (2 * share), 0, 1)
+    shown = stats.binom.cdf(critical, counts, side) + stats.binom.sf(counts - critical - 1, counts, side)
+    weights = stats.binom.pmf(counts, n, share)
+    return float(weights @ shown / weights.sum())
+
+
+def _tango_score(only_first: np.ndarray, only_second: np.ndarray, n: int, difference: np.ndarray) -> np.ndarray:
+    """The score statistic of a difference: how many standard errors the observed one lies above it."""
+    linear = (2 * n - only_first + only_second) * difference - only_first - only_second
+    constant = -only_second * difference * (1 - difference)
+    share = (np.sqrt(np.maximum(linear**2 - 8 * n * constant, 0)) - linear) / (4 * n)
+    variance = n * (2 * share + difference * (1 - difference))
+    distance = only_first - only_second - n * difference
+    with np.errstate(divide="ignore", invalid="ignore"):
+        score = distance / np.sqrt(np.maximum(variance, 0))
+    return np.where(distance == 0, 0.0, score)
+
+
+def _tango_upper(only_first: np.ndarray, only_second: np.ndarray, n: int, z: float) -> np.ndarray:
+    """The largest difference whose score is not below -z, by bisection: it falls from the estimate to 1."""
+    low = (only_first - only_second) / n
+    high = np.ones_like(low)
+    for _ in range(BISECTIONS):
+        middle = (low + high) / 2
+        is_inside = _tango_score(only_first, only_second, n, middle) > -z
+        low, high = np.where(is_inside, middle, low), np.where(is_inside, high, middle)
+    return high
 
 
 def mean_difference(first: np.ndarray, second: np.ndarray, level: float = 0.95) -> tuple[float, float, float]:

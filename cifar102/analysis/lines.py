@@ -1,6 +1,6 @@
 """Lines of new on original accuracy on three axes, their bands, and who stands above them (effective robustness)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,19 +56,24 @@ def fit_line(
     level: float = 0.95,
     resamples: int = 100_000,
     seed: int = 0,
+    clusters: Sequence[str] | None = None,
 ) -> LineFit:
     """Fit new on original accuracy over models, least squares on a "linear" (percent), "logit" or "probit" axis.
 
     original, new: accuracies 0-1, (models,), at least 3 models that differ. Accuracies of 0 or 1 have no place on logit
     and probit axes: they are moved by CLIP (.00005) and counted in num_clipped. The 95 % interval (`level`) is a
-    percentile bootstrap over models. Raises ValueError. Source: Recht et al. 2018 (arXiv 1806.00451), section 4.
+    percentile bootstrap over models, or over `clusters` of them (a name a model, such as its family, drawn with all its
+    models). Raises ValueError. Source: Recht et al. 2018 (arXiv 1806.00451), section 4.
     """
     original, new = check_accuracies(original, new)
     x, y = to_axis(original, axis), to_axis(new, axis)
     if np.ptp(x) == 0:
         raise ValueError(f"original: a line needs models of different accuracy, found {len(x)} of {original[0]}")
     line = stats.linregress(x, y)
-    slopes, starts = _bootstrap(x, y, resamples, seed)
+    if clusters is None:
+        slopes, starts = _bootstrap(x, y, resamples, seed)
+    else:
+        slopes, starts = _cluster_bootstrap(x, y, clusters, resamples, seed)
     return LineFit(
         axis,
         float(line.slope),
@@ -193,6 +198,31 @@ def effective_robustness(
     )
 
 
+def robustness_interval(
+    own: Sequence[np.ndarray],
+    standard: Sequence[np.ndarray],
+    axis: str = "logit",
+    *,
+    level: float = 0.95,
+    resamples: int = 2_000,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """Return (low, high) of one model's effective robustness where the line is not known but estimated.
+
+    own: bool (n,) twice, which images of the original and of the new set the model gets right; standard: bool (n,
+    models) twice, the same of the standard models. In each draw both sets of images and the standard models are drawn
+    with replacement, and the line is fitted anew; the model is judged on the images that the line is fitted on.
+    """
+    rng = np.random.default_rng(seed)
+    sides = []
+    for mine, others in zip(own, standard, strict=True):
+        sides.append(to_axis(_resampled_shares(np.column_stack([mine, others]).astype(bool), resamples, rng), axis))
+    models = rng.integers(1, sides[0].shape[1], size=(resamples, sides[0].shape[1] - 1))
+    slopes, starts = _lines(*(np.take_along_axis(side, models, axis=1) for side in sides))
+    draws = from_axis(sides[1][:, 0], axis) - from_axis(slopes * sides[0][:, 0] + starts, axis)
+    return intervals.percentile_interval(draws, level)
+
+
 def rank_table(original: pd.Series, new: pd.Series) -> pd.DataFrame:
     """Return the models' ranks on both sets: model, original_rank, new_rank, change (places won); best original first.
 
@@ -269,6 +299,23 @@ def _bootstrap(x: np.ndarray, y: np.ndarray, resamples: int, seed: int) -> tuple
     return slopes, starts
 
 
+def _cluster_bootstrap(
+    x: np.ndarray, y: np.ndarray, clusters: Sequence[str], resamples: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Slopes and intercepts where whole clusters are drawn, each with all its models; NaN where all x are one."""
+    codes, names = pd.factorize(np.asarray(clusters, dtype=object))
+    if len(codes) != len(x) or (codes < 0).any():
+        raise ValueError(f"clusters: expected a name for each of {len(x)} models, found {len(codes)}")
+    rng, center = np.random.default_rng(seed), x.mean()
+    weights = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=resamples)[:, codes]
+    total = weights.sum(axis=1)
+    x_mean, y_mean = weights @ (x - center) / total, weights @ y / total
+    spread = weights @ (x - center) ** 2 / total - x_mean**2
+    shared = weights @ ((x - center) * y) / total - x_mean * y_mean
+    slopes = np.divide(shared, spread, out=np.full(resamples, np.nan), where=spread > 1e-12)
+    return slopes, y_mean - slopes * (x_mean + center)
+
+
 def _lines(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Slopes and intercepts of many least-squares lines, rows (resamples, models); NaN where all x are one."""
     x_mean, y_mean = x.mean(axis=1), y.mean(axis=1)
@@ -281,6 +328,13 @@ def _lines(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _resampled_means(table: np.ndarray, resamples: int, rng: np.random.Generator) -> np.ndarray:
     weights = rng.multinomial(len(table), np.full(len(table), 1 / len(table)), size=resamples)
     return weights @ table / len(table)
+
+
+def _resampled_shares(right: np.ndarray, resamples: int, rng: np.random.Generator) -> np.ndarray:
+    """_resampled_means of bool (n, models): images that the same models get right are drawn together."""
+    packed, counts = np.unique(np.packbits(right, axis=1), axis=0, return_counts=True)
+    patterns = np.unpackbits(packed, axis=1, count=right.shape[1]).astype(np.float64)
+    return rng.multinomial(len(right), counts / len(right), size=resamples) @ patterns / len(right)
 
 
 def _band_table(fit: LineFit, at: np.ndarray, slopes: np.ndarray, starts: np.ndarray) -> pd.DataFrame:

@@ -6,7 +6,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 from scipy import stats
-from statsmodels.stats import contingency_tables, multitest
+from statsmodels.stats import multitest
 
 from cifar102.analysis import intervals, lines
 from cifar102.analysis.accuracies import Predictions, correctness
@@ -17,7 +17,7 @@ from cifar102.analysis.predictions import class_ids
 class PairTest:
     """Two models on the same n images: how many only the one or the other gets right, and the exact two-sided p.
 
-    difference: accuracy of the first less that of the second; low, high: its paired t interval at `level`.
+    difference: accuracy of the first less that of the second; low, high: Tango's paired interval of it at `level`.
     """
 
     only_first: int
@@ -37,8 +37,10 @@ def mcnemar(first: np.ndarray, second: np.ndarray, labels: np.ndarray, level: fl
     differ in being right the p value is 1. Raises ValueError. Source: McNemar 1947, Psychometrika 12; exact binomial
     form.
     """
-    right = correctness({"first": first, "second": second}, labels)
-    return _test(right["first"].to_numpy(), right["second"].to_numpy(), level)
+    right = correctness({"first": first, "second": second}, labels).to_numpy()
+    only_first, only_second = (right[:, k] & ~right[:, 1 - k] for k in (0, 1))
+    row = _tests(np.array([only_first.sum()]), np.array([only_second.sum()]), len(right), level).iloc[0]
+    return PairTest(*(int(row[name]) for name in ("only_first", "only_second", "n")), *row[3:].astype(float))
 
 
 def mcnemar_table(predictions: Predictions, labels: np.ndarray, level: float = 0.95) -> pd.DataFrame:
@@ -50,12 +52,41 @@ def mcnemar_table(predictions: Predictions, labels: np.ndarray, level: float = 0
     right = correctness(predictions, labels)
     if right.shape[1] < 2:
         raise ValueError(f"predictions: expected at least 2 models to compare, found {list(right)}")
-    pairs = list(combinations(right.columns, 2))
-    tests = [vars(_test(right[a].to_numpy(), right[b].to_numpy(), level)) for a, b in pairs]
-    table = pd.concat([pd.DataFrame(pairs, columns=["first", "second"]), pd.DataFrame(tests)], axis=1)
-    table["is_certain"], table["p_holm"], *_ = multitest.multipletests(table["p_value"], 1 - level, method="holm")
-    order = [*table.columns[:-2], "p_holm", "is_certain"]
-    return table[order]
+    pairs = pd.DataFrame(list(combinations(right.columns, 2)), columns=["first", "second"])
+    return _pair_table(right, pairs, level)
+
+
+def against_others(model: str, predictions: Predictions, labels: np.ndarray, level: float = 0.95) -> pd.DataFrame:
+    """Return mcnemar_table of one model against each other one; Holm over these pairs alone.
+
+    model: a key of predictions, which holds at least one more. certain_ranks of it says where this model can stand; of
+    the others' order it says nothing.
+    """
+    right = correctness(predictions, labels)
+    others = [name for name in right.columns if name != model]
+    if model not in right.columns or not others:
+        raise ValueError(f"predictions: expected {model!r} and at least one more model, found {list(right)}")
+    return _pair_table(right, pd.DataFrame({"first": model, "second": others}), level)
+
+
+def unpaired_table(accuracies: pd.DataFrame, level: float = 0.95, model: str | None = None) -> pd.DataFrame:
+    """Return tests of all pairs of models (of `model` and each other one) of which only accuracies are known.
+
+    accuracies: model, accuracy (0-1), n (images). Columns: first, second, difference, level, p_value, p_holm,
+    is_certain. Two-sided z tests of independent shares with pooled variance: on the same images they say less than
+    paired ones would, because models tend to get the same images right.
+    """
+    names = list(accuracies["model"])
+    chosen = [pair for pair in combinations(names, 2) if model in (None, *pair)]
+    table = pd.DataFrame(chosen, columns=["first", "second"])
+    known = accuracies.set_index("model")
+    share, n = ([known.loc[table[side], name].to_numpy(float) for side in table] for name in ("accuracy", "n"))
+    pooled = (share[0] * n[0] + share[1] * n[1]) / (n[0] + n[1])
+    error = np.sqrt(pooled * (1 - pooled) * (1 / n[0] + 1 / n[1]))
+    difference = share[0] - share[1]
+    score = np.divide(difference, error, out=np.zeros(len(table)), where=error > 0)
+    table = table.assign(difference=difference, level=level, p_value=2 * stats.norm.sf(np.abs(score)))
+    return _holm(table, level)
 
 
 def certain_ranks(pairs: pd.DataFrame) -> pd.DataFrame:
@@ -139,17 +170,28 @@ def agreements(predictions: Predictions) -> np.ndarray:
     return same / ids.shape[1]
 
 
-def _test(first: np.ndarray, second: np.ndarray, level: float) -> PairTest:
-    only_first, only_second = int((first & ~second).sum()), int((second & ~first).sum())
-    both, neither = int((first & second).sum()), int((~first & ~second).sum())
-    result = contingency_tables.mcnemar([[both, only_first], [only_second, neither]], exact=True)
-    difference = first.astype(np.float64) - second
-    low = high = float(difference.mean())
-    if np.ptp(difference) > 0:
-        low, high = stats.ttest_1samp(difference, 0).confidence_interval(intervals.check_level(level))
-    p_value = min(1.0, float(result.pvalue))
-    mean = float(difference.mean())
-    return PairTest(only_first, only_second, len(first), mean, float(low), float(high), level, p_value)
+def _pair_table(right: pd.DataFrame, pairs: pd.DataFrame, level: float) -> pd.DataFrame:
+    both = right.to_numpy(dtype=np.float32)  # sums of up to 2^24 ones are exact
+    together = (both.T @ both).astype(int)
+    places = [right.columns.get_indexer(pairs[name]) for name in ("first", "second")]
+    counts = [together[place, place] - together[places[0], places[1]] for place in places]
+    return _holm(pd.concat([pairs, _tests(*counts, len(right), level)], axis=1), level)
+
+
+def _tests(only_first: np.ndarray, only_second: np.ndarray, n: int, level: float) -> pd.DataFrame:
+    """A row a pair of models: PairTest's fields, from how many images only the one or the other gets right."""
+    differing = only_first + only_second
+    p_value = 2 * stats.binom.cdf(np.minimum(only_first, only_second), differing, 0.5)
+    low, high = intervals.paired_difference(only_first, only_second, n, level)
+    columns = {"only_first": only_first, "only_second": only_second, "n": n}
+    columns |= {"difference": (only_first - only_second) / n, "low": low, "high": high, "level": level}
+    return pd.DataFrame(columns | {"p_value": np.minimum(p_value, 1)})
+
+
+def _holm(table: pd.DataFrame, level: float) -> pd.DataFrame:
+    table["is_certain"], p_holm, *_ = multitest.multipletests(table["p_value"], 1 - level, method="holm")
+    table.insert(table.columns.get_loc("is_certain"), "p_holm", p_holm)
+    return table
 
 
 def _aline_d(accuracy: np.ndarray, pairs: pd.DataFrame, upper: tuple[np.ndarray, ...], slope: float) -> np.ndarray:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from cifar102.analysis import accuracies, gaps, keyword_mixture, lines, model_pairs, single_images
-from cifar102.analysis.predictions import check_truth, published_word, read_file
+from cifar102.analysis.predictions import check_truth, published_word, read_class_ids
 from cifar102.workspace import arrays
 from cifar102.workspace.files import read_json
 
@@ -87,7 +87,7 @@ def read_published(folder: Path, name: str, count: int | None = None) -> dict[st
         raise FileNotFoundError(f"{home}: no predictions; they are at {PUBLISHED_HOME}")
     models = {}
     for path in paths:
-        models[path.stem.removesuffix("_predictions")] = read_file(path, count).class_ids
+        models[path.stem.removesuffix("_predictions")] = read_class_ids(path, count)
         count = count or len(next(iter(models.values())))
     return models
 

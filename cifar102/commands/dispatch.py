@@ -14,6 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cifar102.evaluation.records import Record
     from cifar102.workflow.plans import Plan
     from cifar102.workflow.steps import Step
 
@@ -264,12 +267,67 @@ def duplicates(options: argparse.Namespace) -> int:
     return 0
 
 
-def evaluate(options: argparse.Namespace) -> int:
-    """Put a user's model or predictions beside the published line."""
-    from cifar102.evaluation import verdict
+def corrupt(options: argparse.Namespace) -> int:
+    """Write the common corruptions of a test set into a folder in the form of CIFAR-10-C."""
+    from cifar102.datasets import corruption_sets, corruptions
+    from cifar102.evaluation import test_sets
     from cifar102.workflow import plans
 
-    data = options.data or os.environ.get("CIFAR102_DATA") or None
-    workspace = plans.workspace_or_demo(options)
-    print(verdict.evaluate(options.model, options.sets, workspace, data, pixels=options.pixels, level=options.level))
+    data = Path(options.data) if options.data else None
+    test = test_sets.load(options.set, plans.workspace_or_demo(options), data)
+    if test.images is None:
+        raise FileNotFoundError(f"{options.set}: its labels are here, its images are not: {test.missing}")
+    severities = (options.severity,) if options.severity else corruptions.SEVERITIES
+    about = {"source": test.name, "provenance": test.provenance, "pool": test.pool}
+    folder = Path(options.folder).absolute()
+    paths = corruption_sets.write(folder, test.images, test.labels, severities=severities, seed=options.seed, **about)
+    print(f"{test.name}: {test.provenance}")
+    shown = f"severity {severities[0]}" + (f" to {severities[-1]}" if len(severities) > 1 else "")
+    print(f"{folder} holds {len(paths)} corruptions of {len(test.labels):,} images at {shown}")
+    print(corruption_sets.TEXTURES)
+    return 0
+
+
+def evaluate(options: argparse.Namespace) -> int:
+    """Put one model or predictions beside the published line, or rank several."""
+    from cifar102.evaluation import ranking, records, verdict
+
+    standard = {"standard": options.standard}
+    if len(options.models) > 1:
+        folder = options.output or "evaluate-models"
+        return _answer(options, folder, lambda **asked: ranking.rank(options.models, options.sets, **standard, **asked))
+    name = records.name_of(options.models[0])
+    folder = options.output or f"evaluate-{name}"
+    return _answer(options, folder, lambda **a: verdict.evaluate(options.models[0], options.sets, **standard, **a))
+
+
+def compare(options: argparse.Namespace) -> int:
+    """Compare two models on the same images."""
+    from cifar102.evaluation import comparison, records
+
+    names = [records.name_of(model) for model in options.models]
+    folder = options.output or "compare-" + "-and-".join(names)
+    margin = options.margin / 100
+    return _answer(options, folder, lambda **a: comparison.compare(*options.models, options.sets, margin=margin, **a))
+
+
+def _answer(options: argparse.Namespace, folder: str, ask: "Callable[..., Record]") -> int:
+    """Ask for a record with the options that evaluate and compare share; print its text, or with --json - itself."""
+    from cifar102.workflow import plans
+    from cifar102.workspace.files import write_text
+
+    if options.batch < 1:
+        raise ValueError(f"--batch {options.batch}: expected at least 1")
+    record = ask(
+        workspace=plans.workspace_or_demo(options),
+        data=options.data or os.environ.get("CIFAR102_DATA") or None,
+        batch=options.batch,
+        pixels=options.pixels,
+        logits=options.logits,
+        level=options.level,
+        output=folder,
+    )
+    if options.json and options.json != "-":
+        write_text(Path(options.json).expanduser().absolute(), record.to_json() + "\n")
+    print(record.to_json() if options.json == "-" else record)
     return 0

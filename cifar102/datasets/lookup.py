@@ -6,21 +6,27 @@ from pathlib import Path
 import numpy as np
 
 from cifar102 import cifar
-from cifar102.datasets import pictures, sets
+from cifar102.datasets import pictures, release_sets, sets
 from cifar102.workspace import arrays
 from cifar102.workspace.files import read_table
 from cifar102.workspace.folders import Workspace
+from cifar102.workspace.wording import near_names
 
 ALIASES = {"cifar100": "cifar100-fine"}
+IMAGE_KEYS, LABEL_KEYS = ("images", "x_test", "data", "x"), ("labels", "y_test", "label", "y")  # of a .npz, first wins
+BESIDE = (("data", "labels"), ("images", "labels"), ("x_", "y_"), ("X_", "y_"))  # in the names of two .npy files
+CLASS_WORDS = {name: label for label, name in enumerate(cifar.CLASS_NAMES)} | {"plane": 0, "car": 1}
+CLASS_WORDS |= {str(label): label for label in range(len(cifar.CLASS_NAMES))}
 
 
 def load(name: str, workspace: Workspace, data: Path | None = None) -> cifar.ImageSet:
     """Load the images that `name` stands for.
 
-    name: a file or folder (.npy with images, .npz with images and perhaps labels, a python batch, an unpacked CIFAR
-    folder, any folder of pictures of 32 x 32), else "candidates", a data set of `sets.NAMES`, all of it, or one
-    part of it as in "cifar10-test". Data sets are looked for in `data`, the workspace, then CIFAR102_DATA. Labels are
-    -1 where there are none. Raises ValueError or FileNotFoundError that says what was looked for.
+    name: a file or folder (.npy with images, .npz with images and perhaps labels, of IMAGE_KEYS and LABEL_KEYS, a
+    python batch, an unpacked CIFAR folder, any folder of pictures of 32 x 32), else "candidates", a data set of
+    `sets.NAMES`, all of it, or one part of it as in "cifar10-test". Data sets are looked for in `data`, the workspace,
+    then CIFAR102_DATA. Labels are -1 where there are none. Raises ValueError or FileNotFoundError that says what was
+    looked for.
     """
     path = Path(name).expanduser()
     if path.is_dir():
@@ -41,6 +47,52 @@ def load(name: str, workspace: Workspace, data: Path | None = None) -> cifar.Ima
             raise ValueError(f"{name}: {base} has only the parts {sorted(parts)}")
         return parts[part] if part else _join(list(parts.values()))
     raise FileNotFoundError(f"{name}: " + "; ".join(missing))
+
+
+def load_labelled(path: Path) -> cifar.ImageSet:
+    """Load a user's own test set of CIFAR-10's ten classes, from a file or folder.
+
+    path: a .npz with images and labels (of IMAGE_KEYS and LABEL_KEYS), a .npy with images and its labels beside it
+    (`x_test.npy` and `y_test.npy`, `..._data.npy` and `..._labels.npy`), a python batch, an unpacked CIFAR-10 (its test
+    images), a release of this project, or a folder of pictures in folders named by class or by number 0-9 (where there
+    is a `test` folder, that one). Images are 32 x 32. Raises FileNotFoundError, ValueError that say what was found.
+    """
+    path = Path(path).expanduser()
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: no such file or folder of labelled images")
+    if path.is_dir():
+        return _labelled_folder(path)
+    found = _file(path)
+    if path.suffix == ".npy":
+        found = cifar.ImageSet(found.images, _labels_beside(path))
+    if len(found) and found.labels.max() < 0:
+        raise ValueError(f"{path}: holds no labels; expected one of {', '.join(LABEL_KEYS)} beside the images")
+    labels = cifar.check_labels(found.labels, len(found), len(cifar.CLASS_NAMES), f"{path}: labels")
+    return cifar.ImageSet(found.images, labels, found.filenames)
+
+
+def _labels_beside(path: Path) -> np.ndarray:
+    names = [path.stem.replace(images, labels) + ".npy" for images, labels in BESIDE if images in path.stem]
+    beside = next((path.with_name(name) for name in names if path.with_name(name).is_file()), None)
+    if beside is None:
+        wanted = " or ".join(names) or "a .npz with `images` and `labels`"
+        raise ValueError(f"{path}: its images have no labels; expected {wanted} beside it")
+    return np.reshape(arrays.read_npy(beside), -1)
+
+
+def _labelled_folder(path: Path) -> cifar.ImageSet:
+    if (path / "batches.meta").is_file():
+        return cifar.load_cifar10(path, ("test",))["test"]
+    if (path / "cifar102_test.npz").is_file():
+        return release_sets.read_release(path / "cifar102_test.npz")
+    found = pictures.read_folder(path / "test" if (path / "test").is_dir() else path)
+    words = [Path(name).parent.name.lower() for name in found.filenames]
+    if unknown := next((word for word in words if word not in CLASS_WORDS), None):
+        expected = f"a folder a class, {near_names(unknown, cifar.CLASS_NAMES)}"
+        raise ValueError(f"{path}: {unknown!r} is no class of CIFAR-10; expected {expected}")
+    if "" in words:
+        raise ValueError(f"{path}: holds pictures without a class; expected a folder a class, such as airplane/")
+    return cifar.ImageSet(found.images, np.array([CLASS_WORDS[word] for word in words]))
 
 
 class DataFolder(Workspace):
@@ -91,12 +143,15 @@ def _file(path: Path) -> cifar.ImageSet:
     if path.suffix != ".npz":
         return cifar.read_batch(path)
     entry = arrays.read_npz(path)
-    if "images" not in entry:
-        raise ValueError(f"{path}: expected an array `images`, found {sorted(entry)}")
-    found = _unlabelled(entry["images"], path)
-    if "labels" not in entry:
+    images, labels = (next((key for key in keys if key in entry), "") for keys in (IMAGE_KEYS, LABEL_KEYS))
+    if not images:
+        raise ValueError(f"{path}: expected an array `images` (or {', '.join(IMAGE_KEYS[1:])}), found {sorted(entry)}")
+    found = _unlabelled(entry[images], path)
+    if not labels:
         return found
-    return cifar.ImageSet(found.images, cifar.check_labels(entry["labels"], len(found), 2**31, f"{path}: labels"))
+    values = np.asarray(entry[labels])
+    values = values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values  # as Keras keeps them
+    return cifar.ImageSet(found.images, cifar.check_labels(values, len(found), 2**31, f"{path}: {labels}"))
 
 
 def _folder(path: Path) -> cifar.ImageSet:

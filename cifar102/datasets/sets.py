@@ -9,14 +9,16 @@ import numpy as np
 
 from cifar102 import cifar
 from cifar102.cifar import ImageSet
-from cifar102.datasets import downloads, release_sets, sources
+from cifar102.datasets import corruption_sets, downloads, release_sets, sources
+from cifar102.datasets.corruptions import SEVERITIES
 from cifar102.tiny_images.pair import TinyImages
 from cifar102.workspace import arrays
 from cifar102.workspace.files import read_json, read_table
 from cifar102.workspace.folders import Workspace
 from cifar102.workspace.wording import near_names
 
-NUM_SEVERITIES = 5
+NOISY_LABELS = {name: f"{name}_label" for name in ("clean", "worse", "aggre")}
+NOISY_LABELS |= {f"random{number}": f"random_label{number}" for number in (1, 2, 3)}
 ORIGINS = ("cifar10-train", "new")  # of pool_truth.parquet: the reference's batches, and the batches kept back
 SIZE_MATCHED_SEED = 10_2000  # fixed, so that cifar10-10k is the same set everywhere
 SIZE_MATCHED_PER_CLASS = {"train": 1000, "test": 200}  # this project's default class sizes (docs/workspace.md)
@@ -41,6 +43,12 @@ def load(name: str, workspace: Workspace, download: bool = False) -> Sets:
     for dataset in known.downloads:
         downloads.fetch_dataset(dataset, workspace.raw)
     return known.read(workspace)
+
+
+def load_test(name: str, workspace: Workspace) -> ImageSet:
+    """Load the test images of a data set, without reading its training images; raises as `load` does."""
+    known = _known(name)
+    return (known.read_test or (lambda place: known.read(place)["test"]))(workspace)
 
 
 def num_classes(name: str) -> int:
@@ -100,20 +108,37 @@ def load_human_votes(workspace: Workspace) -> np.ndarray:
 def load_corruption(corruption: str, severity: int, workspace: Workspace) -> ImageSet:
     """Load one corruption of CIFAR-10-C at one severity (1 to 5): as many images as the test set has, in its order.
 
-    Only these rows are read. Raises ValueError for an unknown corruption or severity, FileNotFoundError with its home.
-    Source: Hendrycks & Dietterich 2019, https://zenodo.org/records/2535967
+    The images are a memory map, read when they are used. Raises ValueError for an unknown corruption or severity,
+    FileNotFoundError with its home. Source: Hendrycks & Dietterich 2019, https://zenodo.org/records/2535967
     """
-    if corruption not in sources.CORRUPTIONS or severity not in range(1, NUM_SEVERITIES + 1):
+    if corruption not in sources.CORRUPTIONS or severity not in SEVERITIES:
         raise ValueError(f"{corruption!r} at severity {severity!r}: expected 1 to 5 of {list(sources.CORRUPTIONS)}")
-    folder = workspace.raw / "CIFAR-10-C"
-    images = cifar.check_images(_open(folder / f"{corruption}.npy"), str(folder / f"{corruption}.npy"))
-    if not len(images) or len(images) % NUM_SEVERITIES:
-        raise ValueError(f"{folder / corruption}.npy: {len(images)} images are no five severities of equal size")
-    count = len(images) // NUM_SEVERITIES
-    rows = slice((severity - 1) * count, severity * count)
-    path = folder / "labels.npy"
-    labels = cifar.check_labels(_open(path), len(images), len(cifar.CLASS_NAMES), str(path))
-    return ImageSet(np.array(images[rows]), labels[rows], batch_label=f"{corruption}-{severity}")
+    known = corruption_sets.describe(workspace.raw / "CIFAR-10-C")
+    images, labels = corruption_sets.open_corruption(known, corruption, severity)
+    return ImageSet(images, labels, batch_label=f"{corruption}-{severity}")
+
+
+def load_noisy_labels(workspace: Workspace) -> dict[str, np.ndarray]:
+    """Load CIFAR-10-N: what people in the street call CIFAR-10's 50,000 training images, int64 (n,) by labelling.
+
+    Keys: NOISY_LABELS; `aggre` is the majority of the three `random` labels, `worse` a wrong one of them where there is
+    one, `clean` CIFAR-10's own. No checksum of the file is known here, so its content is checked and its origin is
+    not. Raises FileNotFoundError with its home, ValueError for other content.
+    Source: Wei et al. 2022 (arXiv 2110.12088), http://noisylabels.com
+    """
+    places = [workspace.raw / folder / "CIFAR-10_human.npy" for folder in ("cifar-10n", "CIFAR-10-N", "")]
+    path = next((place for place in places if place.is_file()), None)
+    if path is None:
+        raise FileNotFoundError(f"{places[0]} is not there: get it from {sources.CIFAR10N} and put it there")
+    entry = arrays.read_npy(path)
+    if not isinstance(entry, dict) or not set(NOISY_LABELS.values()) <= set(entry):
+        found = sorted(map(str, entry)) if isinstance(entry, dict) else type(entry).__name__
+        raise ValueError(f"{path}: expected a dictionary of {sorted(NOISY_LABELS.values())}, found {found}")
+    count = len(np.atleast_1d(entry[NOISY_LABELS["clean"]]))
+    return {
+        name: cifar.check_labels(entry[key], count, len(cifar.CLASS_NAMES), f"{path}: {key}")
+        for name, key in NOISY_LABELS.items()
+    }
 
 
 def load_cifair(workspace: Workspace, num_classes: int = 10) -> ImageSet:
@@ -127,13 +152,6 @@ def load_cifair(workspace: Workspace, num_classes: int = 10) -> ImageSet:
         home = sources.SOURCES[f"{name}.zip"].url
         raise FileNotFoundError(f"{path} is not there: get {home} and unpack it into {path.parents[1]}")
     return cifar.read_batch(path)
-
-
-def _open(path: Path) -> np.ndarray:
-    if not path.is_file():
-        home = sources.SOURCES["CIFAR-10-C.tar"].url
-        raise FileNotFoundError(f"{path} is not there: get {home} and unpack it into {path.parents[1]}")
-    return arrays.open_npy(path)
 
 
 def load_whole_cifar10(workspace: Workspace, reference: dict[str, ImageSet]) -> dict[str, ImageSet]:
@@ -180,6 +198,10 @@ def _cifar10(workspace: Workspace) -> Sets:
     return _read_folder(cifar.load_cifar10, workspace.cifar10, "cifar10")
 
 
+def _cifar10_test(workspace: Workspace) -> ImageSet:
+    return _read_folder(lambda folder: cifar.load_cifar10(folder, ("test",)), workspace.cifar10, "cifar10")["test"]
+
+
 def _cifar100(kind: str) -> Callable[[Workspace], Sets]:
     def read(workspace: Workspace) -> Sets:
         sets = _read_folder(cifar.load_cifar100, workspace.cifar100, "cifar100")
@@ -198,6 +220,10 @@ def _cifar101(version: str) -> Callable[[Workspace], Sets]:
 
 def _cifar102_published(workspace: Workspace) -> Sets:
     return {split: release_sets.read_release(_published_file(workspace.raw, split)) for split in ("train", "test")}
+
+
+def _cifar102_published_test(workspace: Workspace) -> ImageSet:
+    return release_sets.read_release(_published_file(workspace.raw, "test"))
 
 
 def _published_file(raw: Path, split: str) -> Path:
@@ -224,10 +250,20 @@ def _cifar10_2k(workspace: Workspace) -> Sets:
 
 def _cifar10h(workspace: Workspace) -> Sets:
     """CIFAR-10's test images with what people said of each."""
-    votes, test = load_human_votes(workspace), _cifar10(workspace)["test"]
+    votes, test = load_human_votes(workspace), _cifar10_test(workspace)
     if len(votes) != len(test):
         raise ValueError(f"cifar10h-counts.npy: votes on {len(votes)} images, the test set has {len(test)}")
     return {"test": dataclasses.replace(test, votes=votes)}
+
+
+def _cifar10n(workspace: Workspace) -> Sets:
+    """CIFAR-10's training images with the labels that most people gave."""
+    noisy, train = load_noisy_labels(workspace), load_whole_cifar10(workspace, _cifar10(workspace))["train"]
+    if not np.array_equal(noisy["clean"], train.labels):
+        raise ValueError(
+            "CIFAR-10_human.npy: its clean_label are not the labels of CIFAR-10's training images in order"
+        )
+    return {"train": dataclasses.replace(train, labels=noisy["aggre"])}
 
 
 def _built(workspace: Workspace) -> Sets:
@@ -252,28 +288,31 @@ class DataSet:
 
     read: from a workspace to its parts, "train" and "test" or "test" alone. downloads: the keys of
     sources.DATASET_FILES that it is read from, none where a run builds it. is_judged: `evaluate` puts models to it.
+    read_test: reads the test images alone, where that spares reading the others.
     """
 
     read: Callable[[Workspace], Sets]
     downloads: tuple[str, ...] = ()
     num_classes: int = len(cifar.CLASS_NAMES)
     is_judged: bool = False
+    read_test: Callable[[Workspace], ImageSet] | None = None
 
 
 REGISTRY = {
-    "cifar10": DataSet(_cifar10, ("cifar10",), is_judged=True),
+    "cifar10": DataSet(_cifar10, ("cifar10",), is_judged=True, read_test=_cifar10_test),
     "cifar100-fine": DataSet(_cifar100("fine"), ("cifar100",), num_classes=100),
     "cifar100-coarse": DataSet(_cifar100("coarse"), ("cifar100",), num_classes=20),
     "cifar10.1-v4": DataSet(_cifar101("v4"), ("cifar10.1-v4",), is_judged=True),
     "cifar10.1-v6": DataSet(_cifar101("v6"), ("cifar10.1-v6",), is_judged=True),
-    "cifar10.2": DataSet(_cifar102_published, ("cifar10.2",), is_judged=True),
+    "cifar10.2": DataSet(_cifar102_published, ("cifar10.2",), is_judged=True, read_test=_cifar102_published_test),
     "cifar102": DataSet(_built, is_judged=True),
     "cifar102-leftover": DataSet(_of_candidates("leftover"), is_judged=True),
     "cifar102-uniform": DataSet(_of_candidates("uniform"), is_judged=True),
     "cifar10-10k": DataSet(_cifar10_10k, ("cifar10",)),
     "cifar10-2k": DataSet(_cifar10_2k, ("cifar10",)),
     "cifar10h": DataSet(_cifar10h, ("cifar10", "cifar10h")),
-    "cifair10": DataSet(_cifair(10), ("cifair10",)),
+    "cifar10n": DataSet(_cifar10n, ("cifar10",)),
+    "cifair10": DataSet(_cifair(10), ("cifair10",), is_judged=True),
     "cifair100": DataSet(_cifair(100), ("cifair100",), num_classes=100),
     "cifar10-whole": DataSet(lambda workspace: load_whole_cifar10(workspace, _cifar10(workspace)), ("cifar10",)),
 }
@@ -284,5 +323,5 @@ REGISTRY |= {
         _corruption(corruption, severity), ("cifar10-c",)
     )
     for corruption in sources.CORRUPTIONS
-    for severity in range(1, NUM_SEVERITIES + 1)
+    for severity in SEVERITIES
 }

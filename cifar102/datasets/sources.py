@@ -7,6 +7,7 @@ KRIZ = "https://www.cs.toronto.edu/~kriz/"
 CIFAR101 = "https://github.com/modestyachts/CIFAR-10.1/raw/d9982ab/datasets/"
 CIFAR102 = "https://github.com/modestyachts/cifar-10.2/raw/521467a/"
 CIFAIR = "https://github.com/cvjena/cifair/releases/download/v1.0/"
+CIFAR10N = "https://github.com/UCSC-REAL/cifar-10-100n (data/CIFAR-10_human.npy)"  # no checksum is known here
 CORRUPTIONS = (
     *("brightness", "contrast", "defocus_blur", "elastic_transform", "fog", "frost", "gaussian_blur", "gaussian_noise"),
     *("glass_blur", "impulse_noise", "jpeg_compression", "motion_blur", "pixelate", "saturate", "shot_noise", "snow"),

@@ -1,10 +1,15 @@
-"""Evaluation: somebody's own model or predictions beside the published models (`python -m cifar102 evaluate`).
+"""Evaluation: somebody's own model or predictions beside the published models (`evaluate`, `compare`).
 
-Read in this order: verdict (a model judged on every set that is here), test_sets (where the sets come from), answers
-(what a model says on them), sources (files, models and code asked for it), prediction_tables (files of predictions as
-people have them), meaning (what their numbers stand for), functions (somebody's own code), inputs (what a network
-takes), contained (a stranger's model in a process of its own), model_worker (that process), containment (what it may
-not do).
+Read in this order: verdict (one model judged: the record), ranking (several, with certain ranks), comparison (two, on
+the same images), accuracy_tables (accuracies alone); score_texts, score_figures and pair_figures (how it is said and
+drawn), records (what all of them give, and the folder it goes to), exports (the forms of others).
+
+What is judged: test_sets (where the sets come from), answers (what a model says on them), sources (files, models and
+code asked for it), prediction_tables (files of predictions as people have them; which set and which order),
+prediction_files, prediction_json and prediction_text (their forms), prediction_columns (which column is what),
+class_names (as people write them), meaning (what numbers stand for), functions (somebody's own code), inputs (what a
+network takes), contained (a stranger's model in a process of its own), model_worker (that process), containment (what
+it may not do).
 """
 
 import lazy_loader
@@ -12,6 +17,9 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "verdict": ["Evaluation", "evaluate"],
+        "verdict": ["evaluate"],
+        "ranking": ["rank"],
+        "comparison": ["compare"],
+        "records": ["Record"],
     },
 )

@@ -47,7 +47,9 @@ def of_outputs(
         f"class ids ({'n' if count is None else count},) or rows ({'n' if count is None else count}, {num_classes})"
     )
     if (values.ndim == 2 and values.shape[1] != num_classes) or values.ndim not in (1, 2):
-        raise ValueError(f"{where}: found shape {values.shape}{_hint(values.shape, num_classes)}; expected {expected}")
+        raise ValueError(
+            f"{where}: found shape {values.shape}{shape_hint(values.shape, num_classes)}; expected {expected}"
+        )
     if not len(values) or (count is not None and len(values) != count):
         raise ValueError(f"{where}: found {len(values)} predictions; expected {expected}")
     _check_numbers(values, where, expected)
@@ -74,7 +76,8 @@ def _squeezed(values: np.ndarray, count: int | None, num_classes: int) -> np.nda
     return values.reshape(shape or (1,))
 
 
-def _hint(shape: tuple[int, ...], num_classes: int) -> str:
+def shape_hint(shape: tuple[int, ...], num_classes: int = 10) -> str:
+    """Return what to try where an array has the wrong shape, " (...)", or ""."""
     if len(shape) == 2 and shape[0] == num_classes:
         return " (rows and columns swapped? save its transpose)"
     if len(shape) == 2 and shape[1] > num_classes:
@@ -164,6 +167,10 @@ def _of_shares(rows: np.ndarray, ids: np.ndarray, where: str, tied: tuple[str, .
         note = f"{where}: every row sums to {total:.4g}; read as shares of that total, divided by it"
         return Meaning(SetPredictions(ids, rows / sums[:, None]), (note, *tied))
     found = f"rows without a negative value that sum to {sums.min():.4g} to {sums.max():.4g}"
+    if rows.max() <= 9 and (rows == np.round(rows)).all():
+        raise ValueError(
+            f"{where}: found rows of whole numbers 0 to 9 (class ids of ten models?); expected one model's"
+        )
     return Meaning(SetPredictions(ids), (_order_only(where, found), *tied))
 
 

@@ -1,128 +1,209 @@
-"""`python -m cifar102 evaluate`: a user's own model or predictions, judged on every set that is here."""
+"""`evaluate`: one model, or a table of accuracies of many, judged: the verdict, its record, its text and its files."""
 
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from cifar102.analysis import scorecard
-from cifar102.analysis.predictions import SetPredictions
-from cifar102.analysis.scorecard import Scorecard, TestSet
-from cifar102.datasets import pools
-from cifar102.evaluation import sources, test_sets
-from cifar102.figures import accuracy_charts, drawing
-from cifar102.workspace import ownership
-from cifar102.workspace.files import write_json, write_table
+import pandas as pd
+
+from cifar102.analysis import intervals, predictions, scorecard, standard_models
+from cifar102.analysis.scorecard import ORIGINAL, Scorecard, TestSet
+from cifar102.analysis.standard_models import StandardModels
+from cifar102.evaluation import accuracy_tables, exports, meaning, records, score_texts, sources, test_sets
+from cifar102.evaluation.answers import Answers
+from cifar102.evaluation.records import Record
+from cifar102.workspace.files import write_json, write_table, write_text
 from cifar102.workspace.folders import Workspace
+from cifar102.workspace.wording import near_names
 
-SHOWN = ("accuracy", "gaps", "class_gaps", "keyword_gaps", "effective_robustness", "calibration")
-SHOWN_KEYWORDS = 5  # of each set, those whose gap is most certain; the files hold all
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """The scorecard of one model and the files it was written to; as text, what the command prints."""
-
-    card: Scorecard
-    files: tuple[Path, ...]
-
-    def __str__(self) -> str:
-        parts = [f"{self.card.name}, all intervals {self.card.level:.0%}"]
-        for key in SHOWN:
-            if key in self.card.tables:
-                table = self.card.tables[key].drop(columns=["model", "level", "axis"], errors="ignore")
-                heading = key.replace("_", " ")
-                if key == "keyword_gaps":
-                    table = table.sort_values("low", ascending=False).groupby("set").head(SHOWN_KEYWORDS)
-                    table = table.sort_values("set", kind="stable")
-                    heading = f"keyword gaps, the {SHOWN_KEYWORDS} of each set with the highest lower limit"
-                parts.append(f"{heading}\n{table.to_string(index=False, float_format='{:.4f}'.format)}")
-        return "\n\n".join([*parts, "\n".join(self.card.sentences), "\n".join(f"wrote {path}" for path in self.files)])
+DEMO = "data/demo"
 
 
 def evaluate(
-    source: str | Path,
+    model: object,
     sets: Sequence[str] | None = None,
-    workspace: Workspace | str | Path = "data/demo",
-    data: str | Path | None = None,
     *,
+    workspace: Workspace | str | Path = DEMO,
+    data: str | Path | None = None,
+    name: str | None = None,
+    batch: int = 500,
     pixels: str = "auto",
+    logits: bool | None = None,
+    standard: str | Path | None = None,
     level: float = 0.95,
-) -> Evaluation:
-    """Judge a model or predictions on the sets that are here and put it beside the published line.
+    output: str | Path | None = None,
+) -> Record:
+    """Judge one model, or its predictions, on the sets that are here and put it beside the line of the standard models.
 
-    source: a .keras or .h5 file of this project or of the user's own; a folder of `<set>.npy|npz|json|csv` files or a
-    run folder; one such file; one of CIFAR-10.1's published prediction files; or `package.module:predict`, a function
-    from uint8 (n, 32, 32, 3) to class ids (n,) or probabilities (n, 10). sets: names of test_sets.names, all
-    that are here without it. data: a folder with the published sets. pixels: what a .keras file not of this project
-    takes, "raw" 0-255 or "unit" 0-1 ("auto": raw where it has a Rescaling or Normalization layer).
+    model: a model file or folder, predictions, `package.module:name`, any callable from uint8 (n, 32, 32, 3) to class
+    ids (n,) or rows (n, 10), a table of accuracies of many models; see docs/evaluate.md. sets: names of
+    evaluation.test_sets, folders or .npz files; without it all published sets that are here. workspace: a run whose own
+    sets may be asked for; data: a folder with the published sets. name: what the model is called. batch, pixels,
+    logits: how a model is asked and its numbers are read. standard: a table of accuracies (`model, original, new`) of
+    the models that the line is fitted to, "SET=FILE" where several new sets are judged; without it CIFAR-10.1's
+    published models. level: of all intervals. output: a folder for the record, tables, figures and exports; without it
+    nothing is written.
 
-    Writes results/evaluate-<name>.json, a .csv per table, figures/08-evaluate-<name>.* and, where there is a published
-    line, figures/08-evaluate-<name>-<set>.* in the workspace. Every set that was not judged gets a sentence.
-    Raises FileNotFoundError, ValueError that name the file and what was expected.
+    Returns a Record: `model, verdict, notes, sets, gaps`, with .tables, .text and .files beside. Raises ValueError or
+    FileNotFoundError that name the file, what was found and what was expected; nothing is half-written then.
     """
-    workspace = Workspace(workspace)
-    place = Path(data) if data else None
-    found, missing = test_sets.find(sets or test_sets.names(workspace, place), workspace, place)
-    answers = sources.answers_of(source, found, pixels=pixels)
-    name, predictions = answers.name, answers.predictions
-    card = scorecard.judge(name, predictions, found, test_sets.published_folder(workspace, place), level)
-    sentences = (*answers.notes, *card.sentences, *_left_out(found, predictions), *missing.values())
-    card = Scorecard(card.name, card.level, card.tables, sentences, card.charts)
-    is_own = any(Path(found[name].place).is_relative_to(workspace.root) for name in predictions if name in found)
-    return Evaluation(
-        card, write(card, workspace, pools.describe_pool(workspace)["title"] if is_own else "published sets")
-    )
+    folder = None if output is None else records.check_folder(Path(output))
+    intervals.check_level(level)
+    if isinstance(model, str | Path) and accuracy_tables.is_table(Path(model).expanduser()):
+        return _of_table(Path(model).expanduser(), name, level, folder)
+    found, missing = find_sets(sets, workspace, data)
+    answers = sources.answers_of(model, found, name=name, batch=batch, pixels=pixels, logits=logits)
+    card = judge(answers, found, Workspace(workspace), Path(data) if data else None, standard, level)
+    notes = (*answers.notes, *card.sentences, *_left_out(found, answers), *missing.values())
+    content = content_of(card, found, notes)
+    record = records.make(content, card.tables, score_texts.text_of(card, content, found))
+    return record if folder is None else _write(record, card, found, answers, folder)
 
 
-def write(card: Scorecard, workspace: Workspace, about: str = "") -> tuple[Path, ...]:
-    """Write a scorecard: one .json, a .csv per table in results/, the figures; returns the paths.
+def find_sets(
+    sets: Sequence[str] | None, workspace: Workspace | str | Path, data: str | Path | None
+) -> tuple[dict[str, TestSet], dict[str, str]]:
+    """Return the sets to judge on, by name, and a sentence for each that is not here."""
+    workspace, place = Workspace(workspace), Path(data) if data else None
+    if isinstance(sets, str):
+        raise ValueError(f"sets: expected a list of names such as [{sets!r}], found a text")
+    return test_sets.find(sets, workspace, place)
 
-    about: what the images are, for the figures' titles.
+
+def judge(
+    answers: Answers,
+    sets: Mapping[str, TestSet],
+    workspace: Workspace,
+    data: Path | None,
+    standard: str | Path | None = None,
+    level: float = 0.95,
+) -> Scorecard:
+    """Judge what one model answers, with the standard models that there are for each new set."""
+    standards, reasons = standards_of(answers, sets, test_sets.published_folder(workspace, data), standard)
+    card = scorecard.judge(answers.name, answers.predictions, sets, standards, level)
+    odd = [
+        sentence
+        for name, said in answers.predictions.items()
+        if name in sets
+        for sentence in meaning.warnings(said, sets[name].labels, f"{answers.name}: {name}")
+    ]
+    return Scorecard(card.name, card.level, card.tables, (*odd, *card.sentences, *reasons), card.charts)
+
+
+def standards_of(
+    answers: Answers, sets: Mapping[str, TestSet], published: Path | None, standard: str | Path | None = None
+) -> tuple[dict[str, StandardModels], list[str]]:
+    """Return the standard models by new set, and a sentence for each version of CIFAR-10.1 that has none.
+
+    published: a folder of CIFAR-10.1 with model_predictions/; standard: see evaluate.
     """
-    slug = re.sub(r"[^a-z0-9]+", "-", card.name.lower()).strip("-") or "model"
-    ownership.sign(workspace)
-    files = [write_json(workspace.results / f"evaluate-{slug}.json", card.to_json())]
-    for key, table in card.tables.items():
-        files.append(write_table(workspace.results / f"evaluate-{slug}-{key.replace('_', '-')}.csv", table))
-    drawing.draw_panels(
-        f"08-evaluate-{slug}", _panels(card), workspace, title=f"{card.name}, {card.level:.0%} intervals\n{about}"
-    )
-    files.append(workspace.figures / f"08-evaluate-{slug}.png")
-    for new, table in card.charts.items():
-        figure = f"08-evaluate-{slug}-{re.sub(r'[^a-z0-9]+', '-', new)}"
-        drawing.draw(
-            figure,
-            "original_against_new",
-            table,
-            workspace,
-            title=f"{card.name} beside the published models\n{about}",
-            scale="probit",
-            x_label="accuracy on CIFAR-10 test (%)",
-            y_label=f"accuracy on {new} (%)",
-        )
-        files.append(workspace.figures / f"{figure}.png")
-    return tuple(files)
+    new = [name for name in answers.predictions if name in sets and name != ORIGINAL]
+    if standard is not None:
+        return _named_standard(str(standard), new), []
+    found, reasons = {}, []
+    for name in [name for name in new if predictions.VERSION.fullmatch(name) and ORIGINAL in answers.predictions]:
+        try:
+            if published is None:
+                raise FileNotFoundError(f"the published predictions are not here ({standard_models.PUBLISHED_HOME})")
+            labels = {ORIGINAL: sets[ORIGINAL].labels, name: sets[name].labels}
+            found[name] = standard_models.from_published(published, labels)
+        except (FileNotFoundError, ValueError) as error:
+            reasons.append(f"{name}: no line of published models: {error}")
+    return found, reasons
 
 
-def _panels(card: Scorecard) -> list[tuple]:
-    """The panels of the model's own figure: accuracy on each set, gap per class, reliability where there is one."""
-    accuracy = card.tables["accuracy"]
-    look = {"label": "set", "value": "accuracy", "reference": None, "percent": True, "x_label": "accuracy (%)"}
-    look |= {"value_format": None, "title": "accuracy on each set"}
-    panels = [(accuracy_charts.interval_rows, accuracy[["set", "accuracy", "low", "high"]], look)]
-    if "class_gaps" in card.tables:
-        gaps = card.tables["class_gaps"]
-        gaps = gaps[gaps["set"] == gaps["set"].iloc[0]].rename(columns={"class_name": "label"})
-        points = gaps[["label"]].assign(**{name: 100 * gaps[name] for name in ("gap", "low", "high")})
-        heading = f"gap per class to {gaps['set'].iloc[0]}"
-        panels.append((accuracy_charts.interval_rows, points, {"value": "gap", "x_label": "points", "title": heading}))
-    if "reliability" in card.tables:
-        table = card.tables["reliability"]
-        panels.append((accuracy_charts.reliability, table, {"hue": "set", "title": "reliability"}))
-    return panels
+def _named_standard(standard: str, new: list[str]) -> dict[str, StandardModels]:
+    set_name, equals, file = standard.rpartition("=")
+    if not equals and len(new) == 1:
+        set_name = new[0]
+    if set_name not in new:
+        found = f"--standard {standard}: the new sets judged here are {new}"
+        raise ValueError(f"{found}; expected FILE.csv with one new set, else SET=FILE.csv: {near_names(set_name, new)}")
+    path = Path(file).expanduser()
+    if not accuracy_tables.is_table(path):
+        raise ValueError(f"{path}: expected a table of accuracies with the columns {list(accuracy_tables.NEEDED)}")
+    return {set_name: standard_models.from_table(accuracy_tables.read(path)[0], f"models of {path.name}")}
 
 
-def _left_out(sets: Mapping[str, TestSet], predictions: Mapping[str, SetPredictions]) -> list[str]:
+def content_of(card: Scorecard, sets: Mapping[str, TestSet], notes: Sequence[str]) -> dict:
+    """Return the record of one model: model, verdict, notes, sets, gaps; accuracies and gaps 0-1."""
+    calibrated = _by_set(card.tables.get("calibration"))
+    robust = _by_set(card.tables.get("effective_robustness"))
+    rows, gaps = [], []
+    for row in card.tables["accuracy"].to_dict("records"):
+        said = calibrated.get(row["set"], {})
+        entry = {"name": row["set"], "provenance": sets[row["set"]].provenance}
+        entry |= {part: row[part] for part in ("n", "correct", "accuracy", "low", "high")}
+        rows.append(entry | {part: said.get(part) for part in ("confidence", "ece")})
+    for row in card.tables.get("gaps", pd.DataFrame()).to_dict("records"):
+        line = robust.get(row["set"], {})
+        entry = {"original": ORIGINAL, "new": row["set"], **{part: row[part] for part in ("gap", "low", "high")}}
+        entry |= {"robustness": line.get("effective_robustness")}
+        gaps.append(entry | {f"robustness_{part}": line.get(part) for part in ("low", "high")})
+    return {
+        "model": card.name,
+        "verdict": score_texts.headline(card, sets),
+        "notes": list(notes),
+        "sets": rows,
+        "gaps": gaps,
+    }
+
+
+def _by_set(table: pd.DataFrame | None) -> dict[str, dict]:
+    return {} if table is None else {row["set"]: row for row in table.to_dict("records")}
+
+
+def _left_out(sets: Mapping[str, TestSet], answers: Answers) -> list[str]:
     reasons = {name: test.missing or "there are no predictions of it" for name, test in sets.items()}
-    return [f"{name} was not judged: {reason}" for name, reason in reasons.items() if name not in predictions]
+    return [f"{name} was not judged: {reason}" for name, reason in reasons.items() if name not in answers.predictions]
+
+
+def _write(record: Record, card: Scorecard, sets: Mapping[str, TestSet], answers: Answers, folder: Path) -> Record:
+    """Write record, tables, figures and exports of one model; returns the record with their paths."""
+    from cifar102.evaluation import score_figures  # Matplotlib: a second that a record alone does not need
+
+    judged = [name for name in sets if name in answers.predictions]
+    names = ["record.json", "model_card.md", *(f"tables/{key}.csv" for key in card.tables)]
+    records.check_files(folder, names)
+    files = [write_json(folder / "record.json", record.content)]
+    files.append(write_text(folder / "model_card.md", exports.model_card(record, sets)))
+    files += [write_table(folder / "tables" / f"{key}.csv", table) for key, table in card.tables.items()]
+    files += score_figures.draw(card, sets, Workspace(folder))
+    files += exports.write(record, answers, {name: sets[name] for name in judged}, card.level, folder)
+    return records.with_files(record, folder, files)
+
+
+def _of_table(path: Path, name: str | None, level: float, folder: Path | None) -> Record:
+    """Judge a table of accuracies of many models."""
+    table, notes = accuracy_tables.read(path)
+    try:
+        tables = accuracy_tables.judge(table, level)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    name = name or path.stem
+    warnings = [f"{row['axis']} axes: {row['warning']}" for _, row in tables["fits"].iterrows() if row["warning"]]
+    robust = tables["effective_robustness"].set_index("model")
+    gaps = []
+    for row in tables["gaps"].to_dict("records"):
+        entry = {"model": row["model"], "original": "original", "new": "new"}
+        entry |= {part: row[part] for part in ("gap", "low", "high")}
+        line = robust.loc[row["model"]]
+        entry |= {"robustness": line["effective_robustness"]}
+        gaps.append(entry | {f"robustness_{part}": line[part] for part in ("low", "high")})
+    content = {
+        "model": name,
+        "verdict": accuracy_tables.verdict(name, tables, level),
+        "notes": [*notes, *warnings, accuracy_tables.HOW_READ],
+        "sets": [],
+        "gaps": gaps,
+        "fits": tables["fits"].to_dict("records"),
+    }
+    record = records.make(content, tables, score_texts.text_of_table(content, tables))
+    if folder is None:
+        return record
+    from cifar102.evaluation import score_figures  # Matplotlib: a second that a record alone does not need
+
+    records.check_files(folder, ["record.json", *(f"tables/{key}.csv" for key in tables)])
+    files = [write_json(folder / "record.json", record.content)]
+    files += [write_table(folder / "tables" / f"{key}.csv", found) for key, found in tables.items()]
+    files += score_figures.draw_table(name, table, tables, Workspace(folder), level)
+    return records.with_files(record, folder, files)

@@ -2,7 +2,8 @@
 
 Read in this order: drawing (the one style; `draw` and `redraw`), charts and accuracy_charts (the plot functions),
 marks (axes and colours they share), sheets (contact sheets of images), tiles (small images laid out on a page),
-dashboards (a data set and a run looked at), generalization (the figures of notebook 08).
+dashboards (a data set and a run looked at), generalization (the figures of notebook 08),
+scorecards (those of `evaluate` and `compare`).
 """
 
 import lazy_loader

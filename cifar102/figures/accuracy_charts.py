@@ -90,7 +90,8 @@ def interval_rows(
 ) -> None:
     """Draw one estimate with its interval a row (a forest plot), the numbers written at the right.
 
-    reference: a value marked by a dashed line (None: no line). value_format: of value and ends, None for no numbers.
+    A row without a value stays empty, so that panels side by side keep their rows level. reference: a value marked by a
+    dashed line (None: no line). value_format: of value and ends, None for no numbers.
     Further options: x_label, y_label, reference_label, percent.
     """
     marks.require(table, label, value, low, high, hue)
@@ -107,10 +108,10 @@ def interval_rows(
             label=name or None,
         )
     if value_format:
-        for height, row in table.iterrows():
+        for height, row in table[table[value].notna()].iterrows():
             center, left, right = (value_format.format(row[part]) for part in (value, low, high))
             marks.right_note(ax, height, f"{center} [{left}, {right}]")
-    marks.category_axis(ax, "y", [marks.text_of(name) for name in table[label]])
+    marks.category_axis(ax, "y", [marks.text_of(name) for name in table[label].fillna("")])
     marks.finish(ax, "x", names=(value, ""), reference=reference, **frame)
 
 

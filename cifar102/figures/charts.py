@@ -8,7 +8,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
@@ -258,6 +257,8 @@ def matrix(
 
 def _draw_cells(ax: Axes, values: pd.DataFrame, written: np.ndarray, spec: str, **options: object) -> None:
     """Colour the cells by their values and write `written` into them, unless they are too many to be read."""
+    import seaborn as sns  # half a second, which charts without cells do not need
+
     is_dense = values.size > MOST_WRITTEN
     sns.heatmap(
         values,

@@ -67,7 +67,7 @@ def keyword_counts(sets: Mapping[str, ImageSet], largest: int = 20) -> pd.DataFr
     """Images under each of the `largest` keywords over all sets together: set, keyword, images."""
     tables = []
     for name, part in sets.items():
-        words, counts = np.unique(part.keywords, return_counts=True)
+        words, counts = np.unique(part.keywords if part.filenames else [], return_counts=True)
         tables.append(pd.DataFrame({"set": name, "keyword": words, "images": counts}))
     table = pd.concat(tables, ignore_index=True)
     order = table.groupby("keyword")["images"].sum().sort_values(ascending=False, kind="stable").index[:largest]

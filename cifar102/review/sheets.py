@@ -68,5 +68,7 @@ class OwnImages:
         if not folder.is_dir():
             return {}
         own = cifar.join(list(cifar.load_cifar10(folder).values()))
+        if not own.filenames:
+            return {}
         table = pd.DataFrame({"class": np.array(cifar.CLASS_NAMES)[own.labels], "keyword": own.keywords})
         return {key: own.images[rows] for key, rows in table.groupby(["class", "keyword"]).indices.items()}

@@ -1,5 +1,9 @@
-"""Append-only logs of JSON lines: on disk before an append returns, one writer at a time, never rewritten."""
+"""Append-only logs of JSON lines: on disk before an append returns, one writer at a time, never rewritten.
 
+A log that an editor on Windows has saved (a byte order mark, CR LF) is read and appended to like any other.
+"""
+
+import codecs
 import contextlib
 import datetime
 import json
@@ -10,6 +14,7 @@ from pathlib import Path
 from cifar102.workspace import files
 
 LOCK_SECONDS = 60  # an append takes milliseconds; a slow disk and many raters at once are waited for
+UTF16 = "the log is UTF-16 text, expected UTF-8 (in the editor: save as, encoding UTF-8)"
 Row = dict[str, object]
 Check = Callable[[Mapping[str, object]], Row]
 
@@ -25,10 +30,11 @@ def read(path: Path, check: Check) -> Iterator[tuple[int, object, str]]:
 
     check: returns the row in its fixed form, or raises ValueError. A file that does not exist is an empty log.
     """
-    lines = Path(path).read_bytes().split(b"\n") if Path(path).is_file() else []
-    for number, line in enumerate(lines, start=1):
+    content = Path(path).read_bytes() if Path(path).is_file() else b""
+    wrong = UTF16 if content[:2] in files.UTF16_MARKS else ""
+    for number, line in enumerate(content.removeprefix(codecs.BOM_UTF8).split(b"\n"), start=1):
         if line.strip():
-            row, reason = _parse(line, check)
+            row, reason = (None, wrong) if wrong else _parse(line, check)
             yield number, line.decode("utf-8", errors="replace") if row is None else row, reason
 
 
@@ -70,8 +76,11 @@ class Ledger:
         with self.path.open("rb") as file:
             file.seek(self._offset)
             content = file.read()
+        if content[:2] in files.UTF16_MARKS and not self._offset:
+            raise ValueError(f"{self.path}: {UTF16}")
+        start = len(codecs.BOM_UTF8) if content.startswith(codecs.BOM_UTF8) and not self._offset else 0
         whole = content.rfind(b"\n") + 1  # the rest is being written, or was torn
-        for line in content[:whole].split(b"\n"):
+        for line in content[start:whole].split(b"\n"):
             if line.strip():
                 row, _ = _parse(line, self._check)
                 self._take(row)
@@ -146,6 +155,8 @@ def _held(path: Path) -> Iterator[int]:
         is_new = not path.exists()
         handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644)
         try:
+            if os.read(handle, 2) in files.UTF16_MARKS:
+                raise ValueError(f"{path}: {UTF16}")
             yield handle
         except OSError as error:
             if error.filename is None and error.errno is not None:  # a full disk does not say of which file

@@ -20,8 +20,10 @@ from typing import BinaryIO
 
 import numpy as np
 
+from cifar102.workspace.files import other_content
+
 TEXT = {"STRING", "BINSTRING", "SHORT_BINSTRING", "UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8"}
-BYTES = {"BINBYTES", "SHORT_BINBYTES", "BINBYTES8"}
+BYTES = {"BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8"}
 NUMBERS = {"INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT"}
 CONSTANTS = {"NONE", "NEWTRUE", "NEWFALSE", "EMPTY_TUPLE"}
 CALLS = {"GLOBAL", "STACK_GLOBAL"}
@@ -75,6 +77,10 @@ class _Array(_Shell):
     pass
 
 
+class _Buffer(_Shell):
+    """An array as protocol 5 writes it: bytes, dtype, shape and order."""
+
+
 class _Scalar(_Shell):
     pass
 
@@ -100,14 +106,24 @@ class _Encoded(_Shell):
         self.content = text.encode("latin-1")
 
 
+class _Empty(_Encoded):
+    """No bytes at all, which protocols 0 to 2 write as a call of `bytes` without arguments."""
+
+    def __init__(self) -> None:
+        super().__init__("")
+
+
 SHELLS = {
     ("numpy.core.multiarray", "_reconstruct"): _Array,
     ("numpy._core.multiarray", "_reconstruct"): _Array,
     ("numpy.core.multiarray", "scalar"): _Scalar,
     ("numpy._core.multiarray", "scalar"): _Scalar,
+    ("numpy.core.numeric", "_frombuffer"): _Buffer,
+    ("numpy._core.numeric", "_frombuffer"): _Buffer,
     ("numpy", "ndarray"): _Ndarray,
     ("numpy", "dtype"): _Dtype,
     ("_codecs", "encode"): _Encoded,
+    ("__builtin__", "bytes"): _Empty,
 }
 
 
@@ -150,12 +166,15 @@ def _rebuild(value: object, kind: _Kind, seen: set[int]) -> object:
 
     seen: the ids of the arrays and numbers so far; one that is used twice could hold itself, and is refused.
     """
-    if isinstance(value, _Array | _Scalar):
+    if isinstance(value, _Array | _Buffer | _Scalar):
         if id(value) in seen:
             raise ValueError("an array is used twice; refused")
         seen.add(id(value))
     if isinstance(value, _Array):
         return _rebuild_array(value, kind, seen)
+    if isinstance(value, _Buffer):
+        content, dtype, shape, order = value.parts
+        return _array(content, dtype, shape, order == "F", kind)
     if isinstance(value, _Scalar):
         return np.frombuffer(_bytes(value.parts[1]), dtype=_rebuild_dtype(value.parts[0], kind), count=1)[0]
     if isinstance(value, _Encoded):
@@ -177,6 +196,10 @@ def _rebuild_array(shell: _Array, kind: _Kind, seen: set[int]) -> object:
     if kind.holds_objects and isinstance(content, list):
         items = _rebuild(content, kind, seen)
         return items[0] if shape == () else items
+    return _array(content, dtype, shape, is_fortran, kind)
+
+
+def _array(content: object, dtype: object, shape: tuple[int, ...], is_fortran: bool, kind: _Kind) -> np.ndarray:
     array = np.frombuffer(_bytes(content), dtype=_rebuild_dtype(dtype, kind))
     return array.reshape(shape, order="F" if is_fortran else "C").copy()
 
@@ -211,7 +234,7 @@ def read_batch_pickle(path: Path) -> dict[str, object]:
     try:
         value = _unpickle(path.read_bytes(), BATCH)
     except Exception as error:  # damaged opcodes raise almost any kind of error
-        detail = str(error) or type(error).__name__
+        detail = other_content(path) or str(error) or type(error).__name__
         raise ValueError(f"{path}: not a CIFAR batch that can be read safely: {detail}") from error
     if not isinstance(value, dict):
         raise ValueError(f"{path}: expected a dictionary, found {type(value).__name__}")
@@ -243,7 +266,8 @@ def _guarded(path: Path, read: Callable[[BinaryIO], object]) -> object:
         with Path(path).open("rb") as file:
             return read(file)
     except Exception as error:  # damaged headers, zip folders and pickles raise almost any kind of error
-        raise ValueError(f"{path}: cannot be read safely: {str(error) or type(error).__name__}") from error
+        detail = other_content(path) or str(error) or type(error).__name__
+        raise ValueError(f"{path}: cannot be read safely: {detail}") from error
 
 
 def _mapped(file: BinaryIO, path: Path) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Files: written so that none is ever half there, read so that a bad one is named, and locked."""
 
+import codecs
 import contextlib
 import csv
 import hashlib
@@ -23,7 +24,20 @@ LEFTOVER = re.compile(rf"\..+\.{MARK}[a-z0-9_]{{8}}\.tmp(\.\w+)?")
 NUMBER = r"[+-]?[\d.]+([eE][+-]?\d+)?$"
 FORMULA = re.compile(rf"(?!{NUMBER})'*[=+\-@\t\r]")  # what a spreadsheet may run
 GUARDED = re.compile(r"'+[=+\-@\t\r]")
+# What stands where a data file should, by its first bytes: what other programs leave under the name of what was asked.
+OTHER_CONTENT = (
+    (re.compile(rb"\s*(<!--.*?-->\s*)*<(!doctype html|html|head|body)\b", re.IGNORECASE | re.DOTALL), "an HTML page"),
+    (re.compile(rb"\s*<\?xml"), "an XML text, such as a server's error"),
+    (re.compile(rb"version https://git-lfs"), "a Git LFS pointer (`git lfs pull` fetches the file it stands for)"),
+    (re.compile(rb"\x1f\x8b"), "a gzip file that is not unpacked"),
+    (re.compile(rb"BZh[1-9]1AY|\xfd7zXZ\x00|7z\xbc\xaf"), "a compressed file that is not unpacked"),
+    (re.compile(rb".{257}ustar", re.DOTALL), "a tar archive that is not unpacked"),
+    (re.compile(rb"PK\x03\x04"), "a zip archive (.npz is one)"),
+    (re.compile(rb"\x93NUMPY"), "an array (.npy)"),
+    (re.compile(rb"PAR1"), "a table (.parquet)"),
+)
 LONGEST_LINE = 1 << 20  # bytes of a line of CSV; those of this project have a few hundred
+UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 @contextlib.contextmanager
@@ -129,14 +143,53 @@ def write_json(path: Path, value: object) -> Path:
     return write_text(path, json.dumps(plain(value), indent=2, ensure_ascii=False) + "\n")
 
 
+def other_content(path: Path) -> str:
+    """Say what a file that its reader refused holds instead, by its first bytes; empty where they tell nothing.
+
+    Asked only after a reader failed. Known: web pages, Git LFS pointers, archives that are not unpacked, files of other
+    kinds than was expected.
+    """
+    path = Path(path)
+    with contextlib.suppress(OSError), path.open("rb") as file:
+        first = file.read(1024)
+        found = next((what for pattern, what in OTHER_CONTENT if pattern.match(first)), "")
+        is_own = path.suffix and f"({path.suffix}" in found
+        return f"it is {found}" if found and not is_own else ""
+    return ""
+
+
+def encoding_of(path: Path) -> str:
+    """Return the encoding of a text file: UTF-16 by its byte order mark or its zero bytes, else UTF-8, mark or not."""
+    with Path(path).open("rb") as file:
+        start = file.read(2)
+    if start in UTF16_MARKS:
+        return "utf-16"
+    if len(start) == 2 and 0 in start and start != b"\0\0":  # every second byte of plain text in UTF-16 is 0
+        return "utf-16-le" if start[1] == 0 else "utf-16-be"
+    return "utf-8-sig"
+
+
+def read_text(path: Path) -> str:
+    """Read a text file: UTF-8 with or without a byte order mark, or UTF-16 with one; any line ends become line feeds.
+
+    Raises FileNotFoundError, UnicodeDecodeError (a ValueError).
+    """
+    return Path(path).read_text(encoding=encoding_of(path))
+
+
 def read_json(path: Path) -> object:
     """Read a JSON file; ValueError names the file and the place where it does not parse."""
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path}: no such file; expected JSON")
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"), object_pairs_hook=_once_each)
+        return parse_json(read_text(path))
     except (ValueError, RecursionError) as error:  # UTF-8 and JSON errors are ValueErrors, and too long a number is one
-        raise ValueError(f"{path}: not readable as JSON: {error}") from error
+        raise ValueError(f"{path}: not readable as JSON: {other_content(path) or error}") from error
+
+
+def parse_json(text: str) -> object:
+    """Parse JSON in which no name stands twice in one object; ValueError, RecursionError."""
+    return json.loads(text, object_pairs_hook=_once_each)
 
 
 def _once_each(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -227,15 +280,22 @@ def read_table(path: Path, columns: tuple[str, ...] = ()) -> pd.DataFrame:
     try:
         table = pd.read_parquet(path) if path.suffix == ".parquet" else _read_csv(path)
     except Exception as error:  # pyarrow and pandas raise many kinds for a damaged file
-        raise ValueError(f"{path}: not readable as a {path.suffix} table: {error}") from error
+        raise ValueError(f"{path}: not readable as a {path.suffix} table: {other_content(path) or error}") from error
     missing = [name for name in columns if name not in table.columns]
     if missing:
-        raise ValueError(f"{path}: columns {missing} are missing; found {list(table.columns)}")
+        found = other_content(path) or f"found {list(table.columns)}"
+        raise ValueError(f"{path}: columns {missing} are missing; {found}")
     return table
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
-    return without_guards(pd.read_csv(check_lines(path), keep_default_na=True))
+    """Read CSV with commas, or with the semicolons or tabs that a spreadsheet puts where a comma is a decimal point."""
+    encoding = encoding_of(path)
+    with check_lines(path).open(encoding=encoding) as file:
+        header = file.readline()
+    separator = next((mark for mark in ";\t" if mark in header and "," not in header), ",")
+    table = without_guards(pd.read_csv(path, sep=separator, encoding=encoding, keep_default_na=True))
+    return table.rename(columns=lambda name: name.strip() if isinstance(name, str) else name)
 
 
 def hash_file(path: Path) -> str:

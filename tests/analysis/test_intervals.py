@@ -113,3 +113,34 @@ def test_sentence_gives_both_limits() -> None:
 def test_impossible_gaps_are_refused(gap: float, accuracy: float) -> None:
     with pytest.raises(ValueError, match="not percent"):
         intervals.images_needed(gap, accuracy)
+
+
+def test_paired_interval_is_right_at_its_edges() -> None:
+    z2 = intervals.normal_quantile() ** 2
+    low, high = intervals.paired_difference(0, 0, 1000)
+    assert float(high) == pytest.approx(z2 / (1000 + z2)) and low == -high
+    assert float(intervals.paired_difference(50, 0, 50)[1]) == 1
+    assert float(intervals.paired_difference(0, 50, 50)[0]) == -1
+
+
+def test_paired_interval_covers_and_turns_with_the_models(rng: np.random.Generator) -> None:
+    drawn = rng.multinomial(300, [0.06, 0.03, 0.91], size=3_000)
+    low, high = intervals.paired_difference(drawn[:, 0], drawn[:, 1], 300)
+    assert 0.935 < np.mean((low <= 0.03) & (high >= 0.03)) < 0.965
+    turned = intervals.paired_difference(drawn[:, 1], drawn[:, 0], 300)
+    np.testing.assert_allclose(low, -turned[1])
+
+
+def test_smallest_difference_is_shown_as_often_as_promised(rng: np.random.Generator) -> None:
+    size = intervals.detectable_difference(200, 2_000)
+    drawn = rng.multinomial(2_000, [(0.1 + size) / 2, (0.1 - size) / 2, 0.9], size=4_000)
+    p_values = 2 * stats.binom.cdf(drawn[:, :2].min(axis=1), drawn[:, :2].sum(axis=1), 0.5)
+    assert np.mean(p_values < 0.05) == pytest.approx(0.8, abs=0.02)
+    assert intervals.detectable_difference(0, 2_000) == pytest.approx(7.9 / 2_000, rel=0.01)
+    assert np.isnan(intervals.detectable_difference(2, 4)), "four images cannot show any difference"
+
+
+def test_equivalence_is_shown_by_many_images_and_not_by_few() -> None:
+    assert intervals.paired_equivalence(100, 102, 100_000, 0.005) < 0.001
+    assert intervals.paired_equivalence(1, 1, 50, 0.005) > 0.05
+    assert intervals.paired_equivalence(900, 100, 10_000, 0.005) > 0.99

@@ -235,3 +235,30 @@ def test_a_rater_or_keyword_that_is_not_seen_as_it_is_is_refused(name):
     for field in ("rater", "keyword"):
         with pytest.raises(ValueError, match=f"{field} .* holds a character that is not seen"):
             votes.check_vote(vote(1) | {field: name})
+
+
+def test_a_log_that_an_editor_on_windows_saved_keeps_its_first_vote_and_takes_more(tmp_path):
+    path = tmp_path / "votes.jsonl"
+    VoteLog(path).append(tiny_index=3, keyword="tabby", class_name="cat", rater="anna", verdict="yes")
+    VoteLog(path).append(tiny_index=4, keyword="tabby", class_name="cat", rater="anna", verdict="no")
+    before = VoteLog(path).table()
+    saved = b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b" \r\n") + b"\r\n"
+    path.write_bytes(saved)
+    log = VoteLog(path)
+    pd.testing.assert_frame_equal(log.table(), before)
+    assert log.refused().empty
+    ledger = log.ledger()
+    assert ledger.refresh()
+    assert [row["tiny_index"] for row in ledger.current.values()] == [3, 4]
+    log.append(tiny_index=5, keyword="tabby", class_name="cat", rater="anna", verdict="yes")
+    assert path.read_bytes().startswith(saved), "nothing of the log is rewritten"
+    assert log.table()["tiny_index"].tolist() == [3, 4, 5]
+
+
+def test_a_log_in_utf_16_is_refused_line_by_line_and_nothing_is_appended(tmp_path):
+    path = tmp_path / "votes.jsonl"
+    path.write_bytes('{"tiny_index": 3}\n'.encode("utf-16"))
+    assert "save as, encoding UTF-8" in VoteLog(path).refused()["reason"].iloc[0]
+    with pytest.raises(ValueError, match=r"votes\.jsonl: the log is UTF-16 text"):
+        VoteLog(path).append(tiny_index=5, keyword="tabby", class_name="cat", rater="anna", verdict="yes")
+    assert path.read_bytes() == '{"tiny_index": 3}\n'.encode("utf-16")

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from cifar102.__main__ import main
-from cifar102.datasets import pools
+from cifar102.datasets import corruptions, pools
 from cifar102.evaluation import functions
 from cifar102.workflow import stamps
 from cifar102.workspace.files import write_json, write_text
@@ -197,3 +197,20 @@ def test_show_does_not_write_over_a_picture_that_it_did_not_make(tmp_path, capsy
         assert "is there already and was not made by `show`" in capsys.readouterr().err
     assert [main([*words, str(ours)]) for _ in range(2)] == [0, 0]
     assert thesis.read_bytes() == before and link.is_symlink()
+
+
+def test_corrupt_leaves_the_form_of_cifar10_c_and_says_of_what(tmp_path, capsys, monkeypatch):
+    images = np.random.default_rng(3).integers(0, 256, (4, 32, 32, 3), dtype=np.uint8)
+    np.savez(tmp_path / "mine.npz", images=images, labels=np.arange(4))
+    monkeypatch.chdir(tmp_path)
+    assert main(["corrupt", "mine.npz", "made", "--severity", "2", "--workspace", str(tmp_path)]) == 0
+    text = capsys.readouterr().out
+    assert "mine: a set of the user's own" in text
+    assert "made holds 15 corruptions of 4 images at severity 2\n" in text
+    assert "frost is a generated texture" in text
+    arrays = {path.stem: np.load(path) for path in (tmp_path / "made").glob("*.npy")}
+    np.testing.assert_array_equal(arrays.pop("labels"), np.arange(4))
+    assert set(arrays) == set(corruptions.CORRUPTIONS)
+    assert {array.shape for array in arrays.values()} == {(4, 32, 32, 3)}
+    assert main(["corrupt", "mine.npz", "made", "--seed", "1", "--workspace", str(tmp_path)]) == 2
+    assert "made: holds corruptions of severities [2], asked for [1, 2, 3, 4, 5]" in capsys.readouterr().err

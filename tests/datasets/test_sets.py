@@ -54,6 +54,9 @@ def _write_companions(raw):
     cifar.write_batch(raw / "ciFAIR-10" / "test_batch", _images(60, 8), LABELS, _names(60), "testing batch")
     labels = {"coarse_labels": np.arange(60) % 20}
     cifar.write_batch(raw / "ciFAIR-100" / "test", _images(60, 9), np.arange(60) + 40, _names(60), "test", **labels)
+    noisy = {name: LABELS.copy() for name in sets.NOISY_LABELS.values()} | {"worse_label": (LABELS + 1) % 10}
+    (raw / "cifar-10n").mkdir()
+    np.save(raw / "cifar-10n" / "CIFAR-10_human.npy", noisy, allow_pickle=True)
     write_array(raw / "CIFAR-10-C" / "fog.npy", _images(50, 7))
     write_array(raw / "CIFAR-10-C" / "labels.npy", np.tile(np.arange(10), 5))
 
@@ -86,7 +89,8 @@ def _write_builds(workspace):
 def test_every_named_set_is_loaded_with_images_and_labels_in_range(full, name):
     parts = sets.load(name, full)
     with_train = "cifar10 cifar100-fine cifar100-coarse cifar10.2 cifar102 cifar10-10k cifar10-whole"
-    assert list(parts) == (["train", "test"] if name in with_train.split() else ["test"])
+    expected = ["train", "test"] if name in with_train.split() else ["train"] if name == "cifar10n" else ["test"]
+    assert list(parts) == expected
     for images in parts.values():
         assert images.images.dtype == np.uint8
         assert images.images.shape == (len(images.labels), 32, 32, 3)

@@ -9,34 +9,11 @@ import pandas as pd
 import pytest
 
 from cifar102 import cifar
+from cifar102.analysis import lines, standard_models
 from cifar102.evaluation import test_sets, verdict
 from cifar102.workspace.folders import Workspace
 
-WORDS = ("jetliner", "cab", "wren", "tabby", "elk", "pug", "bullfrog", "pony", "ferry", "lorry")
-
-
-@pytest.fixture
-def data(tmp_path: Path, rng: np.random.Generator) -> Path:
-    """A folder of downloads: a small CIFAR-10, CIFAR-10.1 v4, v6 without its images, three published models."""
-    folder = tmp_path / "downloads"
-    images, labels = rng.integers(256, size=(60, 32, 32, 3), dtype=np.uint8), np.arange(60) % 10
-    names = [f"{WORDS[label]}_s_{k:06d}.png" for k, label in enumerate(labels)]
-    for name in [f"data_batch_{k}" for k in range(1, 6)] + ["test_batch"]:
-        cifar.write_batch(folder / "cifar-10-batches-py" / name, images, labels, names, name)
-    meta = {"num_cases_per_batch": 60, "label_names": list(cifar.CLASS_NAMES), "num_vis": 3072}
-    cifar.write_meta(folder / "cifar-10-batches-py" / "batches.meta", meta)
-    home = folder / "CIFAR-10.1" / "datasets"
-    home.mkdir(parents=True)
-    np.save(home / "cifar10.1_v4_data.npy", images[:40])
-    for version, count in (("v4", 40), ("v6", 30)):
-        np.save(home / f"cifar10.1_{version}_labels.npy", labels[:count].astype(np.int32))
-    for version, count, step in (("original", 60, 3), ("v4", 40, 4)):
-        place = folder / "CIFAR-10.1" / "model_predictions" / f"{version}_predictions"
-        place.mkdir(parents=True)
-        for k, model in enumerate(("vgg", "resnet", "wrn")):
-            said = said_with(labels[:count], step * (k + 1))
-            (place / f"{model}_predictions.json").write_text(json.dumps(said.tolist()))
-    return folder
+MODELS = ("vgg", "resnet", "wrn", "densenet", "shake")
 
 
 def said_with(labels: np.ndarray, wrong: int) -> np.ndarray:
@@ -53,22 +30,54 @@ def write_predictions(folder: Path, labels: np.ndarray) -> Path:
     return folder
 
 
-def test_folder_of_predictions_gets_tables_line_figure_and_json(
-    data: Path, workspace: Workspace, tmp_path: Path
-) -> None:
-    mine = write_predictions(tmp_path / "my model", np.arange(60) % 10)
-    found = verdict.evaluate(mine, workspace=workspace, data=data)
-    gap = found.card.tables["gaps"].set_index("set").loc["cifar10.1-v4"]
+def test_folder_of_predictions_gets_tables_line_figure_and_json(data, workspace, tmp_path) -> None:
+    mine, folder = write_predictions(tmp_path / "my model", np.arange(60) % 10), tmp_path / "out"
+    found = verdict.evaluate(mine, workspace=workspace, data=data, output=folder)
+    gap = found.tables["gaps"].set_index("set").loc["cifar10.1-v4"]
     assert (gap["original"], gap["new"], gap["n_new"]) == (0.9, 0.775, 40)
-    robust = found.card.tables["effective_robustness"].iloc[0]
+    robust = found.tables["effective_robustness"].iloc[0]
     assert robust["low"] < robust["effective_robustness"] < robust["high"]
-    assert list(found.card.tables["calibration"]["set"]) == ["cifar10.1-v4"]
-    assert found.card.tables["class_gaps"]["class_name"].nunique() == 10
-    record = json.loads((workspace.results / "evaluate-my-model.json").read_text())
+    assert list(found.tables["calibration"]["set"]) == ["cifar10.1-v4"]
+    assert found.tables["class_gaps"]["class_name"].nunique() == 10
+    record = json.loads((folder / "record.json").read_text())
+    assert record == dict(found) == json.loads(found.to_json())
     assert record["gaps"][0]["gap"] == pytest.approx(0.125)
-    assert (workspace.figures / "08-evaluate-my-model-cifar10-1-v4.svg").is_file()
+    assert (folder / "figures" / "08-line-cifar10-1-v4.svg").is_file()
+    assert all(path.is_file() and path.is_relative_to(folder) for path in found.files)
+    assert not workspace.root.exists(), "nothing is written into a workspace"
     text = str(found)
     assert "cifar10.2 was not judged" in text and "github.com/modestyachts/cifar-10.2" in text
+
+
+def test_record_has_the_promised_fields_and_none_for_what_is_not_known(data, workspace, tmp_path) -> None:
+    found = verdict.evaluate(write_predictions(tmp_path / "mine", np.arange(60) % 10), workspace=workspace, data=data)
+    assert list(found) == ["model", "verdict", "notes", "sets", "gaps"] and found.files == ()
+    fields = ["name", "provenance", "n", "correct", "accuracy", "low", "high", "confidence", "ece"]
+    assert [list(row) for row in found["sets"]] == [fields, fields]
+    assert found["sets"][0]["ece"] is None and found["sets"][1]["ece"] > 0
+    fields = ["original", "new", "gap", "low", "high", "robustness", "robustness_low", "robustness_high"]
+    assert [list(row) for row in found["gaps"]] == [fields]
+
+
+def test_verdict_is_one_line_and_stands_first(data: Path, workspace: Workspace, tmp_path: Path) -> None:
+    found = verdict.evaluate(write_predictions(tmp_path / "mine", np.arange(60) % 10), workspace=workspace, data=data)
+    first = str(found).splitlines()[0]
+    assert first == found["verdict"]
+    assert first.startswith("mine: 90.0 % on CIFAR-10, 77.5 % on CIFAR-10.1 v4: gap 12.5 [")
+    assert " the line of 5 models [" in first and " of 6 (95% intervals)" in first
+
+
+def test_folder_of_somebody_else_is_not_written_to_and_ours_is_written_again(data, workspace, tmp_path) -> None:
+    mine, folder = write_predictions(tmp_path / "mine", np.arange(60) % 10), tmp_path / "out"
+    folder.mkdir()
+    (folder / "thesis.tex").write_text("all of it")
+    with pytest.raises(ValueError, match=r"out: holds thesis.tex and was not made by this command"):
+        verdict.evaluate(mine, workspace=workspace, data=data, output=folder)
+    assert [path.name for path in folder.iterdir()] == ["thesis.tex"]
+    (folder / "thesis.tex").unlink()
+    verdict.evaluate(mine, workspace=workspace, data=data, output=folder)
+    again = verdict.evaluate(mine, workspace=workspace, data=data, output=folder)
+    assert (folder / "record.json") in again.files
 
 
 def test_function_is_asked_for_every_set_whose_images_are_here(data, workspace, tmp_path, monkeypatch) -> None:
@@ -81,16 +90,16 @@ def predict(images):
     (tmp_path / "my_own_model.py").write_text(code)
     monkeypatch.chdir(tmp_path)
     found = verdict.evaluate("my_own_model:predict", workspace=workspace, data=data)
-    assert found.card.tables["accuracy"]["accuracy"].tolist() == [1, 1]
-    assert list(found.card.tables["accuracy"]["set"]) == ["cifar10", "cifar10.1-v4"]
+    assert found.tables["accuracy"]["accuracy"].tolist() == [1, 1]
+    assert list(found.tables["accuracy"]["set"]) == ["cifar10", "cifar10.1-v4"]
     assert str(tmp_path) not in sys.path[:1]
 
 
 def test_one_published_file_brings_its_other_sets(data: Path, workspace: Workspace) -> None:
     path = data / "CIFAR-10.1" / "model_predictions" / "v4_predictions" / "vgg_predictions.json"
     found = verdict.evaluate(path, workspace=workspace, data=data)
-    assert found.card.name == "vgg"
-    assert found.card.tables["gaps"]["gap"].tolist() == pytest.approx([0.05])
+    assert found["model"] == "vgg"
+    assert found.tables["gaps"]["gap"].tolist() == pytest.approx([1 / 60])
 
 
 @pytest.mark.parametrize(
@@ -110,18 +119,18 @@ def test_source_that_is_not_there_is_named(data: Path, workspace: Workspace, sou
         verdict.evaluate(source, workspace=workspace, data=data)
 
 
-def test_predictions_in_another_class_order_are_refused_and_nothing_is_written(data, workspace, tmp_path) -> None:
+def test_predictions_in_another_class_order_are_judged_and_the_order_is_named(data, workspace, tmp_path) -> None:
     (tmp_path / "cifar10.json").write_text(json.dumps(((np.arange(60) + 3) % 10).tolist()))
-    with pytest.raises(ValueError, match=r"cifar10: 0.0% right as it stands, 100.0% with other class numbers"):
-        verdict.evaluate(tmp_path / "cifar10.json", workspace=workspace, data=data)
-    assert not workspace.results.exists()
+    found = verdict.evaluate(tmp_path / "cifar10.json", workspace=workspace, data=data)
+    assert found.tables["accuracy"]["accuracy"].tolist() == [0]
+    assert "cifar10: 0.0% are right as they stand and 100.0% with other class numbers: 0 (airplane) seems" in str(found)
 
 
 def test_unknown_set_and_unknown_data_folder_are_named(data: Path, workspace: Workspace) -> None:
     with pytest.raises(ValueError, match=r"\['cifar100'\] are no test sets"):
-        verdict.evaluate("x.npy", ["cifar100"], workspace, data)
+        verdict.evaluate("x.npy", ["cifar100"], workspace=workspace, data=data)
     with pytest.raises(FileNotFoundError, match="--data"):
-        verdict.evaluate("x.npy", None, workspace, data / "none")
+        verdict.evaluate("x.npy", workspace=workspace, data=data / "none")
 
 
 def test_labels_alone_are_enough_for_predictions(data: Path, workspace: Workspace) -> None:
@@ -139,9 +148,9 @@ def test_keras_file_is_judged_and_its_pixel_scale_stated(data: Path, workspace: 
     outputs = keras.layers.Dense(10)(keras.layers.GlobalAveragePooling2D()(keras.layers.Rescaling(1 / 255)(inputs)))
     keras.Model(inputs, outputs).save(tmp_path / "mine.keras")
     found = verdict.evaluate(tmp_path / "mine.keras", workspace=workspace, data=data)
-    assert list(found.card.tables["accuracy"]["n"]) == [60, 40]
+    assert list(found.tables["accuracy"]["n"]) == [60, 40]
     assert "mine.keras: pixels given as 0-255" in str(found)
-    assert len(found.card.tables["calibration"]) == 2
+    assert len(found.tables["calibration"]) == 2
     keras.Model(inputs, keras.layers.Lambda(lambda x: x[:, 0, 0, :])(inputs)).save(tmp_path / "code.keras")
     with pytest.raises(ValueError, match=r"code\.keras: holds a Lambda layer"):
         verdict.evaluate(tmp_path / "code.keras", workspace=workspace, data=data)
@@ -159,7 +168,7 @@ def test_every_set_that_is_not_judged_gets_a_sentence(data: Path, workspace: Wor
         assert text.count(f"{name} was not judged: ") == 1, name
     assert "d9982ab/datasets/cifar10.1_v4_data.npy" in text
     np.save(tmp_path / "cifar10.npy", np.arange(60) % 10)
-    text = str(verdict.evaluate(tmp_path / "cifar10.npy", ["cifar10", "cifar10.1-v6"], workspace, data))
+    text = str(verdict.evaluate(tmp_path / "cifar10.npy", ["cifar10", "cifar10.1-v6"], workspace=workspace, data=data))
     assert "cifar10.1-v6 was not judged: " in text
 
 
@@ -169,32 +178,52 @@ def test_later_version_is_judged_by_the_same_path(data: Path, workspace: Workspa
     np.save(home / "datasets" / "cifar10.1_v11_labels.npy", labels)
     place = home / "model_predictions" / "v11_predictions"
     place.mkdir()
-    for k, model in enumerate(("vgg", "resnet", "wrn")):
+    for k, model in enumerate(MODELS):
         (place / f"{model}_predictions.json").write_text(json.dumps(said_with(labels, 3 + 2 * k).tolist()))
     assert test_sets.names(workspace, data)[-1] == "cifar10.1-v11"
     found = verdict.evaluate(place / "wrn_predictions.json", workspace=workspace, data=data)
-    assert list(found.card.tables["gaps"]["set"]) == ["cifar10.1-v4", "cifar10.1-v11"]
-    assert found.card.tables["gaps"]["new"].iloc[1] == 0.65
-    assert list(found.card.tables["effective_robustness"]["set"]) == ["cifar10.1-v4", "cifar10.1-v11"]
+    assert list(found.tables["gaps"]["set"]) == ["cifar10.1-v4", "cifar10.1-v11"]
+    assert found.tables["gaps"]["new"].iloc[1] == 0.65
+    assert list(found.tables["effective_robustness"]["set"]) == ["cifar10.1-v4", "cifar10.1-v11"]
     np.save(home / "datasets" / "cifar10.1_v11_data.npy", np.zeros((20, 32, 32, 3), dtype=np.uint8))
     assert test_sets.load("cifar10.1-v11", workspace, data).images.shape == (20, 32, 32, 3)
 
 
-def test_figure_shows_what_images_it_is_of_and_the_level_is_kept(data, workspace, tmp_path) -> None:
-    mine = write_predictions(tmp_path / "mine", np.arange(60) % 10)
-    found = verdict.evaluate(mine, workspace=workspace, data=data, level=0.8)
-    record = json.loads((workspace.figures / "08-evaluate-mine.json").read_text())
-    assert record["title"] == "mine, 80% intervals\npublished sets"
-    assert [panel["plot"] for panel in record["panels"]] == ["interval_rows", "interval_rows", "reliability"]
-    assert all((table["level"] == 0.8).all() for table in found.card.tables.values() if "level" in table)
+def test_level_is_kept_and_the_line_is_drawn_on_the_axes_that_the_text_names(data, workspace, tmp_path) -> None:
+    mine, folder = write_predictions(tmp_path / "mine", np.arange(60) % 10), tmp_path / "out"
+    found = verdict.evaluate(mine, workspace=workspace, data=data, level=0.8, output=folder)
+    record = json.loads((folder / "figures" / "08-scorecard.json").read_text())
+    assert record["title"] == "mine, 80% intervals"
+    assert [panel["options"]["title"] for panel in record["panels"]] == [
+        "accuracy",
+        "gap to CIFAR-10",
+        "above the line",
+    ]
+    assert all((table["level"] == 0.8).all() for table in found.tables.values() if "level" in table)
+    assert json.loads((folder / "figures" / "08-line-cifar10-1-v4.json").read_text())["options"]["scale"] == "logit"
+    assert "logit axes" in str(found)
 
 
-def test_published_model_is_judged_by_the_line_it_is_part_of(data: Path, workspace: Workspace) -> None:
+def test_published_model_is_left_out_of_the_line_it_is_judged_by(data, workspace, tmp_path) -> None:
     path = data / "CIFAR-10.1" / "model_predictions" / "v4_predictions" / "vgg_predictions.json"
-    chart = verdict.evaluate(path, workspace=workspace, data=data).card.charts["cifar10.1-v4"]
-    models = chart[chart["kind"] == "model"]
-    assert models["family"].value_counts().to_dict() == {"published models": 3, "this model": 1}
-    assert "3 models" in chart.loc[chart["kind"] == "line", "family"].iloc[0]
+    for name in (None, "under another name"):
+        found = verdict.evaluate(path, workspace=workspace, data=data, name=name, output=tmp_path / f"{name}")
+        row = found.tables["effective_robustness"].iloc[0]
+        assert (row["num_models"], row["left_out"]) == (4, "vgg")
+        chart = pd.read_csv(tmp_path / f"{name}" / "figures" / "08-line-cifar10-1-v4.csv")
+        models = chart[chart["kind"] == "model"]
+        assert models["family"].value_counts().to_dict() == {"published models": 4, "this model": 1}
+
+
+def test_named_standard_makes_the_line_and_an_unknown_set_of_it_is_named(data, workspace, tmp_path) -> None:
+    mine = write_predictions(tmp_path / "mine", np.arange(60) % 10)
+    table = tmp_path / "models.csv"
+    table.write_text("model,original,new\na,90,80\nb,80,66\nc,95,88\nd,70,52\n")
+    found = verdict.evaluate(mine, workspace=workspace, data=data, standard=table)
+    assert found.tables["effective_robustness"]["num_models"].tolist() == [4]
+    assert "4 models of models.csv" in str(found)
+    with pytest.raises(ValueError, match=r"--standard cifar10.2=.*the new sets judged here are \['cifar10.1-v4'\]"):
+        verdict.evaluate(mine, workspace=workspace, data=data, standard=f"cifar10.2={table}")
 
 
 @pytest.mark.real_data
@@ -203,11 +232,30 @@ def test_published_file_of_vgg16_gets_the_golden_gap_and_stands_on_the_line(
 ) -> None:
     monkeypatch.setenv("CIFAR102_DATA", str(real_data))
     path = published / "model_predictions" / "v4_predictions" / "vgg16_keras_predictions.json"
-    found = verdict.evaluate(path, ["cifar10", "cifar10.1-v4"], workspace, published.parent)
-    gap = found.card.tables["gaps"].iloc[0]
+    found = verdict.evaluate(path, ["cifar10", "cifar10.1-v4"], workspace=workspace, data=published.parent)
+    gap = found.tables["gaps"].iloc[0]
     assert [round(100 * gap[name], 2) for name in ("original", "new", "gap", "low", "high")] == [
         *(93.59, 85.25, 8.34, 6.78, 10.01)
     ]
-    robust = found.card.tables["effective_robustness"].iloc[0]
+    robust = found.tables["effective_robustness"].iloc[0]
     assert robust["low"] < 0 < robust["high"]
-    assert "30 published models (logit axes, slope 0.839" in str(found)
+    assert "29 published models (logit axes, slope 0.839" in str(found)
+
+
+@pytest.mark.real_data
+def test_published_resnet_110_is_reproduced_with_and_without_itself_in_the_line(
+    real_data, published, workspace, monkeypatch
+) -> None:
+    monkeypatch.setenv("CIFAR102_DATA", str(real_data))
+    path = published / "model_predictions" / "v4_predictions" / "resnet_basic_110_predictions.json"
+    found = verdict.evaluate(path, ["cifar10", "cifar10.1-v4"], workspace=workspace, data=published.parent)
+    gap = found["gaps"][0]
+    assert [round(gap[name], 4) for name in ("gap", "low", "high")] == [0.083, 0.0674, 0.0999]
+    line = [round(100 * gap[name], 2) for name in ("robustness", "robustness_low", "robustness_high")]
+    assert line == [0.18, -1.66, 1.93]  # the line of the 29 others
+    sets = test_sets.find(["cifar10", "cifar10.1-v4"], workspace, published.parent)[0]
+    standard = standard_models.from_published(published, {name: test.labels for name, test in sets.items()})
+    accuracies = [standard.accuracies.set_index("model")[side] for side in ("original", "new")]
+    table = lines.effective_robustness(*accuracies, axis="logit", n_original=10_000, n_new=2_021).set_index("model")
+    row = 100 * table.loc["resnet_basic_110", ["effective_robustness", "low", "high"]].astype(float)
+    assert row.round(2).tolist() == [0.17, -1.66, 1.92]  # all 30 in the line

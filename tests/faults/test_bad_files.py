@@ -16,7 +16,7 @@ from cifar102.datasets import lookup, release, sets
 from cifar102.dedup import screening
 from cifar102.tiny_images import pair
 from cifar102.workspace import arrays
-from cifar102.workspace.files import write_array, write_bytes, write_table
+from cifar102.workspace.files import read_json, read_table, write_array, write_bytes, write_table
 from cifar102.workspace.folders import Workspace
 from tests.faults.cases import Case, check
 
@@ -49,6 +49,20 @@ def python3_batch(**changes: object) -> bytes:
     return pickle.dumps(entry | changes)
 
 
+def npy(array: object, version: tuple[int, int] | None = None) -> bytes:
+    out = io.BytesIO()
+    np.lib.format.write_array(out, np.asarray(array), version=version, allow_pickle=True)
+    return out.getvalue()
+
+
+def npz(compression: int = zipfile.ZIP_STORED, **members: object) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", compression) as bundle:
+        for name, value in members.items():
+            bundle.writestr(f"{name}.npy", value if isinstance(value, bytes) else npy(value))
+    return out.getvalue()
+
+
 def batch(name: str, content: bytes, found: str, expected: str) -> Case:
     return Case(f"batch: {name}", write("data_batch_1", content), cifar.read_batch, found, expected)
 
@@ -56,6 +70,17 @@ def batch(name: str, content: bytes, found: str, expected: str) -> Case:
 GOOD = batch_bytes()
 SAFE = "cannot|not a CIFAR batch that can be read safely"
 ROWS = cifar.images_to_rows(IMAGES)
+OTHER_FILES = [  # what other programs leave under the name of a data file, and what a reader calls it
+    ("a web page", b"<!DOCTYPE html><html>404</html>", "it is an HTML page"),
+    ("a web page behind a comment", b"\n<!-- saved -->\n<html lang='en'>", "it is an HTML page"),
+    ("a server's error", b"<?xml version='1.0'?><Error><Code>NoSuchKey</Code></Error>", "it is an XML text"),
+    ("a Git LFS pointer", b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n", "Git LFS pointer"),
+    ("gzip", b"\x1f\x8b\x08\x00" + bytes(60), "it is a gzip file"),
+    ("xz", b"\xfd7zXZ\x00" + bytes(60), "it is a compressed file"),
+    ("tar", b"cifar-10-batches-py/".ljust(257, b"\0") + b"ustar\x0000" + bytes(255), "it is a tar archive"),
+]
+BINARY10 = np.hstack([LABELS.astype(np.uint8)[:, None], ROWS]).tobytes()
+BINARY100 = np.hstack([LABELS.astype(np.uint8)[:, None], LABELS.astype(np.uint8)[:, None] + 50, ROWS]).tobytes()
 DOUBLED = b"(lp0\n" + b"".join(b"(lp%d\ng%d\nag%d\na" % (level, level - 1, level - 1) for level in range(1, 30))
 BATCHES = [
     batch("empty", b"", "EOF|exhausted|Ran out|STOP", SAFE),
@@ -64,14 +89,15 @@ BATCHES = [
         for n in (1, 10, 100, 1000, 30_000, len(GOOD) - 1)
     ),
     batch("plain text", b"hello world\n", "memory number", SAFE),
-    batch("a web page", b"<!DOCTYPE html><html>404</html>", "opcode|unknown", SAFE),
-    batch("gzip", b"\x1f\x8b\x08\x00" + bytes(60), "opcode|unknown", SAFE),
+    *(batch(name, content, found, SAFE) for name, content, found in OTHER_FILES),
+    batch("an array", npy(IMAGES), r"it is an array \(.npy\)", SAFE),
+    batch("a zip archive", npz(images=IMAGES), "it is a zip archive", SAFE),
+    batch("CIFAR-10's binary version", BINARY10, "is a file of CIFAR-10's binary version", "the python version"),
+    batch("CIFAR-100's binary version", BINARY100, "is a file of CIFAR-100's binary version", "the python version"),
     batch("zero bytes", bytes(5000), "opcode|unknown", SAFE),
     batch("a list", pickle.dumps([1, 2]), "found list", "expected a dictionary"),
     batch("a number", pickle.dumps(3), "found int", "expected a dictionary"),
-    batch("no data", batch_bytes(data=None), r"\['data'\] are missing", "found"),
-    batch("no filenames", batch_bytes(filenames=None), r"\['filenames'\] are missing", "found"),
-    batch("no batch_label", batch_bytes(batch_label=None), r"\['batch_label'\] are missing", "found"),
+    batch("no data", batch_bytes(data=None), "'data' is missing", "found"),
     batch("no labels", batch_bytes(labels=None), r"found \[\]", "expected labels .CIFAR-10. or fine_labels"),
     batch(
         "both labellings", batch_bytes(fine_labels=LABELS.tolist()), "found .'fine_labels', 'labels'", "expected labels"
@@ -323,20 +349,6 @@ WRITERS = [
 ]
 
 
-def npy(array: object, version: tuple[int, int] | None = None) -> bytes:
-    out = io.BytesIO()
-    np.lib.format.write_array(out, np.asarray(array), version=version, allow_pickle=True)
-    return out.getvalue()
-
-
-def npz(compression: int = zipfile.ZIP_STORED, **members: object) -> bytes:
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", compression) as bundle:
-        for name, value in members.items():
-            bundle.writestr(f"{name}.npy", value if isinstance(value, bytes) else npy(value))
-    return out.getvalue()
-
-
 def header(text: str) -> bytes:
     padded = text.encode("latin-1") + b"\n"
     return b"\x93NUMPY\x01\x00" + len(padded).to_bytes(2, "little") + padded
@@ -370,6 +382,12 @@ ARRAYS = [
     ),
     array_case("a byte too many", GOOD_NPY + b"x", "61441 bytes", "expected 61440"),
     array_case("text", b"hello world" * 20, "magic", "expected"),
+    *(array_case(name, content, found, "cannot be read safely") for name, content, found in OTHER_FILES),
+    *(
+        Case(f"{suffix}: {name}", write(f"a{suffix}", content), read, found, "safely|readable")
+        for suffix, read in ((".npz", arrays.read_npz), (".json", read_json), (".parquet", read_table))
+        for name, content, found in OTHER_FILES
+    ),
     array_case("version 9", b"\x93NUMPY\x09\x00" + GOOD_NPY[8:], r"version \(9, 0\)", "expected 1.0 or 2.0"),
     array_case("a header that is code", header("__import__('os').system('touch x')"), "malformed", "safely"),
     array_case("a header of a list", header("[1, 2]"), "not a dictionary", "safely"),

@@ -13,10 +13,12 @@ import pandas as pd
 import pytest
 
 from cifar102.analysis import predictions, published
+from cifar102.analysis.scorecard import TestSet
 from cifar102.annotations import labelimg, votes
 from cifar102.datasets import downloads
 from cifar102.decisions import tables
 from cifar102.dedup import screening
+from cifar102.evaluation import prediction_tables
 from cifar102.figures import drawing
 from cifar102.models import files
 from cifar102.sampling import cifar101
@@ -46,7 +48,7 @@ JSON = [
         ("empty", "", "Expecting value"),
         ("cut", '{"a": [1, 2', "Expecting|delimiter"),
         ("latin-1", b'{"a": "caf\xe9"}', "utf-8"),
-        ("UTF-16", '{"a": 1}'.encode("utf-16"), "utf-8"),
+        ("UTF-16 cut in a character", '{"a": 1}'.encode("utf-16")[:-1], "utf-16"),
         ("nested a hundred thousand deep", DEEP, "recursion"),
         ("a number of 5,000 digits", "1" * 5000, "4300"),
         ("a name twice", '{"cat": 1, "cat": 2}', "'cat' stands twice"),
@@ -138,79 +140,70 @@ VOTES = [
 ]
 
 
-def prediction(name: str, file: str, content: bytes | str, found: str, expected: str, count: int | None = 4) -> Case:
-    return reading(
-        f"predictions: {name}", file, content, lambda path: predictions.read_file(path, count), found, expected
-    )
+def judged(path: Path, count: int = 4) -> object:
+    return prediction_tables.predictions_of(path, {"cifar10": TestSet("cifar10", np.arange(count))})
+
+
+def prediction(name: str, file: str, content: bytes | str, found: str, expected: str) -> Case:
+    return reading(f"predictions: {name}", file, content, judged, found, expected)
 
 
 SHARES = np.full((4, 10), 0.1)
+IDS_OR_ROWS = r"class ids \(4,\) or rows \(4, 10\)"
 PREDICTIONS = [
-    prediction("ids too few", "p.npy", npy(np.array([1, 2, 3])), "found 3", "expected 4 integer class ids"),
-    prediction("an id of 10", "p.npy", npy(np.array([1, 2, 3, 10])), "ids from 1 to 10", "0 to 9"),
+    prediction("ids too few", "p.npy", npy(np.array([1, 2, 3])), "found 3", r"expected 4 \(cifar10\)"),
+    prediction("an id of 11", "p.npy", npy(np.array([1, 2, 3, 11])), "ids from 1 to 11", "0 to 9"),
     prediction("an id of -1", "p.npy", npy(np.array([1, 2, 3, -1])), "ids from -1 to 3", "0 to 9"),
-    prediction("ids as floats", "p.npy", npy(np.array([1.0, 2, 3, 4])), "found float64", "integer class ids"),
-    prediction("ids as text", "p.npy", npy(np.array(["a"] * 4)), "found <U1", "integer class ids"),
-    prediction("ids as truths", "p.npy", npy(np.array([True] * 4)), "found bool", "integer class ids"),
-    prediction("no ids", "p.npy", npy(np.array([], int)), "found 0|found none", "integer class ids"),
-    prediction("a cube", "p.npy", npy(np.zeros((4, 10, 2))), r"\(4, 10, 2\)", "class ids .* or probabilities"),
-    prediction("nine classes", "p.npy", npy(SHARES[:, 1:]), r"\(4, 9\)", r"probabilities \(4, 10\)"),
-    prediction("one class", "p.npy", npy(np.ones((4, 1))), "found float64", "expected 4 integer class ids"),
-    prediction("rows too few", "p.npy", npy(SHARES[1:]), "found 3 rows", r"probabilities \(4, 10\)"),
-    prediction("probabilities of NaN", "p.npy", npy(SHARES * np.nan), "row 0 holds", "expected finite"),
+    prediction("ids as halves", "p.npy", npy(np.array([1.5, 2, 3, 4])), r"such as \[1.5\]", "4 class ids 0 to 9"),
+    prediction("ids as text", "p.npy", npy(np.array(["a"] * 4)), "found 'a' in row 0", "class ids 0 to 9 or CIFAR-10"),
+    prediction("ids as truths", "p.npy", npy(np.array([True] * 4)), r"such as \[True", "4 class ids"),
+    prediction("no ids", "p.npy", npy(np.array([], int)), "found 0", r"expected 4 \(cifar10\)"),
+    prediction("a cube", "p.npy", npy(np.zeros((4, 10, 2))), r"\(4, 10, 2\)", IDS_OR_ROWS),
+    prediction("nine classes", "p.npy", npy(SHARES[:, 1:]), r"\(4, 9\)", IDS_OR_ROWS),
+    prediction("rows too few", "p.npy", npy(SHARES[1:]), "found 3", r"expected 4 \(cifar10\)"),
+    prediction("probabilities of NaN", "p.npy", npy(SHARES * np.nan), "row 0 holds nan", "expected finite"),
     prediction(
-        "an infinite probability", "p.npy", npy(SHARES + np.array([np.inf, *[0] * 9])), "row 0 holds", "expected finite"
+        "an infinite probability", "p.npy", npy(SHARES + np.array([np.inf, *[0] * 9])), "row 0 holds inf", "finite"
     ),
-    prediction("a negative probability", "p.npy", npy(SHARES - 0.2), "from -0.1 to -0.1", "in 0-1"),
-    prediction("logits", "p.npy", npy(SHARES * 50), "from 5 to 5", "in 0-1"),
-    prediction("rows that sum to 2", "p.npy", npy(SHARES * 2), "sums to 2", "expected 1"),
-    prediction("whole numbers in rows", "p.npy", npy(np.eye(10, dtype=int)[:4] * 2), "found int64", "floating-point"),
-    prediction("a pickle", "p.npy", npy(np.array([{}, {}, {}, {}])), "a pickled list", "an array of numbers"),
-    prediction("text", "p.npy", b"1, 2", "magic|EOF", "expect"),
-    prediction(
-        "an archive of other arrays", "p.npz", npz(a=np.zeros(4)), r"found \['a'\]", "class_ids or probabilities"
-    ),
+    prediction("whole numbers in rows", "p.npy", npy(np.arange(40).reshape(4, 10) % 7), "whole numbers 0 to 9", "one"),
+    prediction("a pickle", "p.npy", npy(np.array([{}, {}, {}, {}])), "a list of dict", "expected class ids"),
+    prediction("text", "p.npy", b"1, 2", "magic|EOF", "expect|safely"),
     prediction("an archive of text", "p.npz", b"PK" * 9, "zip", "safely"),
+    prediction("an archive of nothing", "p.npz", npz(), "found no array", "expected class_ids"),
     prediction(
         "ids and rows of different number",
         "p.npz",
         npz(class_ids=np.array([1]), probabilities=SHARES),
-        "found 1",
-        "expected 4 integer",
+        "different lengths",
+        "expected one length",
     ),
     prediction(
-        "a pickle in an archive",
-        "p.npz",
-        npz(class_ids=np.array([{}, {}, {}, {}])),
-        "a pickled list",
-        "array of numbers",
+        "a pickle in an archive", "p.npz", npz(class_ids=np.array([{}, {}, {}, {}])), "a list of dict", "class ids"
     ),
-    prediction("an empty json", "p.json", "", "Expecting value", "JSON"),
-    prediction("a word", "p.json", '"cat"', "found str", "a list of class ids"),
-    prediction("words", "p.json", '["cat"]', "a list of str", "a list of class ids"),
-    prediction("an object of other things", "p.json", '{"a": 1}', "found NoneType", "a list of class ids"),
-    prediction("rows of different length", "p.json", "[[1, 2], [3]]", "different length", "one length"),
+    prediction("an empty json", "p.json", "", "an empty file", "expected predictions"),
+    prediction("a json cut off", "p.json", "[1, 2", "Expecting", "JSON"),
+    prediction("a word", "p.json", '"cat"', "found a str", "a list of class ids"),
+    prediction("words", "p.json", '["kitten", "dog", "dog", "dog"]', "'kitten' in row 0", "class ids 0 to 9"),
+    prediction("an object of other things", "p.json", '{"a": 1}', "found 1", r"expected 4 \(cifar10\)"),
+    prediction("rows of different length", "p.json", "[[1, 2], [3]]", "different lengths", "one length"),
+    prediction("other class names", "p.json", '{"label_names": ["truck"], "class_ids": [1]}', "truck", "CIFAR-10's"),
     prediction(
-        "class names in another order",
-        "p.json",
-        '{"label_names": ["truck"], "class_ids": [1]}',
-        "truck",
-        "in this order",
+        "class names of a number", "p.json", '{"label_names": 7, "class_ids": [1]}', r"names \[7\]", "CIFAR-10's"
     ),
-    prediction("class names of a number", "p.json", '{"label_names": 7, "class_ids": [1]}', "names 7", "in this order"),
-    prediction("an id of 400 digits", "p.json", f"[{'9' * 400}]", "list of int", "a list of class ids"),
-    prediction("lists 64 deep", "p.json", "[" * 64 + "]" * 64, "list", "a list of class ids|flat list"),
-    prediction("an empty csv", "p.csv", "", "No columns", "not readable as .csv"),
-    prediction("a csv of words", "p.csv", "label\ncat\ndog\n", "cat", "one class id a row"),
-    prediction("a csv with a gap", "p.csv", "1\n\n2\n", "''", "one class id a row"),
-    prediction("a csv of other classes", "p.csv", "a,b\n.5,.5\n", r"\['a', 'b'\]", "in this order"),
-    prediction("a csv of an id of 40 digits", "p.csv", "9" * 40 + "\n", ".", "one class id a row"),
-    prediction("a csv in UTF-16", "p.csv", "1\n2\n".encode("utf-16"), "utf-8", "not readable as .csv"),
-    prediction("another kind of file", "p.txt", "1", "found '.txt'", ".json, .npy, .npz, .csv"),
+    prediction("an id of 400 digits", "p.json", f"[{'9' * 400}]", "list of int", "class ids"),
+    prediction("lists 64 deep", "p.json", "[" * 64 + "]" * 64, "list|shape|lengths", "class ids|one length"),
+    prediction("an empty csv", "p.csv", "", "an empty file", "expected predictions"),
+    prediction("a csv of words", "p.csv", "label\nkitten\ndog\n", "'kitten' in row 0", "CIFAR-10's names"),
+    prediction("a csv with a gap", "p.csv", "1\n\n2\n", "line 2 is empty", "one line an image"),
+    prediction("a csv of other classes", "p.csv", "a,b\n.5,.5\n", "column 'a', column 'b'", "ten of probabilities"),
+    prediction("a csv of an id of 40 digits", "p.csv", "9" * 40 + "\n" + "1\n" * 3, ".", "4 class ids|one class id"),
+    prediction("another kind of file", "p.dat", "1", "found '.dat'", r"\.npy, \.npz, \.json, "),
+    prediction("a spreadsheet", "p.xlsx", "PK", "a spreadsheet", "save the sheet as CSV"),
+    prediction("a model of PyTorch", "p.pt", "PK", "a PyTorch file", "def predict"),
     Case(
         "predictions: missing",
         lambda f: f / "p.npy",
-        predictions.read_file,
+        judged,
         "no such file",
         "predictions as",
         FileNotFoundError,
@@ -218,31 +211,24 @@ PREDICTIONS = [
     Case(
         "predictions: a folder of another set",
         lambda f: write("cifar9.npy", npy(np.arange(4)))(f),
-        lambda path: predictions.read_folder(path.parent, {"cifar10": 4}),
+        lambda path: judged(path.parent),
         "'cifar9'",
-        "expected one of",
+        "expected the name of one of",
     ),
     Case(
         "predictions: two files of one set",
         lambda f: [write(f"cifar10.{s}", c)(f) for s, c in (("json", b"[1]"), ("npy", npy(np.array([1]))))][1],
-        lambda path: predictions.read_folder(path.parent, {"cifar10": 1}),
-        "a second file",
-        "expected one file",
+        lambda path: judged(path.parent, 1),
+        "a second set",
+        "expected one a set",
     ),
     Case(
         "predictions: an empty folder",
         lambda f: f,
-        lambda path: predictions.read_folder(path, {"cifar10": 1}),
+        judged,
         "holds no predictions",
-        "expected <set>.npy",
+        "expected <set> with .npy",
         FileNotFoundError,
-    ),
-    Case(
-        "predictions: a length of no set",
-        lambda f: write("mine.npy", npy(np.arange(4)))(f),
-        lambda path: predictions.read_single(path, {"cifar10": 9}),
-        "holds 4 predictions",
-        r"expected 9 .cifar10",
     ),
     Case(
         "predictions: a run without arrays",

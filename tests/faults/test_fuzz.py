@@ -21,8 +21,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cifar102 import cifar
-from cifar102.analysis import predictions
+from cifar102.analysis.scorecard import TestSet
 from cifar102.annotations import labelimg, votes
+from cifar102.evaluation import prediction_tables
 from cifar102.figures import drawing
 from cifar102.models import files
 from cifar102.sampling import cifar101
@@ -169,7 +170,7 @@ JSON_READERS = {
     "a.json": read_json,
     "good.json": cifar101.read_good_indices,
     "blacklist.json": cifar101.read_blacklist,
-    "predictions.json": predictions.read_file,
+    "p.json": lambda path: prediction_tables.predictions_of(path, {"cifar10": TestSet("cifar10", np.arange(3))}),
     "05-x.json": drawing.read_record,
     "mine.json": lambda path: steps.load_profile("mine", path.parent),
     "x.ipynb": notebooks.declared_parameters,
@@ -181,6 +182,9 @@ JSON_SEEDS = [
         {"cat": [1, 2], "dog": []},
         [0, 1, 2],
         [[0.5] * 2, [0.1, 0.9]],
+        {"cifar10": {"predictions": [1, 2, 3]}, "pred": {"0": 1}},
+        [{"label": "cat", "score": 0.5}] * 3,
+        {"columns": ["id", "pred"], "data": [[0, 1], [1, 2]]},
         {"title": "t", "plot": "bars", "options": {"x": "a"}},
         {"title": "t", "panels": [{"plot": "bars", "options": {}, "table_columns": ["a"]}]},
         {"cells": [CELL]},
@@ -236,11 +240,17 @@ def test_logs_of_votes(folder: Path, counts: Counter, content: bytes) -> None:
     counts["fuzz_examples"] += 1
 
 
+CSV_SEEDS = [b"1\n2\n3\n", b"id;pred\n1;cat\n2;3\n", b"0.1," * 9 + b"0.1\n", b"f.png\t1\t0,5\n" * 3]
+
+
 @fuzz(4_000)
-@given(content=changed([b"1\n2\n3\n", b"0.5,0.5\n0.1,0.9\n", b"label\n1\n"]) | st.binary(max_size=99))
+@given(content=changed(CSV_SEEDS) | st.binary(max_size=99))
 def test_predictions_as_csv(folder: Path, counts: Counter, content: bytes) -> None:
-    found = refuses_or_reads(lambda path: predictions.read_file(path, num_classes=2), folder / "p.csv", content, counts)
-    assert found is None or set(found.class_ids) <= {0, 1}
+    sets = {"cifar10": TestSet("cifar10", np.arange(3)), "cifar10.1-v4": TestSet("cifar10.1-v4", np.arange(2))}
+    found = refuses_or_reads(
+        lambda path: prediction_tables.predictions_of(path, sets), folder / "p.csv", content, counts
+    )
+    assert found is None or all(set(said.class_ids) <= set(range(10)) for said in found.predictions.values())
 
 
 @fuzz(3_000)

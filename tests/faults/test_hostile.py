@@ -26,9 +26,9 @@ import pytest
 from papermill.parameterize import parameterize_notebook
 
 from cifar102.__main__ import main
-from cifar102.analysis import predictions
 from cifar102.annotations import labelimg
 from cifar102.datasets import downloads, pools, sources
+from cifar102.evaluation import prediction_tables
 from cifar102.figures import drawing
 from cifar102.models import files
 from cifar102.workflow import execution, report, runner
@@ -87,8 +87,8 @@ def test_a_pickle_that_calls_is_refused_and_nothing_is_called(
         ("a.npy", arrays.read_npy),
         ("a.npz", arrays.read_npz),
         ("a.npy", arrays.open_npy),
-        ("a.npy", predictions.read_file),
-        ("a.npz", predictions.read_file),
+        ("a.npy", prediction_tables.read),
+        ("a.npz", prediction_tables.read),
     ):
         with pytest.raises(ValueError, match=file):
             read(tmp_path / file)

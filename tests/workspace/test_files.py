@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cifar102.analysis import predictions
+from cifar102.evaluation import prediction_tables
+from cifar102.sampling import cifar101
 from cifar102.workspace import append_log, files
 from cifar102.workspace.folders import LAYOUT
 
@@ -143,6 +144,22 @@ def test_a_line_of_200_megabytes_is_refused_before_it_is_parsed(tmp_path: Path, 
         for _ in range(200):
             file.write(b"2" * (1 << 20))
         file.write(end)
-    for read in (files.read_table, predictions.read_file):
+    for read in (files.read_table, prediction_tables.read):
         with pytest.raises(ValueError, match=r"long\.csv: a line from line 2 on is longer than 1048576 bytes"):
             read(path)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+def test_text_of_windows_tools_is_read_like_any_other(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "a.json").write_bytes('{"name": "Ängström"}\r\n'.encode(encoding))
+    assert files.read_json(tmp_path / "a.json") == {"name": "Ängström"}
+    for end, mark in (("\r\n", ","), ("\n", ";"), ("\r\n", "\t")):
+        content = f"a {mark}b{end}x{mark}1{end}Ä{mark}2{end}{end}"
+        (tmp_path / "t.csv").write_bytes(content.encode(encoding))
+        table = files.read_table(tmp_path / "t.csv", ("a", "b"))
+        assert table.to_dict("list") == {"a": ["x", "Ä"], "b": [1, 2]}
+
+
+def test_good_indices_that_an_editor_on_windows_saved_are_read(tmp_path: Path) -> None:
+    (tmp_path / "good.json").write_bytes(b'\xef\xbb\xbf{"cat": [1, 2]}\r\n')
+    assert cifar101.read_good_indices(tmp_path / "good.json") == {"cat": [1, 2]}

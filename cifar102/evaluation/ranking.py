@@ -1,0 +1,170 @@
+"""Several models: ranks first, with what is certain of them: ranks transfer to new images, accuracies do not."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from cifar102.analysis import accuracies, lines, model_pairs
+from cifar102.analysis.scorecard import TestSet
+from cifar102.evaluation import accuracy_tables, exports, records, sources, verdict
+from cifar102.evaluation.answers import Answers
+from cifar102.evaluation.records import Record
+from cifar102.evaluation.score_texts import title_of
+from cifar102.workspace.files import locked, read_table, write_json, write_table, write_text
+from cifar102.workspace.folders import Workspace
+
+LOCK_SECONDS = 30
+LEADERBOARD = ("model", "set", "n", "correct", "accuracy", "low", "high", "level", "digest")
+
+
+def rank(
+    models: Sequence[object],
+    sets: Sequence[str] | None = None,
+    *,
+    workspace: Workspace | str | Path = verdict.DEMO,
+    data: str | Path | None = None,
+    batch: int = 500,
+    pixels: str = "auto",
+    logits: bool | None = None,
+    standard: str | Path | None = None,
+    level: float = 0.95,
+    output: str | Path | None = None,
+) -> Record:
+    """Judge two or more models on the sets that are here and rank them on each.
+
+    Arguments as verdict.evaluate. Returns a Record: `verdict, notes, models` (a record of verdict.evaluate each),
+    `ranks` (set, model, rank, best_rank, worst_rank, accuracy, low, high) and `pairs` (set, first, second, difference,
+    low, high, p_value, p_holm); ranks are those that McNemar's exact tests leave, Holm over all pairs of a set. With
+    output the folder holds record.json, tables, a figure, model_card.md and leaderboard.csv, which later calls extend.
+    """
+    folder = None if output is None else records.check_folder(Path(output))
+    if len(models) < 2:
+        raise ValueError(f"models: expected 2 or more to rank, found {len(models)}")
+    for model in models:
+        if isinstance(model, str | Path) and accuracy_tables.is_table(Path(model).expanduser()):
+            raise ValueError(f"{model}: is a table of accuracies of many models; evaluate it by itself")
+    found, missing = verdict.find_sets(sets, workspace, data)
+    options = {"batch": batch, "pixels": pixels, "logits": logits}
+    answers = _named([sources.answers_of(model, found, **options) for model in models])
+    place = (Workspace(workspace), Path(data) if data else None)
+    cards = [verdict.judge(each, found, *place, standard, level) for each in answers]
+    singles = [
+        verdict.content_of(card, found, (*each.notes, *card.sentences))
+        for card, each in zip(cards, answers, strict=True)
+    ]
+    ranks, pairs = rank_tables(answers, found, level)
+    content = {"verdict": verdict_of(ranks, found, level), "notes": list(missing.values()), "models": singles}
+    content |= {"ranks": ranks.to_dict("records"), "pairs": pairs.to_dict("records")}
+    record = records.make(content, {"ranks": ranks, "pairs": pairs}, _text(content, ranks, found))
+    return record if folder is None else _write(record, answers, found, level, folder)
+
+
+def _named(answers: Sequence[Answers]) -> list[Answers]:
+    """The answers under names that differ: a name that comes again gets a number."""
+    names: list[str] = []
+    for each in answers:
+        taken, name, number = set(names), each.name, 2
+        while name in taken:
+            name, number = f"{each.name} ({number})", number + 1
+        names.append(name)
+    return [Answers(name, e.predictions, e.notes, e.digest) for name, e in zip(names, answers, strict=True)]
+
+
+def rank_tables(
+    answers: Sequence[Answers], sets: Mapping[str, TestSet], level: float
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return (ranks, pairs) of all models on every set that two or more of them answer; best first on each set."""
+    ranks, pairs = [], []
+    for name, test in sets.items():
+        said = {each.name: each.predictions[name].class_ids for each in answers if name in each.predictions}
+        if len(said) < 2:
+            continue
+        tested = model_pairs.mcnemar_table(said, test.labels, level)
+        accuracy = accuracies.accuracy_table(said, test.labels, level)
+        accuracy.insert(1, "rank", accuracy["accuracy"].rank(ascending=False, method="min").astype(int))
+        table = model_pairs.certain_ranks(tested).drop(columns="level").merge(accuracy, on="model")
+        table = table.sort_values(["rank", "model"], kind="stable", ignore_index=True)
+        first = ["model", "rank", "best_rank", "worst_rank", "n", "correct", "accuracy", "low", "high", "level"]
+        ranks.append(table[first].assign(set=name))
+        pairs.append(tested.assign(set=name))
+    if not ranks:
+        raise ValueError("no set is answered by two of the models, so none can be ranked")
+    return pd.concat(ranks, ignore_index=True), pd.concat(pairs, ignore_index=True)
+
+
+def verdict_of(ranks: pd.DataFrame, sets: Mapping[str, TestSet], level: float) -> str:
+    """Return in one line who leads on the first set, how certain that is, and how far ranks agree between sets."""
+    first = ranks["set"].iloc[0]
+    table = ranks[ranks["set"] == first]
+    open_place = table[table["best_rank"] == 1]
+    best = table.iloc[0]["model"]
+    text = f"{best} leads {len(table)} models on {title_of(first, sets)}"
+    if len(open_place) > 1:
+        others = [name for name in open_place["model"] if name != best]
+        text += f", and {len(others)} more may be first ({', '.join(others[:3])}{' ...' if len(others) > 3 else ''})"
+    else:
+        text += " for certain"
+    new = next((name for name in ranks["set"].unique() if name != first), None)
+    if new and len(table) > 2:
+        sides = [ranks[ranks["set"] == name].set_index("model")["accuracy"] for name in (first, new)]
+        shared = sides[0].index.intersection(sides[1].index)
+        if len(shared) > 2:
+            found = lines.rank_correlations(sides[0].loc[shared], sides[1].loc[shared])
+            text += f"; ranks there and on {title_of(new, sets)} correlate by {found['spearman']:.2f} (Spearman)"
+    return f"{text} ({level:.0%}, Holm over all pairs)"
+
+
+def _text(content: Mapping, ranks: pd.DataFrame, sets: Mapping[str, TestSet]) -> str:
+    parts = [content["verdict"]]
+    for name, table in ranks.groupby("set", sort=False):
+        if sets[name].family:
+            continue
+        ends = table["best_rank"].astype(str) + "-" + table["worst_rank"].astype(str)
+        shown = table[["rank", "model", "accuracy", "low", "high"]].assign(certain=ends)
+        shown = shown[["rank", "certain", "model", "accuracy", "low", "high"]]
+        parts.append(f"{title_of(name, sets)}: {sets[name].provenance}\n{records.shown(shown, 2)}")
+    parts.append("\n".join(model["verdict"] for model in content["models"]))
+    notes = [*content["notes"], *(f"{m['model']}: {note}" for m in content["models"] for note in m["notes"])]
+    return "\n\n".join([*parts, "\n".join(f"- {note}" for note in notes)])
+
+
+def _write(
+    record: Record, answers: Sequence[Answers], sets: Mapping[str, TestSet], level: float, folder: Path
+) -> Record:
+    from cifar102.evaluation import pair_figures  # Matplotlib: a second that a record alone does not need
+
+    records.check_files(
+        folder, ["record.json", "model_card.md", "leaderboard.csv", "tables/ranks.csv", "tables/pairs.csv"]
+    )
+    files = [write_json(folder / "record.json", record.content)]
+    cards = [exports.model_card(records.make(model, {}, ""), sets) for model in record["models"]]
+    rows = [line for card in cards for line in card.splitlines()[2:]]
+    files.append(write_text(folder / "model_card.md", "\n".join([*cards[0].splitlines()[:2], *rows]) + "\n"))
+    files += [write_table(folder / "tables" / f"{key}.csv", table) for key, table in record.tables.items()]
+    shown = {name: part for name, part in record.tables["ranks"].groupby("set", sort=False) if not sets[name].family}
+    files += pair_figures.draw_ranks(shown, sets, level, Workspace(folder))
+    digests = {each.name: each.digest for each in answers}
+    files.append(extend_leaderboard(folder / "leaderboard.csv", record["models"], digests, level))
+    return records.with_files(record, folder, files)
+
+
+def extend_leaderboard(path: Path, models: Sequence[Mapping], digests: Mapping[str, str], level: float) -> Path:
+    """Add models to a leaderboard, a row a model and set; a model that is there on a set is replaced. Returns `path`.
+
+    Best first on each set. The file is replaced whole, and a lock lets two calls extend it one after the other.
+    ValueError where the file is no leaderboard.
+    """
+    rows = [
+        {"model": model["model"], "set": row["name"], **{name: row[name] for name in LEADERBOARD[2:7]}}
+        for model in models
+        for row in model["sets"]
+    ]
+    new = pd.DataFrame(rows, columns=list(LEADERBOARD[:7])).assign(level=level)
+    new["digest"] = new["model"].map(digests)
+    with locked(path.with_suffix(".lock"), LOCK_SECONDS):
+        if path.is_file():
+            new = pd.concat([read_table(path, LEADERBOARD)[list(LEADERBOARD)].astype({"model": str}), new])
+        new = new.drop_duplicates(["model", "set"], keep="last")
+        new = new.sort_values(["set", "accuracy", "model"], ascending=[True, False, True], kind="stable")
+        return write_table(path, new[list(LEADERBOARD)])

@@ -1,0 +1,104 @@
+"""What `evaluate` and `compare` give: a record that is plain JSON, its tables, its text, and the folder they go to.
+
+A folder of results belongs to whoever asked for it: nothing in it is written over that was not written here before.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pandas as pd
+
+from cifar102.workspace.files import plain, read_json, refuse_link, write_json
+
+SIGN = ".cifar102.json"  # names the files that were written into a folder of results
+
+
+@dataclass(frozen=True)
+class Record(Mapping):
+    """One answer. As a mapping it is the record that `--json` prints; as text it is what the command prints.
+
+    content: plain values, NaN as None; tables: by name, accuracies 0-1; text: the verdict first, then a table, then
+    details; files: what was written, () where no folder was asked for.
+    """
+
+    content: dict
+    tables: dict[str, pd.DataFrame] = field(repr=False)
+    text: str = field(repr=False)
+    files: tuple[Path, ...] = ()
+
+    def __getitem__(self, key: str) -> object:
+        return self.content[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.content)
+
+    def __len__(self) -> int:
+        return len(self.content)
+
+    def __str__(self) -> str:
+        return self.text + ("\n\nwrote " + "\n      ".join(map(str, self.files)) if self.files else "")
+
+    def to_json(self) -> str:
+        """Return the record as JSON text."""
+        return json.dumps(self.content, indent=2, ensure_ascii=False)
+
+
+def make(content: dict, tables: Mapping[str, pd.DataFrame], text: str) -> Record:
+    """Make a record of values that may be numpy's and NaN."""
+    return Record(plain(content), dict(tables), text)
+
+
+def with_files(record: Record, folder: Path, files: list[Path]) -> Record:
+    """Return the record with the files it was written to, and note in the folder that they are ours."""
+    names = sorted(path.relative_to(folder).as_posix() for path in files)
+    write_json(folder / SIGN, {"made_by": "cifar102", "files": sorted({*names, *_written(folder)})})
+    return replace(record, files=tuple(files))
+
+
+def check_folder(folder: Path) -> Path:
+    """Return the absolute path of a folder of results; ValueError where it holds files and is none of ours."""
+    folder = Path(folder).expanduser().absolute()
+    refuse_link(folder)
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"{folder}: is a file, expected a folder for the results (--output)")
+    found = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    if found and SIGN not in found:
+        raise ValueError(
+            f"{folder}: holds {found[0]} and was not made by this command; expected a new or empty folder (--output)"
+        )
+    return folder
+
+
+def check_files(folder: Path, names: list[str]) -> None:
+    """Raise ValueError where a file of the user has the name of one that is to be written into our folder."""
+    ours = _written(folder)
+    for name in names:
+        if (folder / name).exists() and name not in ours:
+            raise ValueError(f"{folder / name}: was not written by this command and is not replaced; move it away")
+
+
+def _written(folder: Path) -> set[str]:
+    sign = folder / SIGN
+    content = read_json(sign) if sign.is_file() else {}
+    return set(map(str, content.get("files", ()))) if isinstance(content, dict) else set()
+
+
+def slug(name: str) -> str:
+    """Return a name as a part of file names: lower-case letters, digits and hyphens."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:60].strip("-") or "model"
+
+
+def name_of(source: str) -> str:
+    """Return what the folder of a source's results is called: by its last part, without its ending."""
+    path = Path(source)
+    return slug((path.stem if path.suffix else path.name).removesuffix("_predictions"))
+
+
+def shown(table: pd.DataFrame, digits: int = 1) -> str:
+    """Write a table for a terminal: accuracies and differences (0-1) in percent, missing values as a dash."""
+    if table.empty:
+        return "(nothing)"
+    return table.to_string(index=False, na_rep="-", float_format=lambda value: f"{100 * value:.{digits}f}")

@@ -1,0 +1,105 @@
+"""`compare` and the ranking of several models: what is certain of differences and ranks."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cifar102.evaluation import comparison, ranking
+from cifar102.workspace.folders import Workspace
+
+LABELS = np.arange(60) % 10
+
+
+def said_with(labels: np.ndarray, wrong: int) -> np.ndarray:
+    said = labels.copy()
+    said[:wrong] = (said[:wrong] + 1) % 10
+    return said
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> dict[str, str]:
+    """Predictions of CIFAR-10's 60 images here: good (2 wrong), same (the same), fair (5 others wrong), poor (40)."""
+    folder = tmp_path / "files"
+    folder.mkdir()
+    said = {"good": said_with(LABELS, 2), "fair": said_with(LABELS[::-1], 5)[::-1], "poor": said_with(LABELS, 40)}
+    for name, ids in (said | {"same": said["good"]}).items():
+        np.save(folder / f"{name}.npy", ids)
+    return {path.stem: str(path) for path in folder.iterdir()}
+
+
+def test_images_that_one_model_alone_gets_right_are_counted_listed_and_shown(data, files, workspace, tmp_path) -> None:
+    found = comparison.compare(
+        files["good"], files["fair"], ["cifar10"], workspace=workspace, data=data, output=tmp_path / "out"
+    )
+    row = found["sets"][0]
+    assert (row["n"], row["only_first"], row["only_second"]) == (60, 5, 2)
+    assert row["difference"] == pytest.approx(3 / 60) and row["low"] < 0.05 < row["high"]
+    images = found.tables["images"]
+    assert images[images["right"] == "second"]["row"].tolist() == [0, 1]
+    assert images[images["right"] == "first"]["row"].tolist() == [55, 56, 57, 58, 59]
+    assert (images["label"] == images["second"])[images["right"] == "second"].all()
+    sheet = pd.read_csv(tmp_path / "out" / "figures" / "08-images-cifar10.csv")
+    assert sheet["row"].tolist() == [55, 56, 57, 58, 59, 0, 1]
+    assert json.loads((tmp_path / "out" / "record.json").read_text()) == dict(found)
+
+
+def test_model_against_itself_shows_no_difference_and_says_what_could_be_shown(data, files, workspace) -> None:
+    found = comparison.compare(files["good"], files["same"], ["cifar10"], workspace=workspace, data=data)
+    row = found["sets"][0]
+    assert (row["p_value"], row["difference"]) == (1, 0) and row["low"] < 0 < row["high"]
+    assert "no difference shown, not shown to be equal within 0.5 points" in found["verdict"]
+    assert 0.1 < row["detectable"] < 0.2, "8 of 60 images on one side"
+
+
+def test_swapping_the_models_turns_every_difference(data, files, workspace) -> None:
+    pair = [files["good"], files["poor"]]
+    one, other = (
+        comparison.compare(*order, ["cifar10"], workspace=workspace, data=data)["sets"][0]
+        for order in (pair, pair[::-1])
+    )
+    assert one["difference"] == -other["difference"] and one["low"] == -other["high"]
+    assert one["p_value"] == other["p_value"] < 0.001
+
+
+def test_ranks_are_certain_only_where_the_tests_say_so(data, files, workspace) -> None:
+    found = ranking.rank(
+        [files[name] for name in ("poor", "fair", "good")], ["cifar10"], workspace=workspace, data=data
+    )
+    ranks = {row["model"]: (row["rank"], row["best_rank"], row["worst_rank"]) for row in found["ranks"]}
+    assert ranks == {"good": (1, 1, 2), "fair": (2, 1, 2), "poor": (3, 3, 3)}
+    assert "1 more may be first (fair)" in found["verdict"]
+    assert [model["model"] for model in found["models"]] == ["poor", "fair", "good"]
+
+
+def test_leaderboard_is_extended_and_holds_each_model_once_a_set(data, files, workspace, tmp_path) -> None:
+    folder = tmp_path / "out"
+    for names in (("good", "poor"), ("fair", "poor")):
+        ranking.rank([files[n] for n in names], ["cifar10"], workspace=workspace, data=data, output=folder)
+    board = pd.read_csv(folder / "leaderboard.csv")
+    assert board["model"].tolist() == ["good", "fair", "poor"]
+    assert board["correct"].tolist() == [58, 55, 20]
+
+
+def test_leaderboard_of_something_else_is_not_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "leaderboard.csv"
+    path.write_text("team,points\nreds,3\n")
+    with pytest.raises(ValueError, match=r"leaderboard.csv: columns .* are missing"):
+        ranking.extend_leaderboard(path, [], {}, 0.95)
+    assert path.read_text() == "team,points\nreds,3\n"
+
+
+def test_formula_as_a_models_name_stays_text_in_the_leaderboard(tmp_path: Path) -> None:
+    row = {"name": "cifar10", "n": 10, "correct": 5, "accuracy": 0.5, "low": 0.2, "high": 0.8}
+    models = [{"model": "=1+1", "sets": [row]}]
+    for _ in range(2):
+        ranking.extend_leaderboard(tmp_path / "leaderboard.csv", models, {"=1+1": ""}, 0.95)
+    lines = (tmp_path / "leaderboard.csv").read_text().splitlines()
+    assert len(lines) == 2 and lines[1].startswith("'=1+1,")
+
+
+def test_one_model_alone_cannot_be_ranked(workspace: Workspace) -> None:
+    with pytest.raises(ValueError, match="expected 2 or more to rank"):
+        ranking.rank(["a.npy"], workspace=workspace)
