@@ -69,7 +69,7 @@ def readings(columns: Sequence[tuple[str | None, np.ndarray]], where: str) -> tu
     Raises ValueError that names `where` and the columns found.
     """
     if not columns or not len(columns[0][1]):
-        raise ValueError(f"{where}: found {_listed(columns)} without a line; expected predictions, one line an image")
+        raise ValueError(f"{where}: found 0 predictions; expected one line an image")
     columns, notes = _with_rows_of_classes(list(columns), where)
     answers, others = _answers(columns)
     if not answers:

@@ -97,7 +97,7 @@ def _files(path: Path, sets: Mapping[str, TestSet]) -> dict[Path, str]:
         return {path: ""}
     files = {}
     for file in sorted(path.iterdir()):
-        is_text = file.suffix.lower() == ".txt"  # a README file, unless it has the name of a set
+        is_text = file.suffix.lower() == ".txt"  # notes of the user, unless it has the name of a set
         if (
             file.suffix.lower() in SUFFIXES
             and not file.name.startswith(".")

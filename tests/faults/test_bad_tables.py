@@ -157,7 +157,7 @@ PREDICTIONS = [
     prediction("ids as halves", "p.npy", npy(np.array([1.5, 2, 3, 4])), r"such as \[1.5\]", "4 class ids 0 to 9"),
     prediction("ids as text", "p.npy", npy(np.array(["a"] * 4)), "found 'a' in row 0", "class ids 0 to 9 or CIFAR-10"),
     prediction("ids as truths", "p.npy", npy(np.array([True] * 4)), r"such as \[True", "4 class ids"),
-    prediction("no ids", "p.npy", npy(np.array([], int)), "found 0", r"expected 4 \(cifar10\)"),
+    prediction("no ids", "p.npy", npy(np.array([], int)), "found 0", "expected one line an image"),
     prediction("a cube", "p.npy", npy(np.zeros((4, 10, 2))), r"\(4, 10, 2\)", IDS_OR_ROWS),
     prediction("nine classes", "p.npy", npy(SHARES[:, 1:]), r"\(4, 9\)", IDS_OR_ROWS),
     prediction("rows too few", "p.npy", npy(SHARES[1:]), "found 3", r"expected 4 \(cifar10\)"),
