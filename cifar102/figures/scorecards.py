@@ -80,11 +80,11 @@ def draw_reliability(tables: dict[str, pd.DataFrame], workspace: Workspace, *, t
 
 def draw_ranking(rows: dict[str, pd.DataFrame], workspace: Workspace, *, title: str) -> SavedFigure:
     """Draw the ranks that each model can have, a panel a set. rows: set -> label, value, low, high."""
-    panels = []
-    for name, table in rows.items():
+    panels, columns = [], min(len(rows), 3)
+    for number, (name, table) in enumerate(rows.items()):
         look = {"title": name, "x_label": "rank", "reference": None, "value_format": "{:.0f}"}
-        panels.append((accuracy_charts.interval_rows, table.assign(label=table["label"] if not panels else ""), look))
-    columns = min(len(panels), 3)
+        labels = "" if number % columns else table["label"]
+        panels.append((accuracy_charts.interval_rows, table.assign(label=labels), look))
     labels = next(iter(rows.values()))["label"]
     size = (0.06 * labels.str.len().max() + 2.6 * columns, (1.4 + ROW * len(labels)) * -(-len(panels) // columns))
     return drawing.draw_panels("08-ranking", panels, workspace, title=title, columns=columns, figsize=size)
