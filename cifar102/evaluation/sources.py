@@ -97,7 +97,9 @@ def _open(
 def _code(found: object, name: str, pixels: str) -> Model:
     code = functions.as_code(found, name)
     readings = () if code.form is None else tuple(inputs.readings(code.form, pixels, "unit"))
-    return Model(name, name, code.predict, code.form, readings)
+    asked_for_nothing = code.form is None and pixels != "auto"
+    notes = (f"{name}: --pixels is for models; code gets images as they are",) if asked_for_nothing else ()
+    return Model(name, name, code.predict, code.form, readings, notes=notes)
 
 
 def _contained(path: Path, pixels: str, trust: bool) -> Model:
