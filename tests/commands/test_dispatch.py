@@ -13,7 +13,7 @@ from PIL import Image
 
 from cifar102.__main__ import main
 from cifar102.datasets import corruptions, pools
-from cifar102.evaluation import verdict
+from cifar102.evaluation import functions
 from cifar102.workflow import stamps
 from cifar102.workspace.files import write_json, write_text
 from cifar102.workspace.folders import REPOSITORY, Workspace
@@ -171,7 +171,8 @@ def test_a_users_module_that_fails_is_named_in_one_sentence(name, tmp_path, monk
     (tmp_path / f"theirs_{list(USERS).index(name)}.py").write_text(text)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ValueError, match=re.escape(told)) as refused:
-        verdict.load_function(f"theirs_{list(USERS).index(name)}:predict")(np.zeros((40, 32, 32, 3), np.uint8))
+        named = f"theirs_{list(USERS).index(name)}:predict"
+        functions.as_code(functions.load(named), named).predict(np.zeros((40, 32, 32, 3), np.uint8))
     assert "\n" not in str(refused.value) and "theirs_" in str(refused.value)
 
 
