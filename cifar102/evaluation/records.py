@@ -92,7 +92,7 @@ def slug(name: str) -> str:
 
 
 def name_of(source: str) -> str:
-    """Return what the folder of a source's results is called: its last part without an ending, or package-module-name."""
+    """Return what the folder of a source's results is called: a file's stem, all of a folder's or a function's name."""
     path = Path(source)
     is_file = path.suffix and ":" not in path.name and not path.is_dir()
     return slug((path.stem if is_file else path.name).removesuffix("_predictions"))
