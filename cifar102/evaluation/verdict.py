@@ -16,6 +16,7 @@ from cifar102.workspace.folders import Workspace
 from cifar102.workspace.wording import near_names
 
 DEMO = "data/demo"
+FAMILIES = ("corruptions", "people")  # tables of a scorecard that a record has where such sets were judged
 
 
 def evaluate(
@@ -44,8 +45,9 @@ def evaluate(
     published models. level: of all intervals. output: a folder for the record, tables, figures and exports; without it
     nothing is written.
 
-    Returns a Record: `model, verdict, notes, sets, gaps`, with .tables, .text and .files beside. Raises ValueError or
-    FileNotFoundError that name the file, what was found and what was expected; nothing is half-written then.
+    Returns a Record: `model, verdict, notes, sets, gaps`, of sets that have them `corruptions` and `people` too; with
+    .tables, .text and .files beside. Raises ValueError or FileNotFoundError that name the file, what was found and what
+    was expected; nothing is half-written then.
     """
     folder = None if output is None else records.check_folder(Path(output))
     intervals.check_level(level)
@@ -126,7 +128,10 @@ def _named_standard(standard: str, new: list[str]) -> dict[str, StandardModels]:
 
 
 def content_of(card: Scorecard, sets: Mapping[str, TestSet], notes: Sequence[str]) -> dict:
-    """Return the record of one model: model, verdict, notes, sets, gaps; accuracies and gaps 0-1."""
+    """Return the record of one model: model, verdict, notes, sets, gaps; accuracies and gaps 0-1.
+
+    Where they were judged, corruptions (means over severities) and people (beside CIFAR-10H) are in it too.
+    """
     calibrated = _by_set(card.tables.get("calibration"))
     robust = _by_set(card.tables.get("effective_robustness"))
     rows, gaps = [], []
@@ -146,6 +151,7 @@ def content_of(card: Scorecard, sets: Mapping[str, TestSet], notes: Sequence[str
         "notes": list(notes),
         "sets": rows,
         "gaps": gaps,
+        **{key: card.tables[key].to_dict("records") for key in FAMILIES if key in card.tables},
     }
 
 
