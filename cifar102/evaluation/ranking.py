@@ -50,10 +50,8 @@ def rank(
     answers = _named([sources.answers_of(model, found, **options) for model in models])
     place = (Workspace(workspace), Path(data) if data else None)
     cards = [verdict.judge(each, found, *place, standard, level) for each in answers]
-    singles = [
-        verdict.content_of(card, found, (*each.notes, *card.sentences))
-        for card, each in zip(cards, answers, strict=True)
-    ]
+    both = zip(cards, answers, strict=True)
+    singles = [verdict.content_of(card, found, (*each.notes, *card.sentences)) for card, each in both]
     ranks, pairs = rank_tables(answers, found, level)
     content = {"verdict": verdict_of(ranks, found, level), "notes": list(missing.values()), "models": singles}
     content |= {"ranks": ranks.to_dict("records"), "pairs": pairs.to_dict("records")}
