@@ -29,6 +29,7 @@ def evaluate(
     batch: int = 500,
     pixels: str = "auto",
     logits: bool | None = None,
+    trust: bool = False,
     standard: str | Path | None = None,
     level: float = 0.95,
     output: str | Path | None = None,
@@ -39,7 +40,7 @@ def evaluate(
     ids (n,) or rows (n, 10), a table of accuracies of many models; see docs/evaluate.md. sets: names of
     evaluation.test_sets, folders or .npz files; without it all published sets that are here. workspace: a run whose own
     sets may be asked for; data: a folder with the published sets. name: what the model is called. batch, pixels,
-    logits: how a model is asked and its numbers are read. standard: a table of accuracies (`model, original, new`) of
+    logits, trust: of sources.answers_of. standard: a table of accuracies (`model, original, new`) of
     the models that the line is fitted to, "SET=FILE" where several new sets are judged; without it CIFAR-10.1's
     published models. level: of all intervals. output: a folder for the record, tables, figures and exports; without it
     nothing is written.
@@ -53,7 +54,7 @@ def evaluate(
     if isinstance(model, str | Path) and accuracy_tables.is_table(Path(model).expanduser()):
         return _of_table(Path(model).expanduser(), name, level, folder)
     found, missing = find_sets(sets, workspace, data)
-    answers = sources.answers_of(model, found, name=name, batch=batch, pixels=pixels, logits=logits)
+    answers = sources.answers_of(model, found, name=name, batch=batch, pixels=pixels, logits=logits, trust=trust)
     card = judge(answers, found, Workspace(workspace), Path(data) if data else None, standard, level)
     notes = (*answers.notes, *card.sentences, *_left_out(found, answers), *missing.values())
     content = content_of(card, found, notes)

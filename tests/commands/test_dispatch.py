@@ -203,7 +203,8 @@ def test_corrupt_leaves_the_form_of_cifar10_c_and_says_of_what(tmp_path, capsys,
     images = np.random.default_rng(3).integers(0, 256, (4, 32, 32, 3), dtype=np.uint8)
     np.savez(tmp_path / "mine.npz", images=images, labels=np.arange(4))
     monkeypatch.chdir(tmp_path)
-    assert main(["corrupt", "mine.npz", "made", "--severity", "2", "--workspace", str(tmp_path)]) == 0
+    (tmp_path / "w").mkdir()
+    assert main(["corrupt", "mine.npz", "made", "--severity", "2", "--workspace", "w"]) == 0
     text = capsys.readouterr().out
     assert "mine: a set of the user's own" in text
     assert "made holds 15 corruptions of 4 images at severity 2\n" in text
@@ -212,5 +213,5 @@ def test_corrupt_leaves_the_form_of_cifar10_c_and_says_of_what(tmp_path, capsys,
     np.testing.assert_array_equal(arrays.pop("labels"), np.arange(4))
     assert set(arrays) == set(corruptions.CORRUPTIONS)
     assert {array.shape for array in arrays.values()} == {(4, 32, 32, 3)}
-    assert main(["corrupt", "mine.npz", "made", "--seed", "1", "--workspace", str(tmp_path)]) == 2
+    assert main(["corrupt", "mine.npz", "made", "--seed", "1", "--workspace", "w"]) == 2
     assert "made: holds corruptions of severities [2], asked for [1, 2, 3, 4, 5]" in capsys.readouterr().err
