@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from cifar102.analysis import accuracies, intervals, lines, model_pairs, standard_models
-from cifar102.workspace.files import check_lines
+from cifar102.workspace.files import check_lines, encoding_of, read_text
 
 NEEDED = ("model", "original", "new")
 SIZES = ("n_original", "n_new", "n")
@@ -27,8 +27,8 @@ def is_table(path: Path) -> bool:
     path = Path(path)
     if path.suffix.lower() not in SUFFIXES or not path.is_file():
         return False
-    with path.open("rb") as file:
-        first = file.readline(10_000).decode("utf-8-sig", errors="replace")
+    with path.open(encoding=encoding_of(path), errors="replace") as file:
+        first = file.readline(10_000)
     return set(NEEDED) <= set(_header(first))
 
 
@@ -41,7 +41,10 @@ def read(path: Path) -> tuple[pd.DataFrame, tuple[str, ...]]:
     names the file, what was found and what was expected.
     """
     path = Path(path)
-    text = check_lines(path).read_text(encoding="utf-8-sig")
+    try:
+        text = read_text(check_lines(path))
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: not readable as text: {error}; expected UTF-8, save it so") from error
     separator = _separator(text.partition("\n")[0])
     try:
         table = pd.read_csv(io.StringIO(text), sep=separator, dtype=str, keep_default_na=False, skip_blank_lines=True)

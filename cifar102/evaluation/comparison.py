@@ -117,7 +117,8 @@ def verdict_of(
     """Return the comparison in one line: the first set, and on how many sets there is a difference."""
     row = table.iloc[0]
     low, high, size = (100 * row[name] for name in ("low", "high", "difference"))
-    text = f"{names[0]} is {abs(size):.2f} points {'better' if size >= 0 else 'worse'} than {names[1]} on "
+    side = f"{abs(size):.2f} points {'better' if size > 0 else 'worse'} than" if size else "as accurate as"
+    text = f"{names[0]} is {side} {names[1]} on "
     text += f"{title_of(row['name'], sets)} [{low:+.2f}, {high:+.2f}], p {_p(row['p_value'])} (McNemar, exact)"
     if row["p_value"] > 1 - level:
         same = "equal" if row["equivalence_p"] < 1 - level else "not shown to be equal"
@@ -158,7 +159,7 @@ def _text(content: Mapping, table: pd.DataFrame, sets: Mapping[str, TestSet]) ->
 def _write(record: Record, sets: Mapping[str, TestSet], names: tuple[str, str], level: float, folder: Path) -> Record:
     from cifar102.evaluation import pair_figures  # Matplotlib: a second that a record alone does not need
 
-    records.check_files(folder, ["record.json", *(f"tables/{key}.csv" for key in record.tables)])
+    records.claim_files(folder, ["record.json", *(f"tables/{key}.csv" for key in record.tables)])
     files = [write_json(folder / "record.json", record.content)]
     files += [write_table(folder / "tables" / f"{key}.csv", table) for key, table in record.tables.items()]
     return records.with_files(

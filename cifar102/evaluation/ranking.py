@@ -134,7 +134,7 @@ def _write(
 ) -> Record:
     from cifar102.evaluation import pair_figures  # Matplotlib: a second that a record alone does not need
 
-    records.check_files(
+    records.claim_files(
         folder, ["record.json", "model_card.md", "leaderboard.csv", "tables/ranks.csv", "tables/pairs.csv"]
     )
     files = [write_json(folder / "record.json", record.content)]
@@ -164,7 +164,18 @@ def extend_leaderboard(path: Path, models: Sequence[Mapping], digests: Mapping[s
     new["digest"] = new["model"].map(digests)
     with locked(path.with_suffix(".lock"), LOCK_SECONDS):
         if path.is_file():
-            new = pd.concat([read_table(path, LEADERBOARD)[list(LEADERBOARD)].astype({"model": str}), new])
+            new = pd.concat([_read_leaderboard(path), new])
         new = new.drop_duplicates(["model", "set"], keep="last")
         new = new.sort_values(["set", "accuracy", "model"], ascending=[True, False, True], kind="stable")
         return write_table(path, new[list(LEADERBOARD)])
+
+
+def _read_leaderboard(path: Path) -> pd.DataFrame:
+    board = read_table(path, LEADERBOARD, texts=("model", "set", "digest"))[list(LEADERBOARD)]
+    numbers = board[list(LEADERBOARD[2:8])].apply(pd.to_numeric, errors="coerce")
+    if (bad := numbers.drop(columns="level").isna().any(axis=1)).any():
+        row = int(bad.to_numpy().argmax())
+        raise ValueError(
+            f"{path}: row {row + 1} ({board['model'].iloc[row]}) lacks a number; expected one in each of n to high"
+        )
+    return board.assign(**numbers)

@@ -74,3 +74,19 @@ def test_imagenetv2_gives_the_known_line_through_the_same_function(tmp_path: Pat
     assert (round(fit["slope"], 2), round(fit["r2"], 2), fit["n"]) == (1.10, 0.99, 45)
     assert len(found["gaps"]) == 45
     assert {path.name for path in found.files} >= {"record.json", "fits.csv", "08-line.png", "08-robustness.svg"}
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig"])
+@pytest.mark.parametrize("ends", ["\r", "\r\n"])
+def test_table_with_the_line_ends_and_encodings_of_other_systems_is_a_table(
+    tmp_path: Path, ends: str, encoding: str
+) -> None:
+    path = tmp_path / "models.csv"
+    path.write_bytes(ROWS.replace("\n", ends).encode(encoding))
+    assert accuracy_tables.is_table(path) and len(accuracy_tables.read(path)[0]) == 5
+
+
+def test_table_in_another_encoding_is_refused_by_name(tmp_path: Path) -> None:
+    path = written(tmp_path, ROWS.replace("a,", "\xe9,", 1), encoding="latin-1")
+    with pytest.raises(ValueError, match=r"models\.csv: not readable as text"):
+        accuracy_tables.read(path)
