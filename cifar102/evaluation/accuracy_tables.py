@@ -15,6 +15,7 @@ SIZES = ("n_original", "n_new", "n")
 KNOWN = (*NEEDED, *SIZES, "family")
 SUFFIXES = (".csv", ".tsv", ".txt")
 RESAMPLES = 10_000
+LARGEST = 1e9  # images of a test set
 HOW_READ = (
     "each model is judged by the line of all others on logit axes, the line taken as known; tests between models are "
     "unpaired, for there are no predictions, and say less than paired ones would"
@@ -50,6 +51,8 @@ def read(path: Path) -> tuple[pd.DataFrame, tuple[str, ...]]:
         table = pd.read_csv(io.StringIO(text), sep=separator, dtype=str, keep_default_na=False, skip_blank_lines=True)
     except ValueError as error:  # pandas' parser errors are ValueErrors
         raise ValueError(f"{path}: not readable as a table: {' '.join(str(error).split())}") from error
+    if not isinstance(table.index, pd.RangeIndex):  # pandas takes what is too much on the left for names of rows
+        raise ValueError(f"{path}: found rows of more than the {len(table.columns)} values that the header names")
     table = table.rename(columns=lambda name: name.strip().lower()).map(str.strip)
     if unknown := [name for name in table.columns if name not in KNOWN]:
         raise ValueError(
@@ -103,7 +106,12 @@ def _numbers(texts: pd.Series, name: str, path: Path, separator: str) -> pd.Seri
 
 def _sizes(texts: pd.Series, name: str, path: Path) -> pd.Series:
     values = pd.to_numeric(texts.where(texts != "", None), errors="coerce").astype(float)
-    bad = (values.isna() & (texts != "")) | (values < 1) | (values != values.round()) & values.notna()
+    bad = (
+        (values.isna() & (texts != ""))
+        | (values < 1)
+        | (values > LARGEST)
+        | (values != values.round()) & values.notna()
+    )
     if bad.any():
         row = int(np.flatnonzero(bad)[0])
         raise ValueError(f"{path}: found {texts.iloc[row]!r} as {name} in row {row + 1}; expected a number of images")
