@@ -80,7 +80,7 @@ Without a command it runs all notebooks on the embedded demo pool.
 commands:
   run [demo|cifar10|full]   run the notebooks of a profile that are not up to date
   list                      the steps, their inputs and outputs, what is up to date (--verify: read every file)
-  test                      the test suite (--faults: the long fault suite)
+  test                      the test suite (--all: PyTorch and ONNX too; --faults: the long fault suite)
   lab                       JupyterLab on the notebooks
   review                    the labelling and duplicate-review pages in the browser
   figures                   redraw the figures from the tables of the last run, without training

@@ -102,6 +102,7 @@ def parser() -> argparse.ArgumentParser:
     bench = _command(words, "bench", dispatch.bench, "the benchmarks, as ratios against peers")
     bench.add_argument("--long", action="store_true", help="also those that train")
     test = _command(words, "test", dispatch.test, "the test suite; further arguments go to pytest", passes_on=True)
+    test.add_argument("--all", action="store_true", help="makes .venv-clients first, with PyTorch and ONNX (1.5 GB)")
     test.add_argument("--faults", action="store_true", help="the fault suite instead; leaves data/faults.json")
     shared = _command(words, "duplicates", dispatch.duplicates, "what two sets of images share")
     shared.add_argument("sets", nargs=2, metavar="SET", help="a data set name, or a file or folder of images")
@@ -178,7 +179,13 @@ def _add_evaluation(words) -> None:
         command.add_argument("--batch", type=int, default=500, metavar="N", help="images a call (default: 500)")
         command.add_argument("--logits", action="store_true", default=None, help="rows of numbers are logits")
         command.add_argument(
-            "--pixels", choices=("auto", "raw", "unit"), default="auto", help="what a model file takes"
+            "--pixels",
+            choices=("auto", "raw", "unit", "symmetric", "cifar10", "imagenet"),
+            default="auto",
+            help="what a model takes: 0-255, 0-1, -1 to 1, normalised as for CIFAR-10 or ImageNet (default: tried)",
+        )
+        command.add_argument(
+            "--trust", action="store_true", help="run a SavedModel where this system cannot contain it"
         )
         command.add_argument("--json", metavar="FILE", help="the record as JSON; - prints it, alone")
         command.add_argument("--output", metavar="DIR", help="where files go (default: ./<command>-<name>)")

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cifar102.commands import environments
 from cifar102.workspace.folders import REPOSITORY, Workspace
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -56,3 +57,11 @@ def judged_pairs(real_data: Path) -> Path:
         if (path := folder / "ciFAIR" / "duplicates_cifar10_test.csv").is_file():
             return path
     pytest.skip("ciFAIR's list of judged pairs is not here: put it into CIFAR102_DATA/ciFAIR")
+
+
+@pytest.fixture(scope="session")
+def clients() -> Path:
+    """The Python of .venv-clients, which has PyTorch, ONNX and scikit-learn, and no TensorFlow."""
+    if python := environments.find("clients"):
+        return python
+    pytest.skip("no .venv-clients made from requirements-clients.txt: python3 reproduce.py test --all makes it")

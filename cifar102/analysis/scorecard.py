@@ -1,5 +1,6 @@
 """One model's scorecard: accuracy, gaps, keywords, calibration on every set, and the standard models beside it."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -19,6 +20,7 @@ from cifar102.analysis.predictions import SetPredictions
 from cifar102.analysis.standard_models import StandardModels
 
 ORIGINAL = "cifar10"
+CORRUPTED = re.compile(r"-(c|corrupted)$")  # of a family's name, which is that of the clean set before it
 RANKED_IMAGES = 10  # of a keyword in each of the two sets; one with fewer is not ranked
 
 
@@ -122,7 +124,7 @@ def _corruptions(
             families.setdefault(sets[name].family, {})[name] = right[name]
     found = {}
     for family, members in families.items():
-        clean = right.get(family.removesuffix("-c"))
+        clean = right.get(CORRUPTED.sub("", family))
         is_same = clean is not None and len(clean) == len(next(iter(members.values())))
         found[family] = corruption_tables.corruption_means(members, clean if is_same else None, level=level)
     return found

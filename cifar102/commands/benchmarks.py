@@ -9,7 +9,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import venv
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,7 +17,7 @@ import numpy as np
 import pandas as pd
 from scipy.linalg import blas
 
-from cifar102.commands import bench_worker
+from cifar102.commands import bench_worker, environments
 from cifar102.dedup import kernels
 from cifar102.workspace.files import read_json, write_json
 from cifar102.workspace.folders import REPOSITORY
@@ -120,29 +119,8 @@ def other_stack() -> Path | None:
 
     if named := os.environ.get("CIFAR102_OTHER_PYTHON"):
         return Path(named)
-    python = _python_in(REPOSITORY / {"main": ".venv-next", "next": ".venv"}[stamps.stack()])
+    python = environments.python_in(REPOSITORY / {"main": ".venv-next", "next": ".venv"}[stamps.stack()])
     return python if python.is_file() else None
-
-
-def _python_in(environment: Path) -> Path:
-    return environment / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
-
-
-def bench_python() -> Path | None:
-    """The Python of .venv-bench, made from requirements-bench.txt where it is not there yet; None where that fails."""
-    folder, pins = REPOSITORY / ".venv-bench", REPOSITORY / "requirements-bench.txt"
-    python, made_from = _python_in(folder), folder / "made-from.txt"
-    if made_from.is_file() and made_from.read_text(encoding="utf-8") == pins.read_text(encoding="utf-8"):
-        return python
-    print(f"making {folder.name} for PyTorch, about 1 GB", flush=True)
-    try:
-        venv.create(folder, clear=True, with_pip=True)
-        subprocess.run([python, "-m", "pip", "install", "-q", "-r", pins], check=True)
-    except subprocess.CalledProcessError as error:
-        print(f"PyTorch could not be installed from {pins.name}; its benchmarks are left out: {error}", flush=True)
-        return None
-    made_from.write_text(pins.read_text(encoding="utf-8"), encoding="utf-8")
-    return python
 
 
 def environment() -> dict[str, str]:

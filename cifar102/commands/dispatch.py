@@ -170,8 +170,11 @@ def bench(options: argparse.Namespace) -> int:
 
 def test(options: argparse.Namespace) -> int:
     """Run pytest in this interpreter, without the long faults unless asked for them, which leaves data/faults.json."""
+    from cifar102.commands import environments
     from cifar102.workspace.folders import REPOSITORY
 
+    if options.all:
+        environments.make("clients")
     attacks = [f"tests/{name}" for name in ATTACKS]
     words = ["tests/faults", *attacks, "--count-faults"] if options.faults else ["-m", "not faults"]
     return subprocess.call([sys.executable, "-m", "pytest", *words, *options.extra], cwd=REPOSITORY)
@@ -324,6 +327,7 @@ def _answer(options: argparse.Namespace, folder: str, ask: "Callable[..., Record
         batch=options.batch,
         pixels=options.pixels,
         logits=options.logits,
+        trust=options.trust,
         level=options.level,
         output=folder,
     )

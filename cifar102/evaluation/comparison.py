@@ -32,6 +32,7 @@ def compare(
     batch: int = 500,
     pixels: str = "auto",
     logits: bool | None = None,
+    trust: bool = False,
     margin: float = 0.005,
     level: float = 0.95,
     output: str | Path | None = None,
@@ -48,7 +49,7 @@ def compare(
     """
     folder = None if output is None else records.check_folder(Path(output))
     found, missing = find_sets(sets, workspace, data)
-    options = {"batch": batch, "pixels": pixels, "logits": logits}
+    options = {"batch": batch, "pixels": pixels, "logits": logits, "trust": trust}
     names = names or (None, None)
     both = [sources.answers_of(s, found, name=n, **options) for s, n in zip((first, second), names, strict=True)]
     labels = _labels(both)

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 
+from cifar102.analysis import corruption_tables
 from cifar102.analysis.scorecard import ORIGINAL, TestSet
 from cifar102.cifar import CLASS_NAMES
 from cifar102.evaluation.answers import Answers
@@ -31,13 +32,18 @@ COLLECTION = "cifar102"
 
 
 def model_card(record: Record, sets: Mapping[str, TestSet]) -> str:
-    """Return a table in Markdown for a model card: a row a set, accuracy and gap with their intervals, in percent."""
+    """Return a table in Markdown for a model card: a row a set, accuracy and gap with their intervals, in percent.
+
+    Of a family of corrupted sets the mean has a row, its members have none.
+    """
     gaps = {row["new"]: row for row in record["gaps"]}
     lines = [
         "| model | test set | images | accuracy (%) | gap to CIFAR-10 (points) | above the line (points) |",
         "|---|---|---|---|---|---|",
     ]
-    for row in record["sets"]:
+    means = [row for row in record.get("corruptions", ()) if row["corruption"] == corruption_tables.ALL]
+    means = [row | {"name": f"{row['set']}, mean of {row['severities']} sets"} for row in means]
+    for row in [*(row for row in record["sets"] if not sets[row["name"]].severity), *means]:
         gap = gaps.get(row["name"], {})
         names = [_in_markdown(name) for name in (record["model"], title_of(row["name"], sets))]
         cells = [*names, f"{row['n']:,}", _cell(row, "accuracy", "low", "high")]

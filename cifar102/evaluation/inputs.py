@@ -148,7 +148,7 @@ def choose(
         advice = "give the model as a function package.module:name that prepares the images as its training did"
         notes.append(f"{where}: none of these ways to give the pixels is better than guessing: {advice}")
     elif close := [str(tried[k]).removeprefix("pixels given ") for k in order if _is_close(right[best], right[k])]:
-        notes.append(f"{where}: {', '.join(close)} would do about as well: --pixels says which it is")
+        notes.append(f"{where}: pixels given {', '.join(close)} would do about as well; --pixels NAME settles it")
     return tried[best], tuple(notes)
 
 

@@ -39,32 +39,46 @@ def main(scratch: Path) -> None:
     reader, writer = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what libraries print does not come between the messages
     missing = containment.contain(scratch)
-    message, content = receive(reader, 1 << 31)
     try:
-        model = _open(message, content, writer, missing)
+        message, content = receive(reader, 1 << 31)
+        if missing and message["kind"] == "saved_model" and not message["trust"]:
+            raise ValueError(
+                f"a SavedModel is a program, and this system has {'; '.join(missing)}; --trust runs it all the same"
+            )
+        model = _open(message, content)
+        shapes = {"input": model.shape, "dtype": model.dtype, "outputs": model.outputs}
+        send(writer, {"shapes": shapes, "layers": model.layers, "notes": model.notes, "missing": missing})
         while True:
             message, content = receive(reader, 1 << 31)
-            send(writer, {}, _predict(model, message, content))
+            send(writer, *_predict(model, message, content))
     except EOFError:
         return
     except Exception as error:  # whatever it is, the other side says it in a sentence
         send(writer, {"error": " ".join(str(error).split())[:2000] or type(error).__name__})
 
 
-def _open(message: dict, content: bytes, writer: BinaryIO, missing: list[str]) -> object:
-    from cifar102.models import files
+def _open(message: dict, content: bytes) -> object:
+    if message["kind"] == "onnx":
+        from cifar102.evaluation import onnx_models
 
-    model, config = files.open_model(Path(message["path"]), content)
-    shapes = {"input": list(model.input_shape), "output": list(model.output_shape)}
-    send(writer, {"shapes": shapes, "layers": files.layer_names(config), "missing": missing})
-    return model
+        return onnx_models.open_onnx(content)
+    if message["kind"] == "saved_model":
+        from cifar102.evaluation import saved_models
+
+        return saved_models.open_saved_model(Path(message["path"]))
+    from cifar102.evaluation import keras_models
+
+    return keras_models.open_keras(Path(message["path"]), content)
 
 
-def _predict(model: object, message: dict, content: bytes) -> bytes:
+def _predict(model: object, message: dict, content: bytes) -> tuple[dict, bytes]:
     import numpy as np
 
-    images = np.frombuffer(content, np.float32).reshape(message["shape"])
-    return np.asarray(model.predict_on_batch(images), np.float32).tobytes()
+    from cifar102.evaluation import open_model
+
+    images = np.frombuffer(content, message["dtype"]).reshape(message["shape"])
+    outputs = open_model.answer(model.run(images), len(images))
+    return {"shape": outputs.shape, "dtype": outputs.dtype.name}, outputs.tobytes()
 
 
 if __name__ == "__main__":

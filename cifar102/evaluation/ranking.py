@@ -27,6 +27,7 @@ def rank(
     batch: int = 500,
     pixels: str = "auto",
     logits: bool | None = None,
+    trust: bool = False,
     standard: str | Path | None = None,
     level: float = 0.95,
     output: str | Path | None = None,
@@ -45,7 +46,7 @@ def rank(
         if isinstance(model, str | Path) and accuracy_tables.is_table(Path(model).expanduser()):
             raise ValueError(f"{model}: is a table of accuracies of many models; evaluate it by itself")
     found, missing = verdict.find_sets(sets, workspace, data)
-    options = {"batch": batch, "pixels": pixels, "logits": logits}
+    options = {"batch": batch, "pixels": pixels, "logits": logits, "trust": trust}
     answers = _named([sources.answers_of(model, found, **options) for model in models])
     place = (Workspace(workspace), Path(data) if data else None)
     cards = [verdict.judge(each, found, *place, standard, level) for each in answers]

@@ -113,9 +113,10 @@ def slug(name: str) -> str:
 
 
 def name_of(source: str) -> str:
-    """Return what the folder of a source's results is called: by its last part, without its ending."""
+    """Return what the folder of a source's results is called: a file's stem, all of a folder's or a function's name."""
     path = Path(source)
-    return slug((path.stem if path.suffix else path.name).removesuffix("_predictions"))
+    is_file = path.suffix and ":" not in path.name and not path.is_dir()
+    return slug((path.stem if is_file else path.name).removesuffix("_predictions"))
 
 
 def shown(table: pd.DataFrame, digits: int = 1) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from cifar102.analysis import intervals
+from cifar102.analysis import corruption_tables, intervals
 from cifar102.analysis.scorecard import ORIGINAL, RANKED_IMAGES, Scorecard, TestSet
 from cifar102.evaluation.records import shown
 
@@ -22,13 +22,15 @@ def title_of(name: str, sets: Mapping[str, TestSet]) -> str:
 
 def headline(card: Scorecard, sets: Mapping[str, TestSet]) -> str:
     """Return the verdict in one line: accuracy, gap, robustness and rank with their intervals."""
-    accuracy = card.tables["accuracy"].set_index("set")
     level = f"({card.level:.0%} intervals)"
-    if "gaps" not in card.tables:
+    means = _mean_words(card)
+    gaps = _single(card.tables["gaps"], sets) if "gaps" in card.tables else pd.DataFrame()
+    if gaps.empty:
+        accuracy = _single(card.tables["accuracy"], sets).set_index("set")
         parts = [f"{_percent(row)} % on {title_of(name, sets)}" for name, row in accuracy.iterrows()]
-        return f"{card.name}: {', '.join(parts)} {level}"
+        return f"{card.name}: {', '.join([*parts, *means])} {level}"
     robust = card.tables.get("effective_robustness", pd.DataFrame(columns=["set"])).set_index("set")
-    gaps = card.tables["gaps"].set_index("set")
+    gaps = gaps.set_index("set")
     new = next((name for name in gaps.index if name in robust.index), gaps.index[0])
     gap = gaps.loc[new]
     text = (
@@ -37,7 +39,17 @@ def headline(card: Scorecard, sets: Mapping[str, TestSet]) -> str:
     )
     if gap["low"] <= 0 <= gap["high"]:
         text += f" (none shown; {_detectable(gap, card.level)})"
-    return text + (f", {_beside(robust.loc[new])}" if new in robust.index else "") + f" {level}"
+    parts = [text, *([_beside(robust.loc[new])] if new in robust.index else []), *means]
+    return f"{', '.join(parts)} {level}"
+
+
+def _mean_words(card: Scorecard) -> list[str]:
+    """The mean over all common corruptions, in words for each family."""
+    table = card.tables.get("corruptions", pd.DataFrame(columns=["corruption"]))
+    return [
+        f"{_percent(row)} % on the mean of {row['severities']} sets of corrupted images ({row['set']})"
+        for _, row in table[table["corruption"] == corruption_tables.ALL].iterrows()
+    ]
 
 
 def _percent(row: pd.Series) -> str:
@@ -73,8 +85,10 @@ def _beside(row: pd.Series) -> str:
 
 def text_of(card: Scorecard, content: Mapping, sets: Mapping[str, TestSet]) -> str:
     """Return the text of one model: verdict, table of sets, table of gaps, classes, keywords, notes."""
-    parts = [content["verdict"], _sets_table(card, sets)]
-    if "gaps" in card.tables:
+    parts = [content["verdict"]]
+    if len(_single(card.tables["accuracy"], sets)):
+        parts.append(_sets_table(card, sets))
+    if "gaps" in card.tables and len(_single(card.tables["gaps"], sets)):
         parts.append(_gaps_table(card, sets))
     if "class_gaps" in card.tables:
         parts.append(_class_gaps(card, sets))
@@ -91,7 +105,9 @@ def _families(card: Scorecard, sets: Mapping[str, TestSet]) -> list[str]:
         columns = ["set", "corruption", "accuracy", "low", "high", "error_added", "added_low", "added_high"]
         table = card.tables["corruptions"]
         table = table[[name for name in columns if name in table]]
-        found.append(f"corrupted images, means over severities, in percent and points\n{shown(table)}")
+        heading = "corrupted images, means over severities, in percent and points"
+        made_of = {test.family: test.provenance for test in sets.values() if test.family in set(table["set"])}
+        found.append("\n".join([heading, shown(table), *(f"{family}: {made_of[family]}" for family in made_of)]))
     if "people" in card.tables:
         table = card.tables["people"].drop(columns="level")
         table = table.assign(set=[title_of(name, sets) for name in table["set"]])

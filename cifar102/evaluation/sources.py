@@ -1,6 +1,5 @@
 """From a source to what it answers: prediction files, model files, and code, each asked for every set that is here."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +14,7 @@ from cifar102.evaluation.answers import Answers
 from cifar102.evaluation.inputs import Form, Predict, Reading
 from cifar102.workspace.files import read_json
 
-KERAS = (".keras", ".h5", ".hdf5")
+KERAS, ONNX, SAVED_MODEL = (".keras", ".h5", ".hdf5"), ".onnx", "saved_model.pb"
 TORCH = (".pt", ".pth", ".ckpt", ".safetensors")
 LARGEST_BATCH = 1 << 25  # numbers, 128 MiB of float32
 GIVEN_DIFFERENTLY = {
@@ -52,25 +51,29 @@ def answers_of(
     batch: int = 500,
     pixels: str = "auto",
     logits: bool | None = None,
+    trust: bool = False,
 ) -> Answers:
     """Ask a source for every set whose images are here, or read what it says of them.
 
-    source: a .keras or .h5 file; a file or folder of predictions (prediction_tables); `package.module:name` or the
-    object itself (functions). name: what the model is called. batch: images a call. pixels: of inputs.CHOICES, the
-    range that a model file takes; "auto" tries them on labelled images and says what came out. logits: the user's word
-    on rows of numbers. Raises FileNotFoundError, ValueError that name the source, what was found and what was expected.
+    source: a .keras, .h5 or .onnx file or a SavedModel folder; a file or folder of predictions (prediction_tables);
+    `package.module:name` or the object itself (functions). name: what the model is called. batch: images a call.
+    pixels: of inputs.CHOICES, the range that a model file takes; "auto" tries them on labelled images and says what
+    came out. logits: the user's word on rows of numbers. trust: the user's word that a SavedModel may run where the
+    system cannot contain it. Raises FileNotFoundError, ValueError that name the source, what was found and expected.
     """
     if pixels not in inputs.CHOICES:
         raise ValueError(f"pixels: expected one of {', '.join(inputs.CHOICES)}, found {pixels!r}")
     if batch < 1:
         raise ValueError(f"batch: expected 1 or more images, found {batch}")
-    model = _open(source, sets, pixels, logits)
+    model = _open(source, sets, pixels, logits, trust)
     if isinstance(model, Model):
         model = _ask(model, sets, batch, logits)
     return model if name is None else replace(model, name=name)
 
 
-def _open(source: object, sets: Mapping[str, TestSet], pixels: str, logits: bool | None) -> Model | Answers:
+def _open(
+    source: object, sets: Mapping[str, TestSet], pixels: str, logits: bool | None, trust: bool
+) -> Model | Answers:
     """The model that a source is, or the answers that a file of predictions holds."""
     if not isinstance(source, str | Path):
         name = getattr(source, "__name__", type(source).__name__)
@@ -82,8 +85,8 @@ def _open(source: object, sets: Mapping[str, TestSet], pixels: str, logits: bool
     if suffix in GIVEN_DIFFERENTLY:
         reason = GIVEN_DIFFERENTLY[suffix]
         raise ValueError(f"{path}: {reason}; give it as a function package.module:name, or its predictions as files")
-    if suffix in KERAS:
-        return _contained(path, pixels)
+    if suffix in (*KERAS, ONNX) or (path / SAVED_MODEL).is_file():
+        return _contained(path, pixels, trust)
     if path.exists():
         return prediction_tables.predictions_of(path, sets, logits)
     if functions.NAME.fullmatch(str(source)):
@@ -94,26 +97,26 @@ def _open(source: object, sets: Mapping[str, TestSet], pixels: str, logits: bool
 def _code(found: object, name: str, pixels: str) -> Model:
     code = functions.as_code(found, name)
     readings = () if code.form is None else tuple(inputs.readings(code.form, pixels, "unit"))
-    return Model(name, name, code.predict, code.form, readings)
+    asked_for_nothing = code.form is None and pixels != "auto"
+    notes = (f"{name}: --pixels is for models; code gets images as they are",) if asked_for_nothing else ()
+    return Model(name, name, code.predict, code.form, readings, notes=notes)
 
 
-def _contained(path: Path, pixels: str) -> Model:
+def _contained(path: Path, pixels: str, trust: bool) -> Model:
     """A model file, opened in a process of its own."""
-    model = contained.ContainedModel(path)
-    form = inputs.form_of(model.shapes["input"], str(path))
-    if model.shapes["output"][1:] != [10]:
-        raise ValueError(_classes(path, model.shapes["output"]))
+    model = contained.ContainedModel(path, trust)
+    form = inputs.form_of(model.shape, str(path), model.dtype)
+    if not any(len(shape) < 2 or shape[-1] in (1, 10, None) for shape in model.outputs.values()):
+        found = ", ".join(f"{name} ({', '.join(map(str, shape[1:]))})" for name, shape in model.outputs.items())
+        advice = "ten of a thousand classes are not guessed"
+        raise ValueError(f"{path}: gives {found} for each image; expected the 10 classes of CIFAR-10: {advice}")
     scales = any(name in ("Rescaling", "Normalization") for name in model.layers)
-    notes = tuple(f"{path.name}: opened in a process of its own, with {lack}" for lack in model.missing)
+    lacks = [f"opened in a process of its own, with {lack}" for lack in model.missing]
+    notes = tuple(f"{path.name}: {words}" for words in (*lacks, *model.notes))
     beside = path.parent / "normalization.json"
     normalization = _normalization(beside) if beside.is_file() and pixels == "auto" else None
     readings = tuple(inputs.readings(form, pixels, "raw" if scales else "unit"))
     return Model(_name(path), path.name, model.predict, form, readings, normalization, notes, model.digest)
-
-
-def _classes(path: Path, shape: list) -> str:
-    found = f"{path}: gives {shape[-1]} classes" if len(shape) == 2 else f"{path}: gives {tuple(shape)}"
-    return f"{found}; expected (n, 10), the classes of CIFAR-10: ten of a thousand are not guessed"
 
 
 def _normalization(path: Path) -> object:
@@ -135,7 +138,7 @@ def _ask(model: Model, sets: Mapping[str, TestSet], batch: int, logits: bool | N
     with tqdm(total=sum(len(test.labels) for test in with_images.values()), unit=" images", disable=None) as bar:
         for name, test in with_images.items():
             bar.set_description(name)
-            outputs = _in_batches(lambda images: model.predict(prepare(images)), test.images, _size(model, batch), bar)
+            outputs = _in_batches(lambda images: _run(model, prepare(images)), test.images, _size(model, batch), bar)
             read_as = meaning.of_outputs(outputs, test.labels, f"{model.where}: {name}", logits=logits)
             found[name] = read_as.predictions
             notes = (*notes, *read_as.notes)
@@ -155,7 +158,7 @@ def _preparation(model: Model, sets: Mapping[str, TestSet], batch: int) -> tuple
         )
 
     def predict(x: np.ndarray) -> np.ndarray:
-        return _in_batches(model.predict, x, _size(model, batch))
+        return _in_batches(lambda part: _run(model, part), x, _size(model, batch))
 
     reading, said = inputs.choose(predict, model.form, list(model.readings), sets, model.where)
     said = said or (f"{model.where}: {reading}",)
@@ -168,9 +171,19 @@ def _resizing(model: Model) -> str:
 
 
 def _size(model: Model, batch: int) -> int:
-    """Images a call: no more than `batch`, and no more than memory should hold of large ones."""
+    """Images a call: as many as it takes, else no more than `batch` and than memory should hold of large ones."""
+    if model.form and model.form.batch:
+        return model.form.batch
     height, width = model.form.size or (32, 32) if model.form else (32, 32)
     return max(1, min(batch, LARGEST_BATCH // (3 * height * width)))
+
+
+def _run(model: Model, x: np.ndarray) -> np.ndarray:
+    """The outputs of one batch; where the size of batches is fixed, the last one is filled up with its last image."""
+    fixed = model.form.batch if model.form else None
+    if fixed is None or len(x) == fixed:
+        return model.predict(x)
+    return model.predict(np.concatenate([x, np.repeat(x[-1:], fixed - len(x), axis=0)]))[: len(x)]
 
 
 def _in_batches(predict: Predict, images: np.ndarray, batch: int, bar: tqdm | None = None) -> np.ndarray:
@@ -188,4 +201,4 @@ def _name(path: Path) -> str:
     """What a model file is called: a run's model.keras by its study, arm and seed."""
     if path.stem == "model" and path.suffix in KERAS:
         return "-".join(path.absolute().parts[-4:-1])
-    return re.sub(r"_predictions$", "", path.stem)
+    return path.name if path.is_dir() else path.stem

@@ -16,6 +16,7 @@ from cifar102.workspace.folders import Workspace
 from cifar102.workspace.wording import near_names
 
 DEMO = "data/demo"
+FAMILIES = ("corruptions", "people")  # tables of a scorecard that a record has where such sets were judged
 
 
 def evaluate(
@@ -28,6 +29,7 @@ def evaluate(
     batch: int = 500,
     pixels: str = "auto",
     logits: bool | None = None,
+    trust: bool = False,
     standard: str | Path | None = None,
     level: float = 0.95,
     output: str | Path | None = None,
@@ -38,20 +40,21 @@ def evaluate(
     ids (n,) or rows (n, 10), a table of accuracies of many models; see docs/evaluate.md. sets: names of
     evaluation.test_sets, folders or .npz files; without it all published sets that are here. workspace: a run whose own
     sets may be asked for; data: a folder with the published sets. name: what the model is called. batch, pixels,
-    logits: how a model is asked and its numbers are read. standard: a table of accuracies (`model, original, new`) of
+    logits, trust: of sources.answers_of. standard: a table of accuracies (`model, original, new`) of
     the models that the line is fitted to, "SET=FILE" where several new sets are judged; without it CIFAR-10.1's
     published models. level: of all intervals. output: a folder for the record, tables, figures and exports; without it
     nothing is written.
 
-    Returns a Record: `model, verdict, notes, sets, gaps`, with .tables, .text and .files beside. Raises ValueError or
-    FileNotFoundError that name the file, what was found and what was expected; nothing is half-written then.
+    Returns a Record: `model, verdict, notes, sets, gaps`, of sets that have them `corruptions` and `people` too; with
+    .tables, .text and .files beside. Raises ValueError or FileNotFoundError that name the file, what was found and what
+    was expected; nothing is half-written then.
     """
     folder = None if output is None else records.check_folder(Path(output))
     intervals.check_level(level)
     if isinstance(model, str | Path) and accuracy_tables.is_table(Path(model).expanduser()):
         return _of_table(Path(model).expanduser(), name, level, folder)
     found, missing = find_sets(sets, workspace, data)
-    answers = sources.answers_of(model, found, name=name, batch=batch, pixels=pixels, logits=logits)
+    answers = sources.answers_of(model, found, name=name, batch=batch, pixels=pixels, logits=logits, trust=trust)
     card = judge(answers, found, Workspace(workspace), Path(data) if data else None, standard, level)
     notes = (*answers.notes, *card.sentences, *_left_out(found, answers), *missing.values())
     content = content_of(card, found, notes)
@@ -125,7 +128,10 @@ def _named_standard(standard: str, new: list[str]) -> dict[str, StandardModels]:
 
 
 def content_of(card: Scorecard, sets: Mapping[str, TestSet], notes: Sequence[str]) -> dict:
-    """Return the record of one model: model, verdict, notes, sets, gaps; accuracies and gaps 0-1."""
+    """Return the record of one model: model, verdict, notes, sets, gaps; accuracies and gaps 0-1.
+
+    Where they were judged, corruptions (means over severities) and people (beside CIFAR-10H) are in it too.
+    """
     calibrated = _by_set(card.tables.get("calibration"))
     robust = _by_set(card.tables.get("effective_robustness"))
     rows, gaps = [], []
@@ -145,6 +151,7 @@ def content_of(card: Scorecard, sets: Mapping[str, TestSet], notes: Sequence[str
         "notes": list(notes),
         "sets": rows,
         "gaps": gaps,
+        **{key: card.tables[key].to_dict("records") for key in FAMILIES if key in card.tables},
     }
 
 

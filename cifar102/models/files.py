@@ -13,6 +13,7 @@ from io import BytesIO
 from pathlib import Path
 
 from cifar102.models import architecture
+from cifar102.workspace.files import read_whole
 
 VERSION = metadata.version("keras")
 OWN = int(VERSION.split(".")[0])
@@ -90,13 +91,7 @@ def read_model_file(path: Path, content: bytes | None = None) -> ModelFile:
 
 def read_content(path: Path) -> bytes:
     """The bytes of a model file; FileNotFoundError, ValueError where it is too large to be one."""
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such model file")
-    if (size := path.stat().st_size) > LARGEST_FILE:
-        raise ValueError(f"{path}: a model of {size} bytes, at most {LARGEST_FILE}")
-    with path.open("rb") as file:
-        return file.read(LARGEST_FILE)
+    return read_whole(path, LARGEST_FILE, "model file")
 
 
 def _read_keras(path: Path, content: bytes) -> ModelFile:

@@ -112,8 +112,8 @@ def execute(name: str, notebook: Path, parameters: dict[str, object], workspace:
 
 def _run_papermill(name: str, notebook: Path, parameters: dict[str, object], running: Path) -> None:
     papermill.execute_notebook(
-        notebook,
-        running,
+        _literally(notebook),
+        _literally(running),
         parameters=parameters,
         kernel_name="python3",
         kernel_manager_class=OwnKernel,
@@ -122,6 +122,11 @@ def _run_papermill(name: str, notebook: Path, parameters: dict[str, object], run
         stdout_file=StepLines(name),
         start_timeout=START_SECONDS,
     )
+
+
+def _literally(path: Path) -> str:
+    """A path as papermill takes it, which puts parameters in the place of braces unless they are written twice."""
+    return str(path).replace("{", "{{").replace("}", "}}")
 
 
 def _move(source: Path, target: Path) -> None:

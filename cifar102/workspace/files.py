@@ -143,6 +143,17 @@ def write_json(path: Path, value: object) -> Path:
     return write_text(path, json.dumps(plain(value), indent=2, ensure_ascii=False) + "\n")
 
 
+def read_whole(path: Path, largest: int, what: str = "file") -> bytes:
+    """Read a file into memory, its size looked at before; FileNotFoundError, ValueError name it and what was found."""
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such {what}")
+    if (size := path.stat().st_size) > largest:
+        raise ValueError(f"{path}: a {what} of {size} bytes, at most {largest}")
+    with path.open("rb") as file:
+        return file.read(largest)
+
+
 def other_content(path: Path) -> str:
     """Say what a file that its reader refused holds instead, by its first bytes; empty where they tell nothing.
 

@@ -20,6 +20,7 @@ import numpy as np
 
 from cifar102 import cifar
 from cifar102.commands import benchmarks as common
+from cifar102.commands import environments
 from cifar102.studies import baselines
 from cifar102.training import fitting, machine
 from cifar102.workspace.folders import Workspace
@@ -37,7 +38,7 @@ def long_benchmarks() -> list[dict[str, object]]:
     peer_name says both mean accuracies; accuracies, peer_accuracies: of each seed, 0-1; reaches_goal: whether both
     means are GOAL at least; curve: epochs, seconds and accuracy of our shorter trainings and of the whole one.
     """
-    data, python = os.environ.get("CIFAR102_DATA"), common.bench_python()
+    data, python = os.environ.get("CIFAR102_DATA"), environments.make("bench")
     if not data or python is None:
         print("fast_cnn is not compared: CIFAR102_DATA names no folder, or PyTorch is not there", flush=True)
         return []

@@ -6,7 +6,7 @@ PyTorch lives in .venv-bench, made here from requirements-bench.txt; where that 
 import sys
 from pathlib import Path
 
-from cifar102.commands import bench_worker
+from cifar102.commands import bench_worker, environments
 from cifar102.commands import benchmarks as common
 
 HERE = Path(__file__).parent
@@ -14,7 +14,7 @@ HERE = Path(__file__).parent
 
 def benchmarks() -> list[dict[str, object]]:
     """Rows {name, ours, peer, unit, ratio, peer_name}: images a second of a step, medians of turns."""
-    python = common.bench_python()
+    python = environments.make("bench")
     if python is None:
         return []
     scripts = ((sys.executable, HERE / "bench_stacks.py"), (python, HERE / "torch_peer" / "steps.py"))

@@ -13,7 +13,7 @@ from PIL import Image
 
 from cifar102.__main__ import main
 from cifar102.datasets import corruptions, pools
-from cifar102.evaluation import verdict
+from cifar102.evaluation import functions
 from cifar102.workflow import stamps
 from cifar102.workspace.files import write_json, write_text
 from cifar102.workspace.folders import REPOSITORY, Workspace
@@ -171,7 +171,8 @@ def test_a_users_module_that_fails_is_named_in_one_sentence(name, tmp_path, monk
     (tmp_path / f"theirs_{list(USERS).index(name)}.py").write_text(text)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ValueError, match=re.escape(told)) as refused:
-        verdict.load_function(f"theirs_{list(USERS).index(name)}:predict")(np.zeros((40, 32, 32, 3), np.uint8))
+        named = f"theirs_{list(USERS).index(name)}:predict"
+        functions.as_code(functions.load(named), named).predict(np.zeros((40, 32, 32, 3), np.uint8))
     assert "\n" not in str(refused.value) and "theirs_" in str(refused.value)
 
 
@@ -202,7 +203,8 @@ def test_corrupt_leaves_the_form_of_cifar10_c_and_says_of_what(tmp_path, capsys,
     images = np.random.default_rng(3).integers(0, 256, (4, 32, 32, 3), dtype=np.uint8)
     np.savez(tmp_path / "mine.npz", images=images, labels=np.arange(4))
     monkeypatch.chdir(tmp_path)
-    assert main(["corrupt", "mine.npz", "made", "--severity", "2", "--workspace", str(tmp_path)]) == 0
+    (tmp_path / "w").mkdir()
+    assert main(["corrupt", "mine.npz", "made", "--severity", "2", "--workspace", "w"]) == 0
     text = capsys.readouterr().out
     assert "mine: a set of the user's own" in text
     assert "made holds 15 corruptions of 4 images at severity 2\n" in text
@@ -211,5 +213,5 @@ def test_corrupt_leaves_the_form_of_cifar10_c_and_says_of_what(tmp_path, capsys,
     np.testing.assert_array_equal(arrays.pop("labels"), np.arange(4))
     assert set(arrays) == set(corruptions.CORRUPTIONS)
     assert {array.shape for array in arrays.values()} == {(4, 32, 32, 3)}
-    assert main(["corrupt", "mine.npz", "made", "--seed", "1", "--workspace", str(tmp_path)]) == 2
+    assert main(["corrupt", "mine.npz", "made", "--seed", "1", "--workspace", "w"]) == 2
     assert "made: holds corruptions of severities [2], asked for [1, 2, 3, 4, 5]" in capsys.readouterr().err

@@ -29,7 +29,7 @@ NEXT_LOCK = "requirements-next.txt" if sys.version_info < (3, 12) else "requirem
 VERSIONS = ["3.11", "3.12", "3.13"]
 SYSTEMS = ["linux x86_64", "linux aarch64", "darwin arm64", "win32 AMD64"]
 EXTRAS = ("lab", "review", "search", "test")
-LOCKS = ("requirements.txt", "requirements-next.txt", "requirements-bench.txt")
+LOCKS = ("requirements.txt", "requirements-next.txt", "requirements-bench.txt", "requirements-clients.txt")
 TOLD = """\
 import json, os, sys
 print(json.dumps([sys.argv[1:], sys.prefix, os.environ["TF_CPP_MIN_LOG_LEVEL"], __file__]))
@@ -637,7 +637,7 @@ def test_every_pin_is_exact_has_hashes_and_nothing_is_ours(name: str) -> None:
         assert hashes and all(re.fullmatch("[0-9a-f]{64}", value) for value in hashes), requirement
         assert requirement.name != "cifar102" and not requirement.url
     options = [line.split()[0] for line in text.splitlines() if line.startswith("-")]
-    assert options == (["--extra-index-url"] if name == "requirements-bench.txt" else [])
+    assert options == (["--extra-index-url"] if name in LOCKS[2:] else [])
     assert "uv pip compile" in text[:1000] and f"-o {name}\n" in text[:1000]
     assert not re.search("file:|find-links [^-]|localhost|@", text)
 

@@ -1,6 +1,7 @@
 """The wheel: every module and every data file of the package is in it, and nothing else of the repository."""
 
 import email
+import json
 import os
 import shutil
 import subprocess
@@ -97,4 +98,41 @@ def test_the_unpacked_wheel_writes_where_one_stands_and_says_what_needs_a_clone(
     done = command("duplicates", "a.npy", "b.npy")
     assert done.returncode == 0 and "8 images equal to one of the other set" in done.stdout, done.stderr
     assert list(here.glob("data/*/results/duplicates_*/exact.csv"))
+    assert sorted((tmp_path / "site").iterdir()) == before
+
+
+JUDGE = """
+import contextlib, io, json
+from cifar102 import __main__, evaluation
+
+first = evaluation.evaluate("a.npy", sets=["own.npz"], output="judged")
+both = evaluation.compare("a.npy", "b.npy", sets=["own.npz"])
+commands = []
+for words in (["evaluate", "a.npy"], ["compare", "a.npy", "b.npy"]):
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        assert __main__.main([*words, "--sets", "own.npz", "--json", "-"]) == 0
+    commands.append(json.loads(printed.getvalue()))
+print(json.dumps([dict(first), dict(both), *commands, [str(path) for path in first.files]]))
+"""
+
+
+def test_evaluate_and_compare_of_the_unpacked_wheel_give_the_records_of_the_commands(
+    wheel: zipfile.ZipFile, tmp_path: Path
+) -> None:
+    wheel.extractall(tmp_path / "site")
+    here, labels = tmp_path / "here", np.arange(60) % 10
+    here.mkdir()
+    np.savez(here / "own.npz", images=np.zeros((60, 32, 32, 3), np.uint8), labels=labels)
+    np.save(here / "a.npy", np.where(np.arange(60) < 3, 9 - labels, labels))
+    np.save(here / "b.npy", np.where(np.arange(60) < 30, 9 - labels, labels))
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
+    environment.pop("CIFAR102_DATA", None)
+    before = sorted((tmp_path / "site").iterdir())
+    done = subprocess.run([sys.executable, "-c", JUDGE], cwd=here, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    first, both, evaluated, compared, files = json.loads(done.stdout)
+    assert (first, both) == (evaluated, compared)
+    assert first["sets"][0]["correct"] == 57 and both["sets"][0]["only_first"] == 27
+    assert files and all(Path(path).is_relative_to(here / "judged") and Path(path).is_file() for path in files)
+    assert {path.name for path in here.iterdir() if path.is_dir()} == {"judged", "evaluate-a", "compare-a-and-b"}
     assert sorted((tmp_path / "site").iterdir()) == before

@@ -14,8 +14,11 @@ WORDS = ("jetliner", "cab", "wren", "tabby", "elk", "pug", "bullfrog", "pony", "
 
 @pytest.fixture
 def data(tmp_path: Path, rng: np.random.Generator) -> Path:
-    """A folder of downloads: a small CIFAR-10, CIFAR-10.1 v4, v6 without its images, three published models."""
-    folder = tmp_path / "downloads"
+    return write_downloads(tmp_path / "downloads", rng)
+
+
+def write_downloads(folder: Path, rng: np.random.Generator) -> Path:
+    """A folder of downloads: a small CIFAR-10, CIFAR-10.1 v4, v6 without its images, five published models."""
     images, labels = rng.integers(256, size=(60, 32, 32, 3), dtype=np.uint8), np.arange(60) % 10
     names = [f"{WORDS[label]}_s_{k:06d}.png" for k, label in enumerate(labels)]
     for name in [f"data_batch_{k}" for k in range(1, 6)] + ["test_batch"]:

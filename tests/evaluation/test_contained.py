@@ -10,7 +10,6 @@ import pytest
 
 from cifar102.__main__ import main
 from cifar102.evaluation import contained, containment
-from cifar102.models import files
 from tests.models import corpus
 
 FILES = Path(__file__).parents[1] / "models" / "keras_files"
@@ -20,7 +19,7 @@ on_linux = pytest.mark.skipif(sys.platform != "linux", reason="Landlock and secc
 def test_a_contained_model_gives_what_it_gives_here(tmp_path: Path) -> None:
     path = FILES / "corpus-keras3-arithmetic.keras"
     model = contained.ContainedModel(path)
-    assert model.shapes == {"input": [None, 32, 32, 3], "output": [None, 10]}
+    assert model.shape == [None, 32, 32, 3] and list(model.outputs.values()) == [[None, 10]]
     np.testing.assert_allclose(model.predict(corpus.images()), np.load(path.with_suffix(".npy")), atol=1e-5)
     scratch = Path(model._scratch.name)
     model.close()
@@ -141,12 +140,12 @@ def test_a_check_that_fails_lets_nothing_out(tmp_path: Path, monkeypatch) -> Non
 def test_the_file_is_read_once(tmp_path: Path, monkeypatch) -> None:
     path = tmp_path / "m.keras"
     path.write_bytes((FILES / "corpus-keras3-hard-sigmoid.keras").read_bytes())
-    read = files.read_content
+    read = contained.read_whole
 
-    def swap(given: Path) -> bytes:
-        content = read(given)
+    def swap(given: Path, *limits: object) -> bytes:
+        content = read(given, *limits)
         path.write_bytes(b"another")
         return content
 
-    monkeypatch.setattr(files, "read_content", swap)
+    monkeypatch.setattr(contained, "read_whole", swap)
     assert contained.ContainedModel(path).predict(corpus.images()).shape == (4, 10)

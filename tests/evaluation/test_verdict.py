@@ -10,6 +10,7 @@ import pytest
 
 from cifar102 import cifar
 from cifar102.analysis import lines, standard_models
+from cifar102.datasets import corruption_sets, corruptions
 from cifar102.evaluation import test_sets, verdict
 from cifar102.workspace.folders import Workspace
 
@@ -187,6 +188,76 @@ def test_later_version_is_judged_by_the_same_path(data: Path, workspace: Workspa
     assert list(found.tables["effective_robustness"]["set"]) == ["cifar10.1-v4", "cifar10.1-v11"]
     np.save(home / "datasets" / "cifar10.1_v11_data.npy", np.zeros((20, 32, 32, 3), dtype=np.uint8))
     assert test_sets.load("cifar10.1-v11", workspace, data).images.shape == (20, 32, 32, 3)
+
+
+def test_corruptions_are_summed_up_by_their_means_and_set_against_the_clean_errors(data, workspace, tmp_path) -> None:
+    labels, mine, folder = np.arange(60) % 10, tmp_path / "mine", tmp_path / "out"
+    mine.mkdir()
+    (data / "CIFAR-10-C").mkdir()
+    np.save(data / "CIFAR-10-C" / "labels.npy", np.tile(labels, 5))
+    np.save(mine / "cifar10.npy", said_with(labels, 6))
+    for name, wrong in (("fog", (6, 12, 18, 24, 30)), ("snow", (30,) * 5)):
+        np.save(data / "CIFAR-10-C" / f"{name}.npy", np.zeros((300, 32, 32, 3), np.uint8))
+        for severity, count in enumerate(wrong, start=1):
+            np.save(mine / f"cifar10-c-{name}-{severity}.npy", said_with(labels, count))
+    found = verdict.evaluate(mine, ["cifar10", "cifar10-c"], workspace=workspace, data=data, output=folder)
+    means = found.tables["corruptions"].set_index("corruption")
+    assert means["set"].unique().tolist() == ["cifar10-c"]
+    assert means["accuracy"].to_dict() == pytest.approx({"fog": 0.7, "snow": 0.5, "mean of all": 0.6})
+    assert means.loc["mean of all", ["error_added", "error_ratio"]].tolist() == pytest.approx([0.3, 4])
+    assert any(note.startswith("cifar10-c: 60.0 % [") and "4.00 times the errors" in note for note in found["notes"])
+    assert len(found["sets"]) == 11, "each corruption and severity is in the record"
+    assert [row["accuracy"] for row in found["corruptions"]] == pytest.approx([0.7, 0.5, 0.6])
+    assert found["verdict"].startswith("mine: 90.0 [79.5, 96.2] % on CIFAR-10, 60.0 [")
+    assert found["verdict"].endswith("] % on the mean of 10 sets of corrupted images (cifar10-c) (95% intervals)")
+    assert "cifar10-c-fog-1" not in found.text and "mean of all" in found.text
+    assert "\ncifar10-c: CIFAR-10-C (Hendrycks & Dietterich 2019)" in found.text
+    card = (folder / "model_card.md").read_text().splitlines()[2:]
+    assert [line.split(" | ")[1] for line in card] == ["CIFAR-10", "cifar10-c, mean of 10 sets"]
+    chart = pd.read_csv(folder / "figures" / "08-corruptions.csv").groupby("corruption")["severity"].apply(list)
+    assert chart.to_dict() == {name: [1, 2, 3, 4, 5] for name in ("fog", "snow")}
+    written = pd.read_csv(folder / "tables" / "corruptions.csv")
+    assert written["accuracy"].tolist() == pytest.approx(means["accuracy"].tolist())
+
+
+def test_corruptions_made_here_are_set_against_the_errors_on_their_own_clean_set(
+    data, workspace, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setattr(corruptions, "CORRUPTIONS", {"contrast": corruptions.CORRUPTIONS["contrast"]})
+    test = test_sets.load("cifar10.1-v4", workspace, data)
+    corruption_sets.write(tmp_path / "made", test.images, test.labels, source=test.name, severities=(2,))
+    answers = iter([said_with(test.labels, 4), said_with(test.labels, 10)])  # the clean images, then the changed ones
+    asked = ["cifar10.1-v4", str(tmp_path / "made")]
+    found = verdict.evaluate(lambda images: next(answers), asked, workspace=workspace, data=data)
+    row = found.tables["corruptions"].set_index("corruption").loc["mean of all"]
+    assert row["set"] == "cifar10.1-v4-corrupted"
+    assert (row["error_added"], row["error_ratio"]) == pytest.approx((0.15, 2.5))
+
+
+def test_probabilities_are_set_beside_what_people_said_and_class_ids_by_agreement_alone(
+    data, workspace, tmp_path
+) -> None:
+    labels, sets = np.arange(60) % 10, ["cifar10"]
+    (data / "cifar-10h").mkdir()
+    votes = np.eye(10, dtype=np.int64)[labels] * 30 + np.eye(10, dtype=np.int64)[(labels + 1) % 10] * 10
+    np.save(data / "cifar-10h" / "cifar10h-counts.npy", votes)
+    people, entropy = votes / 40, -(0.75 * np.log(0.75) + 0.25 * np.log(0.25))
+    for name, rows in (("same", people), ("surer", 0.9 * np.eye(10)[labels] + 0.01)):
+        pd.DataFrame(rows, columns=cifar.CLASS_NAMES).to_csv(tmp_path / f"{name}.csv", index=False)
+    np.save(tmp_path / "ids.npy", said_with(labels, 15))
+    same, surer, ids = (
+        verdict.evaluate(tmp_path / name, sets, workspace=workspace, data=data)
+        for name in ("same.csv", "surer.csv", "ids.npy")
+    )
+    row = same.tables["people"].iloc[0]
+    assert (row["set"], row["n"], row["majority_agreement"]) == ("cifar10", 60, 1)
+    assert (row["cross_entropy"], row["human_entropy"]) == pytest.approx((entropy, entropy))
+    assert row["divergence"] == pytest.approx(0, abs=1e-6)
+    wanted = -(0.75 * np.log(0.91) + 0.25 * np.log(0.01))
+    assert surer.tables["people"]["cross_entropy"].tolist() == pytest.approx([wanted])
+    assert f"{wanted:.4f}" in surer.text and "beside what people said of the same images" in surer.text
+    assert "cross_entropy" not in ids.tables["people"]
+    assert ids.tables["people"]["majority_agreement"].tolist() == [0.75]
 
 
 def test_level_is_kept_and_the_line_is_drawn_on_the_axes_that_the_text_names(data, workspace, tmp_path) -> None:

@@ -581,9 +581,10 @@ def test_a_damaged_model_given_to_evaluate_is_one_sentence(
 
 
 def test_a_model_named_as_a_function_is_what_the_user_asked_for_by_name(tmp_path: Path, monkeypatch) -> None:
-    from cifar102.evaluation import verdict
+    from cifar102.evaluation import functions
 
     (tmp_path / "mine_by_name.py").write_text("def predict(images):\n    return images[:, 0, 0, 0] % 10\n")
     monkeypatch.chdir(tmp_path)
-    assert verdict.load_function("mine_by_name:predict")(IMAGES).shape == (20,)
+    named = "mine_by_name:predict"
+    assert functions.as_code(functions.load(named), named).predict(IMAGES).shape == (20,)
     assert json.dumps(sys.path) == json.dumps([path for path in sys.path if path != str(tmp_path)])

@@ -5,9 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+import seaborn as sns
 from PIL import Image
 
 from cifar102 import cifar
@@ -50,6 +52,17 @@ def test_draw_leaves_four_files_and_nothing_else(workspace):
     draw_bars(workspace)
     assert sorted(path.name for path in workspace.figures.iterdir()) == [f"01-keywords{s}" for s in SUFFIXES]
     assert pixels_of(workspace.figures / "01-keywords.png").std() > 10
+
+
+def test_palette_and_style_that_are_written_out_are_seaborns():
+    colours = sns.color_palette("colorblind").as_hex()
+    assert sorted(drawing.PALETTE) == sorted(colours) and tuple(drawing.PALETTE[-2:]) == drawing.PALE
+    settings = []
+    for seaborns in ({}, sns.axes_style("whitegrid")):
+        with mpl.rc_context(drawing.BUILT_IN | seaborns | drawing.STYLE):
+            settings.append(dict(mpl.rcParams))
+    # No chart uses either: each names its colour map, and font.family names the one font.
+    assert {name for name in settings[0] if settings[0][name] != settings[1][name]} == {"font.sans-serif", "image.cmap"}
 
 
 def test_a_rerun_writes_the_same_bytes_even_in_another_process(workspace):

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from tensorflow import keras
 
-from cifar102.evaluation import verdict
+from cifar102.analysis.scorecard import TestSet
+from cifar102.evaluation import sources
 from cifar102.models import files, graph_calls, registry
 
 DENSE = {"class_name": "Dense", "module": "keras.layers", "registered_name": None, "config": {"units": 10}}
@@ -131,10 +132,13 @@ def test_a_loaded_file_of_the_other_keras_can_be_saved_and_loaded_again(tmp_path
 
 
 def test_evaluate_takes_a_users_model_of_the_other_keras() -> None:
-    predict, note = verdict.load_keras(FILES / f"keras{OTHER}-users.keras")
-    pixels = (255 * MAKE.images()).astype(np.uint8)
-    assert "0-255" in note  # it has a Rescaling layer
-    assert predict(pixels).sum(axis=1) == pytest.approx(1)
+    images = (255 * MAKE.images()).astype(np.uint8)
+    test = TestSet("mine", np.arange(len(images)) % 10, images)
+    path = FILES / f"keras{OTHER}-users.keras"
+    found = sources.answers_of(path, {"mine": test}, pixels="raw")
+    assert found.notes[0] == f"{path.name}: pixels given as 0-255"
+    wanted = registry.load_model(path)(images.astype(np.float32)).numpy()
+    np.testing.assert_allclose(found.predictions["mine"].probabilities, wanted, atol=1e-5)
 
 
 def changed(tmp_path: Path, change: Callable[[list[dict]], None]) -> Path:

@@ -45,6 +45,15 @@ def test_a_notebook_is_in_the_workspace_only_when_it_is_complete(tmp_path: Path,
     assert not (workspace.root / ".running").exists()
 
 
+def test_a_notebook_runs_in_a_folder_with_braces(tmp_path: Path) -> None:
+    folder = tmp_path / "a {b} {0} }{"
+    folder.mkdir()
+    notebook = write_notebook(folder / "01_a.ipynb", "print('done')")
+    workspace = Workspace(folder / "workspace {x}")
+    execution.execute("01_a", notebook, {"workspace": str(workspace.root)}, workspace)
+    assert [path.name for path in workspace.executed.iterdir()] == ["01_a.ipynb"]
+
+
 def test_a_failed_notebook_is_kept_and_its_cell_and_error_named(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path / "workspace")
     notebook = write_notebook(tmp_path / "02_y.ipynb", "votes = 3", "\nvotes / 0  # no votes\nprint(votes)")
