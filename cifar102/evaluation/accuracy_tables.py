@@ -191,7 +191,7 @@ def verdict(name: str, tables: dict[str, pd.DataFrame], level: float) -> str:
     if robust["low"].notna().any():
         text += f"; {int((robust['low'] > 0).sum())} models above and {int((robust['high'] < 0).sum())} below the line"
         text += " of the others, one by one"
-    return f"{text} ({level:.0%} intervals, over {fit['drawn']} for the slope)"
+    return f"{text} ({100 * level:g}% intervals, over {fit['drawn']} for the slope)"
 
 
 def _mean_draws(values: np.ndarray, resamples: int = 10_000, seed: int = 0) -> np.ndarray:

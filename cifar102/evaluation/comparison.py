@@ -131,7 +131,7 @@ def verdict_of(
         certain = table[table["p_holm"] < 1 - level]
         wins = [int((certain["difference"] > 0).sum()), int((certain["difference"] < 0).sum())]
         text += f"; better on {wins[0]} and worse on {wins[1]} of {len(table)} sets (Holm)"
-    return f"{text} ({level:.0%} intervals)"
+    return f"{text} ({100 * level:g}% intervals)"
 
 
 def _p(value: float) -> str:
@@ -140,7 +140,7 @@ def _p(value: float) -> str:
 
 def _how_read(margin: float, level: float) -> str:
     return (
-        f"differences are of the same images (Tango's paired intervals, {level:.0%}); detectable: the smallest "
+        f"differences are of the same images (Tango's paired intervals, {100 * level:g}%); detectable: the smallest "
         f"difference that McNemar's exact test shows with {POWER:.0%} power where models disagree as often as these; "
         f"equivalence_p: two one-sided tests with a margin of {100 * margin:g} points"
     )
