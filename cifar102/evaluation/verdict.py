@@ -170,7 +170,7 @@ def _write(record: Record, card: Scorecard, sets: Mapping[str, TestSet], answers
 
     judged = [name for name in sets if name in answers.predictions]
     names = ["record.json", "model_card.md", *(f"tables/{key}.csv" for key in card.tables)]
-    records.check_files(folder, names)
+    records.claim_files(folder, names)
     files = [write_json(folder / "record.json", record.content)]
     files.append(write_text(folder / "model_card.md", exports.model_card(record, sets)))
     files += [write_table(folder / "tables" / f"{key}.csv", table) for key, table in card.tables.items()]
@@ -209,7 +209,7 @@ def _of_table(path: Path, name: str | None, level: float, folder: Path | None) -
         return record
     from cifar102.evaluation import score_figures  # Matplotlib: a second that a record alone does not need
 
-    records.check_files(folder, ["record.json", *(f"tables/{key}.csv" for key in tables)])
+    records.claim_files(folder, ["record.json", *(f"tables/{key}.csv" for key in tables)])
     files = [write_json(folder / "record.json", record.content)]
     files += [write_table(folder / "tables" / f"{key}.csv", found) for key, found in tables.items()]
     files += score_figures.draw_table(name, table, tables, Workspace(folder), level)
