@@ -40,7 +40,7 @@ def evaluate(
     ids (n,) or rows (n, 10), a table of accuracies of many models; see docs/evaluate.md. sets: names of
     evaluation.test_sets, folders or .npz files; without it all published sets that are here. workspace: a run whose own
     sets may be asked for; data: a folder with the published sets. name: what the model is called. batch, pixels,
-    logits, trust: of sources.answers_of. standard: a table of accuracies (`model, original, new`) of the models that the
+    logits, trust: of sources.answers_of. standard: a table of accuracies (`model, original, new`) of models that the
     line is fitted to, "SET=FILE" where several new sets are judged; without it CIFAR-10.1's published models. level: of
     all intervals. output: a folder for the record, tables, figures, exports; without it nothing is written.
 
