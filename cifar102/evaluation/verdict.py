@@ -40,10 +40,9 @@ def evaluate(
     ids (n,) or rows (n, 10), a table of accuracies of many models; see docs/evaluate.md. sets: names of
     evaluation.test_sets, folders or .npz files; without it all published sets that are here. workspace: a run whose own
     sets may be asked for; data: a folder with the published sets. name: what the model is called. batch, pixels,
-    logits, trust: of sources.answers_of. standard: a table of accuracies (`model, original, new`) of
-    the models that the line is fitted to, "SET=FILE" where several new sets are judged; without it CIFAR-10.1's
-    published models. level: of all intervals. output: a folder for the record, tables, figures and exports; without it
-    nothing is written.
+    logits, trust: of sources.answers_of. standard: a table of accuracies (`model, original, new`) of the models that
+    the line is fitted to, "SET=FILE" where several new sets are judged; without it CIFAR-10.1's published models.
+    level: of all intervals. output: a folder for what is made; without it nothing is written.
 
     Returns a Record: `model, verdict, notes, sets, gaps`, of sets that have them `corruptions` and `people` too; with
     .tables, .text and .files beside. Raises ValueError or FileNotFoundError that name the file, what was found and what
@@ -160,7 +159,8 @@ def _by_set(table: pd.DataFrame | None) -> dict[str, dict]:
 
 
 def _left_out(sets: Mapping[str, TestSet], answers: Answers) -> list[str]:
-    reasons = {name: test.missing or "there are no predictions of it" for name, test in sets.items()}
+    none = "no predictions of it were given"
+    reasons = {n: f"{none}, and its images are not here: {t.missing}" if t.missing else none for n, t in sets.items()}
     return [f"{name} was not judged: {reason}" for name, reason in reasons.items() if name not in answers.predictions]
 
 
