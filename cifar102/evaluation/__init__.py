@@ -8,8 +8,8 @@ What is judged: test_sets (where the sets come from), answers (what a model says
 code asked for it), prediction_tables (files of predictions as people have them; which set and which order),
 prediction_files, prediction_json and prediction_text (their forms), prediction_columns (which column is what),
 class_names (as people write them), meaning (what numbers stand for), functions (somebody's own code), inputs (what a
-network takes), contained (a stranger's model in a process of its own), model_worker (that process), containment (what
-it may not do).
+network takes), contained (a stranger's model in a process of its own), model_worker (that process), open_model (a model
+that is open in it), keras_models, onnx_models and saved_models (its formats), containment (what it may not do).
 """
 
 import lazy_loader

@@ -111,7 +111,7 @@ def verdict_of(ranks: pd.DataFrame, sets: Mapping[str, TestSet], level: float) -
         text += f", and {len(others)} more may be first ({', '.join(others[:3])}{' ...' if len(others) > 3 else ''})"
     else:
         text += " for certain"
-    new = next((name for name in ranks["set"].unique() if name != first), None)
+    new = next((name for name in ranks["set"].unique() if name != first and not sets[name].severity), None)
     if new and len(table) > 2:
         sides = [ranks[ranks["set"] == name].set_index("model")["accuracy"] for name in (first, new)]
         shared = sides[0].index.intersection(sides[1].index)

@@ -28,7 +28,7 @@ OWN_ENVIRONMENT = ".venv" if sys.version_info < (3, 12) else ".venv-next"  # wha
 NEXT_LOCK = "requirements-next.txt" if sys.version_info < (3, 12) else "requirements.txt"
 VERSIONS = ["3.11", "3.12", "3.13"]
 SYSTEMS = ["linux x86_64", "linux aarch64", "darwin arm64", "win32 AMD64"]
-EXTRAS = ("lab", "review", "search", "test")
+EXTRAS = ("lab", "review", "search", "onnx", "test")
 LOCKS = ("requirements.txt", "requirements-next.txt", "requirements-bench.txt", "requirements-clients.txt")
 TOLD = """\
 import json, os, sys

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cifar102.analysis.scorecard import TestSet
 from cifar102.evaluation import comparison, ranking
 from cifar102.workspace.folders import Workspace
 
@@ -73,6 +74,15 @@ def test_ranks_are_certain_only_where_the_tests_say_so(data, files, workspace) -
     assert ranks == {"good": (1, 1, 2), "fair": (2, 1, 2), "poor": (3, 3, 3)}
     assert "1 more may be first (fair)" in found["verdict"]
     assert [model["model"] for model in found["models"]] == ["poor", "fair", "good"]
+
+
+def test_ranks_are_compared_with_those_on_new_images_and_not_on_one_of_many_corrupted_sets() -> None:
+    names = {"cifar10": 0, "cifar10-c-fog-1": 1, "cifar10.2": 0}
+    sets = {name: TestSet(name, LABELS, severity=severity) for name, severity in names.items()}
+    table = pd.DataFrame({"model": ["a", "b", "c"], "best_rank": [1, 2, 3], "accuracy": [0.9, 0.8, 0.7]})
+    ranks = pd.concat([table.assign(set=name) for name in names])
+    assert "ranks there and on CIFAR-10.2 correlate by 1.00" in ranking.verdict_of(ranks, sets, 0.95)
+    assert "correlate" not in ranking.verdict_of(ranks[ranks["set"] != "cifar10.2"], sets, 0.95)
 
 
 def test_leaderboard_is_extended_and_holds_each_model_once_a_set(data, files, workspace, tmp_path) -> None:

@@ -71,7 +71,7 @@ COMMANDS = {
     ),
     "predictions that are not there": (["evaluate", "p.npy", "--workspace", "EMPTY"], "p.npy", "no such file"),
     "a function of no module": (["evaluate", "no_module:f", "--workspace", "EMPTY"], "no_module", "cannot be imported"),
-    "a function that is not there": (["evaluate", "json:no", "--workspace", "EMPTY"], "'no'", "has no function"),
+    "a function that is not there": (["evaluate", "json:no", "--workspace", "EMPTY"], "'no'", "json has no"),
     "code as a function": (["evaluate", "os:system('x')", "--workspace", "EMPTY"], "system", "expected|no such"),
     "a set of 100 classes": (["evaluate", "p.npy", "--sets", "cifar100"], "'cifar100'", "expected some of"),
     "sets in no data": (["evaluate", "p.npy", "--data", "no folder"], "no folder", "no such folder"),
