@@ -40,11 +40,7 @@ def rank(
     output the folder holds record.json, tables, a figure, model_card.md and leaderboard.csv, which later calls extend.
     """
     folder = None if output is None else records.check_folder(Path(output))
-    if len(models) < 2:
-        raise ValueError(f"models: expected 2 or more to rank, found {len(models)}")
-    for model in models:
-        if isinstance(model, str | Path) and accuracy_tables.is_table(Path(model).expanduser()):
-            raise ValueError(f"{model}: is a table of accuracies of many models; evaluate it by itself")
+    _check(models)
     found, missing = verdict.find_sets(sets, workspace, data)
     options = {"batch": batch, "pixels": pixels, "logits": logits, "trust": trust}
     answers = _named([sources.answers_of(model, found, **options) for model in models])
@@ -59,6 +55,15 @@ def rank(
     content |= {"ranks": ranks.to_dict("records"), "pairs": pairs.to_dict("records")}
     record = records.make(content, {"ranks": ranks, "pairs": pairs}, _text(content, ranks, found))
     return record if folder is None else _write(record, answers, found, level, folder)
+
+
+def _check(models: Sequence[object]) -> None:
+    """ValueError where there are no two models, or one is a table of accuracies."""
+    if len(models) < 2:
+        raise ValueError(f"models: expected 2 or more to rank, found {len(models)}")
+    for model in models:
+        if isinstance(model, str | Path) and accuracy_tables.is_table(Path(model).expanduser()):
+            raise ValueError(f"{model}: is a table of accuracies of many models; evaluate it by itself")
 
 
 def _named(answers: Sequence[Answers]) -> list[Answers]:
