@@ -26,5 +26,6 @@ def open_keras(path: Path, content: bytes) -> OpenModel:
 
 
 def _names(model: object) -> list[str]:
-    names = list(model.output_names)
-    return names if len(set(names)) == len(names) else [f"output {number}" for number in range(len(names))]
+    names = list(getattr(model, "output_names", ()))  # a Sequential of Keras 3 has none
+    count = len(model.outputs)
+    return names if len(set(names)) == count else [f"output {number}" for number in range(count)]

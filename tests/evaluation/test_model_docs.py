@@ -42,18 +42,9 @@ def write_example(heading: str, folder: Path) -> str:
 def judge(heading: str, python: Path | str, folder: Path, data: Path, *options: str) -> dict:
     """Run the command of a section on the small CIFAR-10; returns its record."""
     (command,) = re.findall(r"^python -m cifar102 (evaluate .+)$", SECTIONS[heading], re.MULTILINE)
-    words = [
-        "--data",
-        str(data),
-        "--workspace",
-        str(folder / "w"),
-        "--sets",
-        "cifar10",
-        "--json",
-        "said.json",
-        *options,
-    ]
-    run(python, "-m", "cifar102", *command.split(), *words, folder=folder)
+    (folder / "w").mkdir(exist_ok=True)
+    places = ["--data", str(data), "--workspace", "w", "--sets", "cifar10", "--json", "said.json"]
+    run(python, "-m", "cifar102", *command.split(), *places, *options, folder=folder)
     return json.loads((folder / "said.json").read_text())
 
 
