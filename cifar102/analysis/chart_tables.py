@@ -72,7 +72,7 @@ def line_chart(
         return models
     band = lines.band(standard["original"], standard["new"], axis, level=level, seed=seed)
     band = band.rename(columns={"low": "new_low", "high": "new_high"})[["original", "new", "new_low", "new_high"]]
-    name = line_name or f"fit on {axis} axes, {len(standard)} models, {level:.0%} band"
+    name = line_name or f"fit on {axis} axes, {len(standard)} models, {100 * level:g}% band"
     return pd.concat([models, band.assign(kind="line", family=name)], ignore_index=True)
 
 

@@ -8,13 +8,14 @@ import numpy as np
 import pandas as pd
 
 from cifar102.analysis import accuracies, intervals, lines, model_pairs, standard_models
-from cifar102.workspace.files import check_lines
+from cifar102.workspace.files import check_lines, encoding_of, read_text
 
 NEEDED = ("model", "original", "new")
 SIZES = ("n_original", "n_new", "n")
 KNOWN = (*NEEDED, *SIZES, "family")
 SUFFIXES = (".csv", ".tsv", ".txt")
 RESAMPLES = 10_000
+LARGEST = 1e9  # images of a test set
 HOW_READ = (
     "each model is judged by the line of all others on logit axes, the line taken as known; tests between models are "
     "unpaired, for there are no predictions, and say less than paired ones would"
@@ -27,8 +28,8 @@ def is_table(path: Path) -> bool:
     path = Path(path)
     if path.suffix.lower() not in SUFFIXES or not path.is_file():
         return False
-    with path.open("rb") as file:
-        first = file.readline(10_000).decode("utf-8-sig", errors="replace")
+    with path.open(encoding=encoding_of(path), errors="replace") as file:
+        first = file.readline(10_000)
     return set(NEEDED) <= set(_header(first))
 
 
@@ -41,12 +42,17 @@ def read(path: Path) -> tuple[pd.DataFrame, tuple[str, ...]]:
     names the file, what was found and what was expected.
     """
     path = Path(path)
-    text = check_lines(path).read_text(encoding="utf-8-sig")
+    try:
+        text = read_text(check_lines(path))
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: not readable as text: {error}; expected UTF-8, save it so") from error
     separator = _separator(text.partition("\n")[0])
     try:
         table = pd.read_csv(io.StringIO(text), sep=separator, dtype=str, keep_default_na=False, skip_blank_lines=True)
     except ValueError as error:  # pandas' parser errors are ValueErrors
         raise ValueError(f"{path}: not readable as a table: {' '.join(str(error).split())}") from error
+    if not isinstance(table.index, pd.RangeIndex):  # pandas takes what is too much on the left for names of rows
+        raise ValueError(f"{path}: found rows of more than the {len(table.columns)} values that the header names")
     table = table.rename(columns=lambda name: name.strip().lower()).map(str.strip)
     if unknown := [name for name in table.columns if name not in KNOWN]:
         raise ValueError(
@@ -100,7 +106,12 @@ def _numbers(texts: pd.Series, name: str, path: Path, separator: str) -> pd.Seri
 
 def _sizes(texts: pd.Series, name: str, path: Path) -> pd.Series:
     values = pd.to_numeric(texts.where(texts != "", None), errors="coerce").astype(float)
-    bad = (values.isna() & (texts != "")) | (values < 1) | (values != values.round()) & values.notna()
+    bad = (
+        (values.isna() & (texts != ""))
+        | (values < 1)
+        | (values > LARGEST)
+        | (values != values.round()) & values.notna()
+    )
     if bad.any():
         row = int(np.flatnonzero(bad)[0])
         raise ValueError(f"{path}: found {texts.iloc[row]!r} as {name} in row {row + 1}; expected a number of images")
@@ -180,7 +191,7 @@ def verdict(name: str, tables: dict[str, pd.DataFrame], level: float) -> str:
     if robust["low"].notna().any():
         text += f"; {int((robust['low'] > 0).sum())} models above and {int((robust['high'] < 0).sum())} below the line"
         text += " of the others, one by one"
-    return f"{text} ({level:.0%} intervals, over {fit['drawn']} for the slope)"
+    return f"{text} ({100 * level:g}% intervals, over {fit['drawn']} for the slope)"
 
 
 def _mean_draws(values: np.ndarray, resamples: int = 10_000, seed: int = 0) -> np.ndarray:

@@ -118,7 +118,8 @@ def verdict_of(
     """Return the comparison in one line: the first set, and on how many sets there is a difference."""
     row = table.iloc[0]
     low, high, size = (100 * row[name] for name in ("low", "high", "difference"))
-    text = f"{names[0]} is {abs(size):.2f} points {'better' if size >= 0 else 'worse'} than {names[1]} on "
+    side = f"{abs(size):.2f} points {'better' if size > 0 else 'worse'} than" if size else "as accurate as"
+    text = f"{names[0]} is {side} {names[1]} on "
     text += f"{title_of(row['name'], sets)} [{low:+.2f}, {high:+.2f}], p {_p(row['p_value'])} (McNemar, exact)"
     if row["p_value"] > 1 - level:
         same = "equal" if row["equivalence_p"] < 1 - level else "not shown to be equal"
@@ -130,7 +131,7 @@ def verdict_of(
         certain = table[table["p_holm"] < 1 - level]
         wins = [int((certain["difference"] > 0).sum()), int((certain["difference"] < 0).sum())]
         text += f"; better on {wins[0]} and worse on {wins[1]} of {len(table)} sets (Holm)"
-    return f"{text} ({level:.0%} intervals)"
+    return f"{text} ({100 * level:g}% intervals)"
 
 
 def _p(value: float) -> str:
@@ -139,7 +140,7 @@ def _p(value: float) -> str:
 
 def _how_read(margin: float, level: float) -> str:
     return (
-        f"differences are of the same images (Tango's paired intervals, {level:.0%}); detectable: the smallest "
+        f"differences are of the same images (Tango's paired intervals, {100 * level:g}%); detectable: the smallest "
         f"difference that McNemar's exact test shows with {POWER:.0%} power where models disagree as often as these; "
         f"equivalence_p: two one-sided tests with a margin of {100 * margin:g} points"
     )
@@ -159,7 +160,7 @@ def _text(content: Mapping, table: pd.DataFrame, sets: Mapping[str, TestSet]) ->
 def _write(record: Record, sets: Mapping[str, TestSet], names: tuple[str, str], level: float, folder: Path) -> Record:
     from cifar102.evaluation import pair_figures  # Matplotlib: a second that a record alone does not need
 
-    records.check_files(folder, ["record.json", *(f"tables/{key}.csv" for key in record.tables)])
+    records.claim_files(folder, ["record.json", *(f"tables/{key}.csv" for key in record.tables)])
     files = [write_json(folder / "record.json", record.content)]
     files += [write_table(folder / "tables" / f"{key}.csv", table) for key, table in record.tables.items()]
     return records.with_files(

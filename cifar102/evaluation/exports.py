@@ -5,8 +5,10 @@ https://github.com/evaleval/every_eval_ever, eval.schema.json and instance_level
 """
 
 import hashlib
+import html
 import importlib.metadata
 import json
+import re
 import time
 import uuid
 from collections.abc import Mapping
@@ -22,6 +24,7 @@ from cifar102.evaluation.answers import Answers
 from cifar102.evaluation.records import Record, slug
 from cifar102.evaluation.score_texts import title_of
 from cifar102.workspace.files import write_json, write_text
+from cifar102.workspace.names import visible
 
 SCHEMA = "0.2.2"
 HUB_SETS = {ORIGINAL: ("uoft-cs/cifar10", "default")}  # data sets on the Hub that hold the very images, and their task
@@ -42,11 +45,18 @@ def model_card(record: Record, sets: Mapping[str, TestSet]) -> str:
     means = [row | {"name": f"{row['set']}, mean of {row['severities']} sets"} for row in means]
     for row in [*(row for row in record["sets"] if not sets[row["name"]].severity), *means]:
         gap = gaps.get(row["name"], {})
-        cells = [record["model"], title_of(row["name"], sets), f"{row['n']:,}", _cell(row, "accuracy", "low", "high")]
+        names = [_in_markdown(name) for name in (record["model"], title_of(row["name"], sets))]
+        cells = [*names, f"{row['n']:,}", _cell(row, "accuracy", "low", "high")]
         cells += [_cell(gap, "gap", "low", "high")]
         cells += [_cell(gap, "robustness", "robustness_low", "robustness_high")]
-        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+        lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
+
+
+def _in_markdown(name: str) -> str:
+    """A name as one line of text in a table of Markdown: no markup, no HTML, nothing that a terminal runs."""
+    text = html.escape(visible(" ".join(name.split())), quote=False)
+    return re.sub(r"([\\|`*\[\]])", r"\\\1", text)
 
 
 def _cell(row: Mapping, name: str, low: str, high: str) -> str:

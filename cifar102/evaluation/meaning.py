@@ -17,6 +17,7 @@ NEAR = 0.02  # a bfloat16 softmax over ten classes sums to 0.98-1.02 (8 bits of 
 TWO_DECIMALS = 0.05  # ten values rounded to two decimals, 0.005 each
 SAID = 1e-3  # sums that are farther from 1 are mentioned; float32 and float16 rounding is below
 ROUNDING = 1e-6  # how far below 0 or above 1 rounding takes a probability
+SUSPECT = 1000  # images; that all of so many are right is more likely a copy of the labels than a model
 ORDERS = 1e-3 / 3_628_800  # significance over all 10! orders of the classes (Bonferroni)
 
 
@@ -111,7 +112,7 @@ def _of_ids(
     if (low, high) == (1, num_classes) and labels is not None:
         return _counted_from_one(values.astype(np.int64), labels, where, expected)
     if low < 0 or high >= num_classes:
-        raise ValueError(f"{where}: found ids from {low} to {high}; expected {expected}")
+        raise ValueError(f"{where}: found ids from {low:.6g} to {high:.6g}; expected {expected}")
     return Meaning(SetPredictions(values.astype(np.int64)))
 
 
@@ -213,6 +214,8 @@ def warnings(said: SetPredictions, labels: np.ndarray, where: str) -> tuple[str,
             f"{where}: {accuracy:.1%} are right as they stand and {renamed:.1%} with other class numbers: {moved}; "
             f"CIFAR-10's order is {', '.join(CLASS_NAMES)}. Judged as it stands",
         )
+    if len(labels) >= SUSPECT and (ids == labels).all():
+        return (f"{where}: all {len(labels)} are right, which no published model reaches: are these the true labels?",)
     return (_chance(ids, labels, where),) if is_chance(ids, labels) else ()
 
 

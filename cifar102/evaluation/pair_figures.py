@@ -23,7 +23,7 @@ def draw(
     table = record.tables["differences"]
     rows = pd.DataFrame({"label": [title_of(name, sets) for name in table["name"]], "value": 100 * table["difference"]})
     rows = rows.assign(low=100 * table["low"], high=100 * table["high"])
-    title = f"{names[0]} less {names[1]}, the same images, {level:.0%} intervals{about(table['name'], sets)}"
+    title = f"{names[0]} less {names[1]}, the same images, {100 * level:g}% intervals{about(table['name'], sets)}"
     drawn = [
         scorecards.draw_differences(rows, folder, title=title, x_label="difference in accuracy (percentage points)")
     ]
@@ -62,7 +62,7 @@ def draw_ranks(
         part = table.set_index("model").loc[order].reset_index()
         part = part[["model", "rank", "best_rank", "worst_rank"]]
         rows[title_of(name, sets)] = part.set_axis(["label", "value", "low", "high"], axis=1)
-    title = f"ranks that are certain at {level:.0%} (McNemar, Holm over all pairs){about(list(tables), sets)}"
+    title = f"ranks that are certain at {100 * level:g}% (McNemar, Holm over all pairs){about(list(tables), sets)}"
     return files_of([scorecards.draw_ranking(rows, folder, title=title)])
 
 

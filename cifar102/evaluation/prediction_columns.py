@@ -77,6 +77,9 @@ def readings(columns: Sequence[tuple[str | None, np.ndarray]], where: str) -> tu
             f"{where}: found {_listed(columns)}, none of which holds predictions; expected one column of class ids or "
             "names (`prediction`), or ten of probabilities or logits (`prob_0` to `prob_9`)"
         )
+    names = [columns[place][0] for place in answers if columns[place][0]]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise ValueError(f"{where}: found column {twice[0]!r} {names.count(twice[0])} times; expected it once")
     found = []
     for place in answers:
         truth = _truth(columns, answers, place)
@@ -143,9 +146,11 @@ def array_of(value: object, where: str) -> np.ndarray:
         raise ValueError(
             f"{where}: found rows of different lengths; expected a flat list, or rows of one length"
         ) from error
+    if array.dtype.kind == "S":  # names as bytes, which are text in ASCII
+        array = np.char.decode(array, "ascii", "backslashreplace")
     if array.dtype == np.dtype("V2"):  # how numpy saves bfloat16: the upper half of a float32
         array = (array.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
-    if isinstance(value, dict) or array.dtype.kind not in "iufbUS" or array.ndim < 1:
+    if isinstance(value, dict) or array.dtype.kind not in "iufbU" or array.ndim < 1:
         raise ValueError(f"{where}: found {kind_of(value)}; expected class ids, or rows of probabilities or logits")
     return array
 
@@ -185,7 +190,9 @@ def _renumbered(table: PredictionTable, order: np.ndarray, where: str) -> Predic
     if not is_table and (values.dtype.kind not in "iu" or values.min() < 0 or values.max() > 9):
         raise ValueError(f"{where}: found ids from {values.min()} to {values.max()}; expected 0 to 9, one a label name")
     values = values[:, np.argsort(order)] if is_table else order[values]
-    truth = None if table.truth is None else order[table.truth]
+    truth = table.truth
+    if truth is not None:  # what is no class is none of the set's labels either
+        truth = np.where((truth >= 0) & (truth <= 9), order[np.clip(truth, 0, 9)], truth)
     note = f"{where}: its label names stand in another order than CIFAR-10's; the classes are renumbered by them"
     return replace(table, values=values, truth=truth, notes=(*table.notes, note))
 
@@ -277,6 +284,9 @@ def _values(columns: Columns, place: int, answers: list[int], where: str) -> tup
     values, notes = columns[place][1], []
     if len(columns) > 1 and columns[place][0]:
         notes.append(f"{where}: predictions from {_title(columns, place)}")
+    elif plain(columns[place][0]) in TRUTHS:
+        title = _title(columns, place)
+        notes.append(f"{where}: predictions from {title}, the only one, though true labels are often called so")
     if values.dtype.kind not in "iufbV":
         values = class_numbers(values.ravel(), where)
     if values.ndim == 2 and values.shape[1] > 1:

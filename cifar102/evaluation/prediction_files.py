@@ -4,8 +4,10 @@ Nothing in a file is run: what only a pickle could open is refused with what to 
 readers, so that a few bytes cannot fill the memory.
 """
 
+import zipfile
 from pathlib import Path
 
+import pyarrow
 from pyarrow import parquet
 
 from cifar102.evaluation import prediction_json, prediction_text
@@ -13,6 +15,8 @@ from cifar102.evaluation.prediction_columns import Readings, array_of, by_set, r
 from cifar102.workspace.arrays import read_npy, read_npz
 
 MOST_CELLS = 100_000_000  # of a Parquet table: 0.8 GB as float64
+MOST_BYTES = 800_000_000  # of what a packed file unpacks to; all of CIFAR-10-C, 750,000 rows of float64, is 60 MB
+PART = 512  # rows of a Parquet table at a time
 TORCH = """{path}: a PyTorch file can run anything when it is opened, so it is not. Give a function, in judge.py:
     import torch; from mymodel import Net
     net = Net(); net.load_state_dict(torch.load("{name}", weights_only=True)); net.eval()
@@ -66,19 +70,46 @@ def _npy(path: Path) -> dict[str, Readings]:
 
 
 def _npz(path: Path) -> dict[str, Readings]:
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as bundle:
+            size = sum(member.file_size for member in bundle.infolist())
+        if size > MOST_BYTES:
+            raise ValueError(f"{path}: its arrays unpack to {size} bytes, expected at most {MOST_BYTES}")
     return by_set(read_npz(path), str(path))
 
 
 def _parquet(path: Path) -> dict[str, Readings]:
     try:
         with parquet.ParquetFile(path) as file:
-            size = file.metadata.num_rows * max(1, file.metadata.num_columns)
-            if size > MOST_CELLS:
-                raise ValueError(f"it has {size} cells, expected at most {MOST_CELLS}")
-            table = file.read()
+            _check_size(file.metadata)
+            table = _read_parts(file)
     except Exception as error:  # pyarrow raises many kinds for a damaged file
         raise ValueError(f"{path}: not readable as .parquet: {error}") from error
     return prediction_json.of_records(table.to_pydict(), str(path))
+
+
+def _check_size(metadata: parquet.FileMetaData) -> None:
+    """ValueError where a Parquet file says that it unpacks to more than predictions can be; cells of lists count."""
+    groups = [metadata.row_group(k) for k in range(metadata.num_row_groups)]
+    cells = sum(group.column(k).num_values for group in groups for k in range(metadata.num_columns))
+    cells = max(cells, metadata.num_rows * max(1, metadata.num_columns))
+    if cells > MOST_CELLS:
+        raise ValueError(f"it has {cells} cells, expected at most {MOST_CELLS}")
+    size = sum(group.total_byte_size for group in groups)
+    if size > MOST_BYTES:
+        raise ValueError(f"it unpacks to {size} bytes, expected at most {MOST_BYTES}")
+
+
+def _read_parts(file: parquet.ParquetFile) -> pyarrow.Table:
+    """The table, a few rows at a time, for a text that is stored once may stand in every row; ValueError where it grows
+    beyond MOST_BYTES."""
+    parts, size = [], 0
+    for part in file.iter_batches(batch_size=PART):
+        size += part.nbytes
+        if size > MOST_BYTES:
+            raise ValueError(f"it unpacks to more than {MOST_BYTES} bytes")
+        parts.append(part)
+    return pyarrow.Table.from_batches(parts, file.schema_arrow)
 
 
 READERS = {

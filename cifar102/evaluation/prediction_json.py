@@ -70,7 +70,10 @@ def _of_value(value: object, where: str) -> dict[str, Readings]:
             f"{where}: found {kind_of(value)}; expected a list of class ids or rows, or an object of lists"
         )
     if isinstance(value.get("columns"), list) and isinstance(value.get("data"), list):  # pandas' orient="split"
-        return _of_list([dict(zip(value["columns"], row, strict=False)) for row in value["data"]], where)
+        names = list(map(str, value["columns"]))
+        if bad := [k for k, row in enumerate(value["data"]) if not isinstance(row, list) or len(row) != len(names)]:
+            raise ValueError(f"{where}: row {bad[0]} of data does not have the {len(names)} values that columns names")
+        return _of_list([dict(zip(names, row, strict=True)) for row in value["data"]], where)
     if all(isinstance(item, dict) for item in value.values()):
         return _of_objects(value, where)
     lists = {name: item for name, item in value.items() if isinstance(item, list)}
@@ -138,7 +141,8 @@ def _scores(rows: list[list[dict]], where: str, notes: list[str]) -> np.ndarray:
     """
     for number, row in enumerate(rows):
         if any(not isinstance(item.get("score"), int | float) or "label" not in item for item in row):
-            raise ValueError(f"{where}: row {number} holds {sorted(row[0])[:12]}; expected objects of label and score")
+            found = str(row[0])[:80]
+            raise ValueError(f"{where}: row {number} holds {found}; expected a label and a number, its score")
     if all(len(row) == 10 for row in rows):
         found = np.full((len(rows), 10), np.nan)
         for number, row in enumerate(rows):

@@ -45,7 +45,10 @@ def read(path: Path) -> dict[str, Readings]:
     except UnicodeDecodeError as error:
         raise ValueError(f"{path}: not readable as text: {error}; expected UTF-8, save it so") from error
     comment, lines = _comment(lines)
-    separator = _separator(lines[:HEAD])
+    try:
+        separator = _separator(lines[:HEAD])
+    except csv.Error as error:
+        raise ValueError(f"{path}: not readable as {path.suffix}: {error}") from error
     if not separator and lines:  # R's write.table has no name above its column of row names
         separator = _separator(lines[1:HEAD])
         lines[0] = f'""{" " if separator == BLANKS else separator[-1]}{lines[0]}'

@@ -40,7 +40,7 @@ def rank(
     output the folder holds record.json, tables, a figure, model_card.md and leaderboard.csv, which later calls extend.
     """
     folder = None if output is None else records.check_folder(Path(output))
-    _check(models)
+    _check_models(models)
     found, missing = verdict.find_sets(sets, workspace, data)
     options = {"batch": batch, "pixels": pixels, "logits": logits, "trust": trust}
     answers = _named([sources.answers_of(model, found, **options) for model in models])
@@ -57,8 +57,8 @@ def rank(
     return record if folder is None else _write(record, answers, found, level, folder)
 
 
-def _check(models: Sequence[object]) -> None:
-    """ValueError where there are no two models, or one is a table of accuracies."""
+def _check_models(models: Sequence[object]) -> None:
+    """ValueError for fewer than two models, or for a table of accuracies among them."""
     if len(models) < 2:
         raise ValueError(f"models: expected 2 or more to rank, found {len(models)}")
     for model in models:
@@ -118,7 +118,7 @@ def verdict_of(ranks: pd.DataFrame, sets: Mapping[str, TestSet], level: float) -
         if len(shared) > 2:
             found = lines.rank_correlations(sides[0].loc[shared], sides[1].loc[shared])
             text += f"; ranks there and on {title_of(new, sets)} correlate by {found['spearman']:.2f} (Spearman)"
-    return f"{text} ({level:.0%}, Holm over all pairs)"
+    return f"{text} ({100 * level:g}%, Holm over all pairs)"
 
 
 def _text(content: Mapping, ranks: pd.DataFrame, sets: Mapping[str, TestSet]) -> str:
@@ -140,7 +140,7 @@ def _write(
 ) -> Record:
     from cifar102.evaluation import pair_figures  # Matplotlib: a second that a record alone does not need
 
-    records.check_files(
+    records.claim_files(
         folder, ["record.json", "model_card.md", "leaderboard.csv", "tables/ranks.csv", "tables/pairs.csv"]
     )
     files = [write_json(folder / "record.json", record.content)]
@@ -170,7 +170,18 @@ def extend_leaderboard(path: Path, models: Sequence[Mapping], digests: Mapping[s
     new["digest"] = new["model"].map(digests)
     with locked(path.with_suffix(".lock"), LOCK_SECONDS):
         if path.is_file():
-            new = pd.concat([read_table(path, LEADERBOARD)[list(LEADERBOARD)].astype({"model": str}), new])
+            new = pd.concat([_read_leaderboard(path), new])
         new = new.drop_duplicates(["model", "set"], keep="last")
         new = new.sort_values(["set", "accuracy", "model"], ascending=[True, False, True], kind="stable")
         return write_table(path, new[list(LEADERBOARD)])
+
+
+def _read_leaderboard(path: Path) -> pd.DataFrame:
+    board = read_table(path, LEADERBOARD, texts=("model", "set", "digest"))[list(LEADERBOARD)]
+    numbers = board[list(LEADERBOARD[2:8])].apply(pd.to_numeric, errors="coerce")
+    if (bad := numbers.drop(columns="level").isna().any(axis=1)).any():
+        row = int(bad.to_numpy().argmax())
+        raise ValueError(
+            f"{path}: row {row + 1} ({board['model'].iloc[row]}) lacks a number; expected one in each of n to high"
+        )
+    return board.assign(**numbers)

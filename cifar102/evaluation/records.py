@@ -14,6 +14,7 @@ import pandas as pd
 from cifar102.workspace.files import plain, read_json, refuse_link, write_json
 
 SIGN = ".cifar102.json"  # names the files that were written into a folder of results
+REPLACED = re.compile(r"(tables|figures)/[\w-]+\.(csv|json|png|svg)")  # those that the next call removes or replaces
 
 
 @dataclass(frozen=True)
@@ -52,14 +53,28 @@ def make(content: dict, tables: Mapping[str, pd.DataFrame], text: str) -> Record
 
 
 def with_files(record: Record, folder: Path, files: list[Path]) -> Record:
-    """Return the record with the files it was written to, and note in the folder that they are ours."""
-    names = sorted(path.relative_to(folder).as_posix() for path in files)
-    write_json(folder / SIGN, {"made_by": "cifar102", "files": sorted({*names, *_written(folder)})})
+    """Return the record with the files it was written to, and note in the folder that they are ours.
+
+    Tables and figures of an earlier call that this one did not write are removed: they are of another model or set.
+    """
+    names = {path.relative_to(folder).as_posix() for path in files}
+    known = _written(folder)
+    stale = {name for name in known - names if REPLACED.fullmatch(name)}
+    for name in stale:
+        (folder / name).unlink(missing_ok=True)
+    _sign(folder, names | known - stale)
     return replace(record, files=tuple(files))
 
 
+def _sign(folder: Path, names: set[str]) -> None:
+    write_json(folder / SIGN, {"made_by": "cifar102", "files": sorted(names)})
+
+
 def check_folder(folder: Path) -> Path:
-    """Return the absolute path of a folder of results; ValueError where it holds files and is none of ours."""
+    """Return the absolute path of a folder of results.
+
+    ValueError where it holds files and is none of ours, or where a folder in it is a link.
+    """
     folder = Path(folder).expanduser().absolute()
     refuse_link(folder)
     if folder.exists() and not folder.is_dir():
@@ -69,21 +84,27 @@ def check_folder(folder: Path) -> Path:
         raise ValueError(
             f"{folder}: holds {found[0]} and was not made by this command; expected a new or empty folder (--output)"
         )
+    for path in folder.rglob("*") if found else ():
+        if path.is_dir():
+            refuse_link(path)
     return folder
 
 
-def check_files(folder: Path, names: list[str]) -> None:
-    """Raise ValueError where a file of the user has the name of one that is to be written into our folder."""
+def claim_files(folder: Path, names: list[str]) -> None:
+    """Note in our folder that files of these names are ours, before they are written: an interrupted call can be
+    repeated. Raises ValueError where a file of the user has one of the names."""
     ours = _written(folder)
     for name in names:
         if (folder / name).exists() and name not in ours:
             raise ValueError(f"{folder / name}: was not written by this command and is not replaced; move it away")
+    _sign(folder, ours | set(names))
 
 
 def _written(folder: Path) -> set[str]:
     sign = folder / SIGN
     content = read_json(sign) if sign.is_file() else {}
-    return set(map(str, content.get("files", ()))) if isinstance(content, dict) else set()
+    files = content.get("files") if isinstance(content, dict) else None
+    return set(map(str, files)) if isinstance(files, list) else set()
 
 
 def slug(name: str) -> str:

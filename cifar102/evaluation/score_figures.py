@@ -18,7 +18,7 @@ MANY_FAMILIES = 10  # more than there are colours for
 def draw(card: Scorecard, sets: Mapping[str, TestSet], folder: Workspace) -> list[Path]:
     """Draw a scorecard into figures/ of a folder: every set, the line per new set, reliability; returns the files."""
     about = _about(card, sets)
-    heading = f"{card.name}, {card.level:.0%} intervals{about}"
+    heading = f"{card.name}, {100 * card.level:g}% intervals{about}"
     drawn = [scorecards.draw_scorecard(score_rows(card, sets), folder, title=heading)]
     for new, chart in card.charts.items():
         title = f"{card.name} beside the {standard_models.PUBLISHED}{about}"
@@ -78,9 +78,11 @@ def draw_table(
         axis: chart_tables.line_chart(*sides, axis, families=families, level=level)
         for axis in (standard_models.AXIS, "linear")
     }
-    drawn = [scorecards.draw_table_line(charts, folder, title=f"{name}, {level:.0%} intervals")]
+    drawn = [scorecards.draw_table_line(charts, folder, title=f"{name}, {100 * level:g}% intervals")]
     rows = chart_tables.robustness_rows(tables["effective_robustness"])
-    title = f"{name}: each model beside the line of the others ({standard_models.AXIS} axes, {level:.0%} intervals)"
+    title = (
+        f"{name}: each model beside the line of the others ({standard_models.AXIS} axes, {100 * level:g}% intervals)"
+    )
     drawn.append(scorecards.draw_robustness(rows, folder, title=title))
     return files_of(drawn)
 

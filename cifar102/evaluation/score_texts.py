@@ -22,7 +22,7 @@ def title_of(name: str, sets: Mapping[str, TestSet]) -> str:
 
 def headline(card: Scorecard, sets: Mapping[str, TestSet]) -> str:
     """Return the verdict in one line: accuracy, gap, robustness and rank with their intervals."""
-    level = f"({card.level:.0%} intervals)"
+    level = f"({100 * card.level:g}% intervals)"
     means = _mean_words(card)
     gaps = _single(card.tables["gaps"], sets) if "gaps" in card.tables else pd.DataFrame()
     if gaps.empty:
@@ -127,7 +127,7 @@ def _sets_table(card: Scorecard, sets: Mapping[str, TestSet]) -> str:
     if "calibration" in card.tables:
         table = table.merge(card.tables["calibration"][["set", "confidence", "ece"]], on="set", how="left")
     table = table.assign(set=[title_of(name, sets) for name in table["set"]])
-    text = f"accuracy in percent, {card.level:.0%} intervals (exact)\n{shown(table, 2)}"
+    text = f"accuracy in percent, {100 * card.level:g}% intervals (exact)\n{shown(table, 2)}"
     made_of = [
         f"{title_of(name, sets)}: {sets[name].provenance}" for name in _single(card.tables["accuracy"], sets)["set"]
     ]

@@ -40,10 +40,9 @@ def evaluate(
     ids (n,) or rows (n, 10), a table of accuracies of many models; see docs/evaluate.md. sets: names of
     evaluation.test_sets, folders or .npz files; without it all published sets that are here. workspace: a run whose own
     sets may be asked for; data: a folder with the published sets. name: what the model is called. batch, pixels,
-    logits, trust: of sources.answers_of. standard: a table of accuracies (`model, original, new`) of
-    the models that the line is fitted to, "SET=FILE" where several new sets are judged; without it CIFAR-10.1's
-    published models. level: of all intervals. output: a folder for the record, tables, figures and exports; without it
-    nothing is written.
+    logits, trust: of sources.answers_of. standard: a table of accuracies (`model, original, new`) of the models that
+    the line is fitted to, "SET=FILE" where several new sets are judged; without it CIFAR-10.1's published models. level:
+    of all intervals. output: a folder for the record, tables, figures and exports; without it nothing is written.
 
     Returns a Record: `model, verdict, notes, sets, gaps`, of sets that have them `corruptions` and `people` too; with
     .tables, .text and .files beside. Raises ValueError or FileNotFoundError that name the file, what was found and what
@@ -170,7 +169,7 @@ def _write(record: Record, card: Scorecard, sets: Mapping[str, TestSet], answers
 
     judged = [name for name in sets if name in answers.predictions]
     names = ["record.json", "model_card.md", *(f"tables/{key}.csv" for key in card.tables)]
-    records.check_files(folder, names)
+    records.claim_files(folder, names)
     files = [write_json(folder / "record.json", record.content)]
     files.append(write_text(folder / "model_card.md", exports.model_card(record, sets)))
     files += [write_table(folder / "tables" / f"{key}.csv", table) for key, table in card.tables.items()]
@@ -209,7 +208,7 @@ def _of_table(path: Path, name: str | None, level: float, folder: Path | None) -
         return record
     from cifar102.evaluation import score_figures  # Matplotlib: a second that a record alone does not need
 
-    records.check_files(folder, ["record.json", *(f"tables/{key}.csv" for key in tables)])
+    records.claim_files(folder, ["record.json", *(f"tables/{key}.csv" for key in tables)])
     files = [write_json(folder / "record.json", record.content)]
     files += [write_table(folder / "tables" / f"{key}.csv", found) for key, found in tables.items()]
     files += score_figures.draw_table(name, table, tables, Workspace(folder), level)

@@ -283,13 +283,16 @@ def check_lines(path: Path) -> Path:
     return Path(path)
 
 
-def read_table(path: Path, columns: tuple[str, ...] = ()) -> pd.DataFrame:
-    """Read a .csv or .parquet table; ValueError names the file and the columns that are missing from it."""
+def read_table(path: Path, columns: tuple[str, ...] = (), texts: tuple[str, ...] = ()) -> pd.DataFrame:
+    """Read a .csv or .parquet table; ValueError names the file and the columns that are missing from it.
+
+    texts: columns of a .csv that are taken as they stand, though they may look like numbers or missing values.
+    """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such table; the notebook that leaves it has not run in this workspace")
     try:
-        table = pd.read_parquet(path) if path.suffix == ".parquet" else _read_csv(path)
+        table = pd.read_parquet(path) if path.suffix == ".parquet" else _read_csv(path, texts)
     except Exception as error:  # pyarrow and pandas raise many kinds for a damaged file
         raise ValueError(f"{path}: not readable as a {path.suffix} table: {other_content(path) or error}") from error
     missing = [name for name in columns if name not in table.columns]
@@ -299,13 +302,14 @@ def read_table(path: Path, columns: tuple[str, ...] = ()) -> pd.DataFrame:
     return table
 
 
-def _read_csv(path: Path) -> pd.DataFrame:
+def _read_csv(path: Path, texts: tuple[str, ...]) -> pd.DataFrame:
     """Read CSV with commas, or with the semicolons or tabs that a spreadsheet puts where a comma is a decimal point."""
     encoding = encoding_of(path)
     with check_lines(path).open(encoding=encoding) as file:
         header = file.readline()
     separator = next((mark for mark in ";\t" if mark in header and "," not in header), ",")
-    table = without_guards(pd.read_csv(path, sep=separator, encoding=encoding, keep_default_na=True))
+    as_they_stand = dict.fromkeys(texts, str)
+    table = without_guards(pd.read_csv(path, sep=separator, encoding=encoding, converters=as_they_stand))
     return table.rename(columns=lambda name: name.strip() if isinstance(name, str) else name)
 
 

@@ -37,6 +37,9 @@ def test_shares_and_percent_are_told_from_the_values_and_said(tmp_path: Path) ->
         (ROWS.replace("b,", "A,"), "found the model 'A' twice; expected one row a model"),
         (ROWS.replace("model,original,new", "model,original,new,speed").replace("\n", ",1\n")[:-3], "columns"),
         (ROWS.replace("new\n", "new,n\n").replace("0.80\n", "0.80,ten\n"), "not readable|'' as n|'ten' as n"),
+        (ROWS.replace("new\n", "new,n\n").replace(".80\n", ".80,1e300\n"), "'1e300' as n in row 1"),
+        (ROWS.replace("new\n", "new,n\n").replace(".80\n", ".80,inf\n"), "'inf' as n in row 1"),
+        (ROWS.replace("0.80\n", "0.80,9\n").replace("0.66\n", "0.66,9\n"), "not readable|rows of more than the 3"),
         ("model,original,new\na,0.9,0.8\n", "found 1 models; expected at least 4"),
     ],
 )
@@ -74,3 +77,25 @@ def test_imagenetv2_gives_the_known_line_through_the_same_function(tmp_path: Pat
     assert (round(fit["slope"], 2), round(fit["r2"], 2), fit["n"]) == (1.10, 0.99, 45)
     assert len(found["gaps"]) == 45
     assert {path.name for path in found.files} >= {"record.json", "fits.csv", "08-line.png", "08-robustness.svg"}
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig"])
+@pytest.mark.parametrize("ends", ["\r", "\r\n"])
+def test_table_with_the_line_ends_and_encodings_of_other_systems_is_a_table(
+    tmp_path: Path, ends: str, encoding: str
+) -> None:
+    path = tmp_path / "models.csv"
+    path.write_bytes(ROWS.replace("\n", ends).encode(encoding))
+    assert accuracy_tables.is_table(path) and len(accuracy_tables.read(path)[0]) == 5
+
+
+def test_rows_with_more_values_than_the_header_are_refused_not_shifted(tmp_path: Path) -> None:
+    path = written(tmp_path, "\n".join(["model,original,new", *(f"m{k},0.{k},0.{k - 1},0.5" for k in range(2, 9))]))
+    with pytest.raises(ValueError, match=r"models\.csv: found rows of more than the 3 values"):
+        accuracy_tables.read(path)
+
+
+def test_table_in_another_encoding_is_refused_by_name(tmp_path: Path) -> None:
+    path = written(tmp_path, ROWS.replace("a,", "\xe9,", 1), encoding="latin-1")
+    with pytest.raises(ValueError, match=r"models\.csv: not readable as text"):
+        accuracy_tables.read(path)

@@ -12,6 +12,7 @@ from cifar102.evaluation import comparison, ranking
 from cifar102.workspace.folders import Workspace
 
 LABELS = np.arange(60) % 10
+ROW = {"name": "cifar10", "n": 10, "correct": 5, "accuracy": 0.5, "low": 0.2, "high": 0.8}
 
 
 def said_with(labels: np.ndarray, wrong: int) -> np.ndarray:
@@ -102,8 +103,7 @@ def test_leaderboard_of_something_else_is_not_replaced(tmp_path: Path) -> None:
 
 
 def test_formula_as_a_models_name_stays_text_in_the_leaderboard(tmp_path: Path) -> None:
-    row = {"name": "cifar10", "n": 10, "correct": 5, "accuracy": 0.5, "low": 0.2, "high": 0.8}
-    models = [{"model": "=1+1", "sets": [row]}]
+    models = [{"model": "=1+1", "sets": [ROW]}]
     for _ in range(2):
         ranking.extend_leaderboard(tmp_path / "leaderboard.csv", models, {"=1+1": ""}, 0.95)
     lines = (tmp_path / "leaderboard.csv").read_text().splitlines()
@@ -113,3 +113,67 @@ def test_formula_as_a_models_name_stays_text_in_the_leaderboard(tmp_path: Path) 
 def test_one_model_alone_cannot_be_ranked(workspace: Workspace) -> None:
     with pytest.raises(ValueError, match="expected 2 or more to rank"):
         ranking.rank(["a.npy"], workspace=workspace)
+
+
+def test_names_that_look_like_numbers_or_missing_values_stay_as_they_are_in_the_leaderboard(tmp_path: Path) -> None:
+    names = ["007", "1e5", "NA", "nan"]
+    models = [{"model": name, "sets": [ROW]} for name in names]
+    for chosen in (models[:2], models[:2], models):
+        ranking.extend_leaderboard(tmp_path / "leaderboard.csv", chosen, dict.fromkeys(names, "12e3"), 0.95)
+    board = pd.read_csv(tmp_path / "leaderboard.csv", dtype=str, keep_default_na=False)
+    assert board["model"].tolist() == names and set(board["digest"]) == {"12e3"}
+
+
+def test_leaderboard_with_a_row_that_is_not_numbers_is_refused_and_kept(tmp_path: Path) -> None:
+    path = tmp_path / "leaderboard.csv"
+    ranking.extend_leaderboard(path, [{"model": "a", "sets": [ROW]}], {"a": ""}, 0.95)
+    path.write_text(path.read_text().replace("0.5", "half"))
+    before = path.read_text()
+    with pytest.raises(ValueError, match=r"leaderboard.csv: row 1 \(a\) lacks a number"):
+        ranking.extend_leaderboard(path, [{"model": "b", "sets": [ROW]}], {"b": ""}, 0.95)
+    assert path.read_text() == before
+
+
+def test_models_of_one_accuracy_are_said_to_be_as_accurate(data, files, workspace) -> None:
+    found = comparison.compare(files["good"], files["same"], ["cifar10"], workspace=workspace, data=data)
+    assert found["verdict"].startswith("good is as accurate as same on CIFAR-10 [-")
+
+
+def test_second_call_into_a_folder_leaves_no_table_or_figure_of_the_first(data, files, workspace, tmp_path) -> None:
+    options = {"workspace": workspace, "data": data, "output": tmp_path / "out"}
+    comparison.compare(files["good"], files["fair"], ["cifar10"], **options)
+    found = ranking.rank([files["good"], files["fair"]], ["cifar10"], **options)
+    here = {path for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    assert {path for path in here if path.name != ".cifar102.json" and path.suffix != ".lock"} == set(found.files)
+
+
+def test_call_that_was_interrupted_can_be_repeated(data, files, workspace, tmp_path, monkeypatch) -> None:
+    options = {"workspace": workspace, "data": data, "output": tmp_path / "out"}
+    with monkeypatch.context() as patch:
+        patch.setattr(comparison, "write_table", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            comparison.compare(files["good"], files["fair"], ["cifar10"], **options)
+    assert comparison.compare(files["good"], files["fair"], ["cifar10"], **options).files
+
+
+def test_nothing_is_written_through_a_link_in_a_folder_of_results(data, files, workspace, tmp_path) -> None:
+    options = {"workspace": workspace, "data": data, "output": tmp_path / "out"}
+    comparison.compare(files["good"], files["fair"], ["cifar10"], **options)
+    (tmp_path / "out" / "tables").rename(tmp_path / "elsewhere")
+    (tmp_path / "out" / "tables").symlink_to(tmp_path / "elsewhere")
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "elsewhere").iterdir()}
+    with pytest.raises(ValueError, match=r"tables: is a link to .*nothing is written through links"):
+        comparison.compare(files["good"], files["poor"], ["cifar10"], **options)
+    assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "elsewhere").iterdir()}
+
+
+@pytest.mark.parametrize("files_there", ['["../precious.csv", "tables/../../precious.csv", "/etc/x"]', "3", "null"])
+def test_list_of_files_that_somebody_forged_removes_nothing_outside(
+    data, files, workspace, tmp_path, files_there: str
+) -> None:
+    (tmp_path / "precious.csv").write_text("mine")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / ".cifar102.json").write_text(f'{{"files": {files_there}}}')
+    options = {"workspace": workspace, "data": data, "output": tmp_path / "out"}
+    comparison.compare(files["good"], files["fair"], ["cifar10"], **options)
+    assert (tmp_path / "precious.csv").read_text() == "mine"

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import uuid
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 import yaml
 
-from cifar102.evaluation import verdict
+from cifar102.evaluation import exports, verdict
 
 # Every Eval Ever 0.2.2: fields that are required, fields that there are (both levels allow no other).
 AGGREGATE = {"schema_version", "evaluation_id", "retrieved_timestamp", "source_metadata", "model_info"}
@@ -72,3 +73,14 @@ def test_instances_link_to_their_record_and_add_up_to_its_score(folder: Path) ->
 def test_row_for_a_model_card_keeps_its_columns_whatever_the_model_is_called(folder: Path) -> None:
     lines = (folder / "model_card.md").read_text().splitlines()
     assert len(lines) == 3 and lines[2].startswith("| my\\|net | CIFAR-10 | 60 | 91.7 [")
+
+
+@pytest.mark.parametrize(
+    "name", ["a\nb|c", "<img src=x onerror=alert(1)>", "[x](javascript:alert(1))", "\x1b[31mred", "`c`\\|"]
+)
+def test_name_of_a_model_is_one_line_of_text_in_a_model_card(folder: Path, name: str) -> None:
+    record = json.loads((folder / "record.json").read_text()) | {"model": name}
+    lines = exports.model_card(record, {}).splitlines()
+    assert len(lines) == 3
+    cell = lines[2].split(" | CIFAR-10 | ")[0]
+    assert not re.search(r"<|\x1b|(?<!\\)(\\\\)*[`\[]", cell) and len(re.findall(r"(?<!\\)(?:\\\\)*\|", cell)) == 1

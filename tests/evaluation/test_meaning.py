@@ -201,3 +201,10 @@ def test_guesses_of_any_number_are_no_wrong_order(n: int) -> None:
     for seed in range(20):
         random = np.random.default_rng(seed)
         assert meaning.renamed_classes(random.integers(10, size=n), random.integers(10, size=n)) == {}
+
+
+def test_answers_that_are_all_right_are_asked_about(labels) -> None:
+    many = np.resize(labels, 2000)
+    (said,) = meaning.warnings(SetPredictions(many), many, "p.csv: cifar10")
+    assert "all 2000 are right" in said and "true labels?" in said
+    assert not meaning.warnings(SetPredictions(np.append(many[:-1], (many[-1] + 1) % 10)), many, "p.csv")

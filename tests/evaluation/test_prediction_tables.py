@@ -1,13 +1,16 @@
 """Prediction files as people have them: read where the meaning is certain, said how, else refused with what to do."""
 
 import json
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pyarrow import parquet
 
 from cifar102.analysis.scorecard import TestSet
 from cifar102.cifar import CLASS_NAMES
@@ -321,3 +324,63 @@ def test_one_table_without_sets_is_read_as_it_stands(tmp_path: Path) -> None:
     found = prediction_tables.read(forms.csv_truth_and_shuffled_ids(tmp_path, IDS, None, LABELS))
     assert np.take(found.values, np.argsort(found.rows)).tolist() == IDS.tolist()
     assert found.truth[np.argsort(found.rows)].tolist() == LABELS.tolist()
+
+
+def test_mac_line_ends_are_line_ends(tmp_path: Path) -> None:
+    path = tmp_path / "cifar10.csv"
+    path.write_bytes("\r".join(map(str, IDS)).encode())
+    assert ids_of(read(path)) == IDS.tolist()
+
+
+def test_names_of_classes_as_bytes_are_names(tmp_path: Path) -> None:
+    np.save(tmp_path / "cifar10.npy", NAMES[IDS].astype("S"))
+    assert ids_of(read(tmp_path / "cifar10.npy")) == IDS.tolist()
+
+
+def test_label_that_is_no_class_counts_as_another_under_label_names_too(tmp_path: Path) -> None:
+    truth = np.where(np.arange(N) == 3, 10, 9 - LABELS)
+    np.savez(tmp_path / "cifar10.npz", class_ids=9 - IDS, labels=truth, label_names=NAMES[::-1])
+    found = read(tmp_path / "cifar10.npz")
+    assert ids_of(found) == IDS.tolist() and any("but for 1 rows" in note for note in found.notes)
+
+
+def test_column_of_predictions_that_stands_twice_is_refused(tmp_path: Path) -> None:
+    lines = [f"{one},{other}" for one, other in zip(IDS, LABELS, strict=True)]
+    (tmp_path / "p.csv").write_text("\n".join(["prediction,prediction", *lines]))
+    with pytest.raises(ValueError, match=r"p\.csv: found column 'prediction' 2 times; expected it once"):
+        read(tmp_path / "p.csv")
+
+
+def test_only_column_that_is_named_as_true_labels_are_is_read_and_said(tmp_path: Path) -> None:
+    found = read(table(tmp_path, {"y_true": IDS}))
+    assert ids_of(found) == IDS.tolist() and any("true labels are often called so" in note for note in found.notes)
+
+
+def test_rows_of_json_that_do_not_fit_its_columns_are_refused(tmp_path: Path) -> None:
+    rows = [[int(k), 1] for k in IDS]
+    (tmp_path / "p.json").write_text(json.dumps({"columns": ["prediction"], "data": rows}))
+    with pytest.raises(ValueError, match=r"p\.json: row 0 of data does not have the 1 values"):
+        read(tmp_path / "p.json")
+
+
+def test_text_with_one_huge_cell_is_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "p.csv").write_text(f"prediction,{'x' * 200_000}\n1,2\n")
+    with pytest.raises(ValueError, match=r"p\.csv: not readable as \.csv: field larger than"):
+        read(tmp_path / "p.csv")
+
+
+@pytest.mark.parametrize("column", [["x" * 1_000_000] * 1000, [[0.0] * 100_000] * 1100])
+def test_parquet_file_that_unpacks_to_a_thousand_times_its_size_is_refused(tmp_path: Path, column: list) -> None:
+    path = tmp_path / "p.parquet"
+    kind = pyarrow.string() if isinstance(column[0], str) else pyarrow.list_(pyarrow.float32())
+    parquet.write_table(pyarrow.table({"prediction": pyarrow.array(column, kind)}), path)
+    assert path.stat().st_size < 5_000_000
+    with pytest.raises(ValueError, match=r"p\.parquet: not readable as \.parquet: it (unpacks to|has) "):
+        read(path)
+
+
+def test_npz_that_unpacks_to_more_than_predictions_can_be_is_refused_unopened(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "p.npz", "w", zipfile.ZIP_DEFLATED) as bundle:
+        bundle.writestr("other.npy", bytes(900_000_000))
+    with pytest.raises(ValueError, match=r"p\.npz: its arrays unpack to 900000000 bytes, expected at most 800000000"):
+        read(tmp_path / "p.npz")

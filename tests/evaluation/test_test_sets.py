@@ -193,3 +193,10 @@ def test_a_set_of_the_users_own_goes_by_its_path_beside_published_ones(data, wor
 def test_a_name_that_is_nothing_is_refused_with_what_there_is(data, workspace):
     with pytest.raises(ValueError, match=r"\['cifar10-c-rain'\] are no test sets of ten classes and no paths"):
         test_sets.find(["cifar10", "cifar10-c-rain"], workspace, data)
+
+
+def test_own_set_without_some_classes_says_which(tmp_path: Path, workspace) -> None:
+    path = tmp_path / "mine.npz"
+    np.savez(path, images=np.zeros((8, 32, 32, 3), np.uint8), labels=np.arange(8))
+    found, _ = test_sets.find([str(path)], workspace)
+    assert found["mine"].provenance == "a set of the user's own, with no image of ship, truck"
