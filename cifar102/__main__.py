@@ -102,7 +102,7 @@ def parser() -> argparse.ArgumentParser:
     bench = _command(words, "bench", dispatch.bench, "the benchmarks, as ratios against peers")
     bench.add_argument("--long", action="store_true", help="also those that train")
     test = _command(words, "test", dispatch.test, "the test suite; further arguments go to pytest", passes_on=True)
-    test.add_argument("--all", action="store_true", help="makes .venv-clients first, with PyTorch and ONNX (1.5 GB)")
+    test.add_argument("--all", action="store_true", help="makes .venv-clients first, with PyTorch and ONNX (1.8 GB)")
     test.add_argument("--faults", action="store_true", help="the fault suite instead; leaves data/faults.json")
     shared = _command(words, "duplicates", dispatch.duplicates, "what two sets of images share")
     shared.add_argument("sets", nargs=2, metavar="SET", help="a data set name, or a file or folder of images")
