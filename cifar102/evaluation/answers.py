@@ -1,6 +1,9 @@
 """What one model answers on the sets: the record between those who read models and files and those who judge them."""
 
+import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from cifar102.analysis.predictions import SetPredictions
 
@@ -17,3 +20,13 @@ class Answers:
     predictions: dict[str, SetPredictions]
     notes: tuple[str, ...] = ()
     digest: str = ""
+
+
+def digest_of(files: Iterable[Path]) -> str:
+    """Return BLAKE2b over the contents of files, in their order, as 64 hexadecimal digits."""
+    digest = hashlib.blake2b(digest_size=32)
+    for file in files:
+        with Path(file).open("rb") as stream:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from cifar102.evaluation import containment, model_worker
+from cifar102.evaluation.answers import digest_of
 from cifar102.workspace.files import read_whole
 
 OPEN_SECONDS, BATCH_SECONDS = 600, 600
@@ -36,7 +37,9 @@ class ContainedModel:
         content = b"" if is_folder else read_whole(self.path, LARGEST_FILE, "model file")
         self._scratch = tempfile.TemporaryDirectory(prefix="cifar102-model-")
         given = _copy(self.path, Path(self._scratch.name) / "model") if is_folder else self.path
-        self.digest = _digest([content] if not is_folder else [file.read_bytes() for file in _files(given).values()])
+        self.digest = (
+            digest_of(_files(given).values()) if is_folder else hashlib.blake2b(content, digest_size=32).hexdigest()
+        )
         words = [sys.executable, "-P", "-m", "cifar102.evaluation.model_worker", self._scratch.name]
         environment = containment.clean_environment(Path(self._scratch.name))
         self._process = subprocess.Popen(
@@ -103,13 +106,6 @@ def _copy(folder: Path, target: Path) -> Path:
     for name, file in found.items():
         shutil.copyfile(file, target / name)
     return target
-
-
-def _digest(contents: list[bytes]) -> str:
-    digest = hashlib.blake2b(digest_size=32)
-    for content in contents:
-        digest.update(content)
-    return digest.hexdigest()
 
 
 def _sizes(shape: object) -> list:

@@ -24,8 +24,8 @@ from cifar102.evaluation.inputs import Form, Predict
 NAME = re.compile(r"(?P<module>[A-Za-z_]\w*(?:\.\w+)*):(?P<name>[A-Za-z_]\w*(?:\.\w+)*)")
 OURS = Path(__file__).parents[1]
 TORCH_FORM = """\
-    import torch
-    net = torch.load("net.pt", weights_only=False).eval()
+    import torch; from mynet import Net
+    net = Net(); net.load_state_dict(torch.load("net.pt", weights_only=True)); net.eval()
     @torch.no_grad()
     def predict(images):  # uint8 (n, 32, 32, 3)
         return net(torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255)  # and your mean and deviation"""

@@ -11,19 +11,15 @@ import pyarrow
 from pyarrow import parquet
 
 from cifar102.evaluation import prediction_json, prediction_text
+from cifar102.evaluation.functions import AS_FUNCTION
 from cifar102.evaluation.prediction_columns import Readings, array_of, by_set, readings
 from cifar102.workspace.arrays import read_npy, read_npz
+from cifar102.workspace.files import other_content
 
 MOST_CELLS = 100_000_000  # of a Parquet table: 0.8 GB as float64
 MOST_BYTES = 800_000_000  # of what a packed file unpacks to; all of CIFAR-10-C, 750,000 rows of float64, is 60 MB
 PART = 512  # rows of a Parquet table at a time
-TORCH = """{path}: a PyTorch file can run anything when it is opened, so it is not. Give a function, in judge.py:
-    import torch; from mymodel import Net
-    net = Net(); net.load_state_dict(torch.load("{name}", weights_only=True)); net.eval()
-    def predict(images):  # uint8 (n, 32, 32, 3)
-        with torch.no_grad():
-            return net(torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255).numpy()
-and evaluate judge:predict (with the normalization of the training); predictions saved by numpy.save do as well"""
+TORCH = f"{{path}}: weights of PyTorch, which only their own code can run; {AS_FUNCTION}"
 PICKLE = "{path}: a pickle can run anything and is not opened; save predictions by numpy.save(...) or to_csv(...)"
 SHEET = "{path}: a spreadsheet is not read; save the sheet as CSV (in Excel: Save as, CSV UTF-8)"
 PACKED = "{path}: a packed file is not read; unpack it first"
@@ -35,13 +31,12 @@ REFUSED |= dict.fromkeys((".gz", ".zip", ".bz2", ".xz", ".tar", ".7z"), PACKED)
 def read_forms(path: Path) -> dict[str, Readings]:
     """Read a file of predictions: the set's name as the file has it ("" where it has none) -> its readings.
 
-    Raises FileNotFoundError, or ValueError that names the
-    file, what was found and what was expected or what to do.
+    Raises FileNotFoundError, or ValueError that names the file, what was found and what was expected or what to do.
     """
     path = Path(path)
     suffix = path.suffix.lower()
     if suffix in REFUSED:
-        raise ValueError(REFUSED[suffix].format(path=path, name=path.name))
+        raise ValueError(REFUSED[suffix].format(path=path))
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file; expected predictions as {', '.join(SUFFIXES)}")
     if suffix not in READERS:
@@ -53,13 +48,11 @@ def read_forms(path: Path) -> dict[str, Readings]:
 def _check_content(path: Path) -> None:
     """ValueError where a file is not what its name says, as downloads leave it."""
     with path.open("rb") as file:
-        start = file.read(200).lstrip(b"\xef\xbb\xbf \r\n\t").lower()
+        start = file.read(200).lstrip(b"\xef\xbb\xbf \r\n\t")
     if not start:
         raise ValueError(f"{path}: found an empty file; expected predictions")
-    if start.startswith(b"version https://git-lfs"):
-        raise ValueError(f"{path}: found a Git LFS pointer, not the file; fetch it by `git lfs pull`")
-    if start.startswith((b"<!doctype html", b"<html")):
-        raise ValueError(f"{path}: found a web page, not the file; download the file itself")
+    if found := other_content(path):
+        raise ValueError(f"{path}: {found}; expected predictions")
 
 
 def _npy(path: Path) -> dict[str, Readings]:

@@ -1,8 +1,7 @@
 """Predictions from files: which set they are of, in which order, which column: read where certain, and always said."""
 
-import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,10 +11,10 @@ from cifar102.analysis import predictions
 from cifar102.analysis.predictions import PUBLISHED_FOLDER, VERSION
 from cifar102.analysis.scorecard import ORIGINAL, TestSet
 from cifar102.evaluation import meaning, prediction_files
-from cifar102.evaluation.answers import Answers
+from cifar102.evaluation.answers import Answers, digest_of
 from cifar102.evaluation.meaning import Meaning
 from cifar102.evaluation.prediction_columns import PredictionTable, Readings
-from cifar102.workspace.arrays import read_npz
+from cifar102.workspace.arrays import npz_names
 
 SUFFIXES = prediction_files.SUFFIXES
 SHOWN = 4  # readings that a sentence lists
@@ -71,19 +70,9 @@ def predictions_of(path: Path, sets: Mapping[str, TestSet], logits: bool | None 
     return Answers(name, said, notes, digest_of(files))
 
 
-def digest_of(files: Iterable[Path]) -> str:
-    """Return BLAKE2b over the contents of files, in their order, as 64 hexadecimal digits."""
-    digest = hashlib.blake2b(digest_size=32)
-    for file in files:
-        with Path(file).open("rb") as stream:
-            while block := stream.read(1 << 20):
-                digest.update(block)
-    return digest.hexdigest()
-
-
 def _is_run(path: Path) -> bool:
     """Say whether a predictions.npz has the form of a run folder: `<set>.class_ids`, `<set>.probabilities`."""
-    return any(name.endswith((".class_ids", ".probabilities")) for name in read_npz(path))
+    return any(name.endswith((".class_ids", ".probabilities")) for name in npz_names(path))
 
 
 def _files(path: Path, sets: Mapping[str, TestSet]) -> dict[Path, str]:

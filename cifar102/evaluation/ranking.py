@@ -1,6 +1,7 @@
 """Several models: ranks first, with what is certain of them: ranks transfer to new images, accuracies do not."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -72,7 +73,7 @@ def _named(answers: Sequence[Answers]) -> list[Answers]:
         while name in taken:
             name, number = f"{each.name} ({number})", number + 1
         names.append(name)
-    return [Answers(name, e.predictions, e.notes, e.digest) for name, e in zip(names, answers, strict=True)]
+    return [replace(each, name=name) for name, each in zip(names, answers, strict=True)]
 
 
 def rank_tables(

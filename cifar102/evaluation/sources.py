@@ -9,13 +9,12 @@ from tqdm import tqdm
 
 from cifar102.analysis.predictions import SetPredictions
 from cifar102.analysis.scorecard import TestSet
-from cifar102.evaluation import contained, functions, inputs, meaning, prediction_tables
+from cifar102.evaluation import contained, functions, inputs, meaning, prediction_files, prediction_tables
 from cifar102.evaluation.answers import Answers
 from cifar102.evaluation.inputs import Form, Predict, Reading
 from cifar102.workspace.files import read_json
 
 KERAS, ONNX, SAVED_MODEL = (".keras", ".h5", ".hdf5"), ".onnx", "saved_model.pb"
-TORCH = (".pt", ".pth", ".ckpt", ".safetensors")
 LARGEST_BATCH = 1 << 25  # numbers, 128 MiB of float32
 GIVEN_DIFFERENTLY = {
     ".pkl": "a pickle runs code when it is read",
@@ -80,14 +79,12 @@ def _open(
         return _code(source, name, pixels)
     path = Path(source).expanduser()
     suffix = path.suffix.lower()
-    if suffix in TORCH:
-        raise ValueError(f"{path}: weights of PyTorch, which only their own code can run; {functions.AS_FUNCTION}")
     if suffix in GIVEN_DIFFERENTLY:
         reason = GIVEN_DIFFERENTLY[suffix]
         raise ValueError(f"{path}: {reason}; give it as a function package.module:name, or its predictions as files")
     if suffix in (*KERAS, ONNX) or (path / SAVED_MODEL).is_file():
         return _contained(path, pixels, trust)
-    if path.exists():
+    if path.exists() or suffix in prediction_files.REFUSED:
         return prediction_tables.predictions_of(path, sets, logits)
     if functions.NAME.fullmatch(str(source)):
         return _code(functions.load(str(source)), str(source), pixels)

@@ -1,6 +1,7 @@
 """`evaluate`: one model, or a table of accuracies of many, judged: the verdict, its record, its text and its files."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -88,7 +89,7 @@ def judge(
         if name in sets
         for sentence in meaning.warnings(said, sets[name].labels, f"{answers.name}: {name}")
     ]
-    return Scorecard(card.name, card.level, card.tables, (*odd, *card.sentences, *reasons), card.charts)
+    return replace(card, sentences=(*odd, *card.sentences, *reasons))
 
 
 def standards_of(
@@ -140,10 +141,7 @@ def content_of(card: Scorecard, sets: Mapping[str, TestSet], notes: Sequence[str
         entry |= {part: row[part] for part in ("n", "correct", "accuracy", "low", "high")}
         rows.append(entry | {part: said.get(part) for part in ("confidence", "ece")})
     for row in card.tables.get("gaps", pd.DataFrame()).to_dict("records"):
-        line = robust.get(row["set"], {})
-        entry = {"original": ORIGINAL, "new": row["set"], **{part: row[part] for part in ("gap", "low", "high")}}
-        entry |= {"robustness": line.get("effective_robustness")}
-        gaps.append(entry | {f"robustness_{part}": line.get(part) for part in ("low", "high")})
+        gaps.append({"original": ORIGINAL, "new": row["set"], **_gap(row, robust.get(row["set"], {}))})
     return {
         "model": card.name,
         "verdict": score_texts.headline(card, sets),
@@ -152,6 +150,12 @@ def content_of(card: Scorecard, sets: Mapping[str, TestSet], notes: Sequence[str
         "gaps": gaps,
         **{key: card.tables[key].to_dict("records") for key in FAMILIES if key in card.tables},
     }
+
+
+def _gap(row: Mapping, line: Mapping) -> dict:
+    """The numbers of a gap in a record: of the table of gaps, and of effective_robustness where it has a line."""
+    numbers = {part: row[part] for part in ("gap", "low", "high")} | {"robustness": line.get("effective_robustness")}
+    return numbers | {f"robustness_{part}": line.get(part) for part in ("low", "high")}
 
 
 def _by_set(table: pd.DataFrame | None) -> dict[str, dict]:
@@ -190,11 +194,8 @@ def _of_table(path: Path, name: str | None, level: float, folder: Path | None) -
     robust = tables["effective_robustness"].set_index("model")
     gaps = []
     for row in tables["gaps"].to_dict("records"):
-        entry = {"model": row["model"], "original": "original", "new": "new"}
-        entry |= {part: row[part] for part in ("gap", "low", "high")}
-        line = robust.loc[row["model"]]
-        entry |= {"robustness": line["effective_robustness"]}
-        gaps.append(entry | {f"robustness_{part}": line[part] for part in ("low", "high")})
+        named = {"model": row["model"], "original": "original", "new": "new"}
+        gaps.append(named | _gap(row, robust.loc[row["model"]]))
     content = {
         "model": name,
         "verdict": accuracy_tables.verdict(name, tables, level),

@@ -254,6 +254,16 @@ def read_npz(path: Path) -> dict[str, object]:
     return _guarded(path, _read_members)
 
 
+def npz_names(path: Path) -> list[str]:
+    """Return the names of the arrays of a .npz file, in their order, and read none of them; raises as read_npy does."""
+
+    def read(file: BinaryIO) -> list[str]:
+        with zipfile.ZipFile(file) as bundle:
+            return [name.removesuffix(".npy") for name in bundle.namelist()]
+
+    return _guarded(path, read)
+
+
 def open_npy(path: Path) -> np.ndarray:
     """Map a .npy file of numbers into memory, to be read in parts; raises as read_npy does."""
     return _guarded(path, lambda file: _mapped(file, Path(path)))

@@ -24,9 +24,10 @@ LEFTOVER = re.compile(rf"\..+\.{MARK}[a-z0-9_]{{8}}\.tmp(\.\w+)?")
 NUMBER = r"[+-]?[\d.]+([eE][+-]?\d+)?$"
 FORMULA = re.compile(rf"(?!{NUMBER})'*[=+\-@\t\r]")  # what a spreadsheet may run
 GUARDED = re.compile(r"'+[=+\-@\t\r]")
+HTML = re.compile(rb"(\xef\xbb\xbf)?\s*(<!--.*?-->\s*)*<(!doctype html|html|head|body)\b", re.IGNORECASE | re.DOTALL)
 # What stands where a data file should, by its first bytes: what other programs leave under the name of what was asked.
 OTHER_CONTENT = (
-    (re.compile(rb"\s*(<!--.*?-->\s*)*<(!doctype html|html|head|body)\b", re.IGNORECASE | re.DOTALL), "an HTML page"),
+    (HTML, "an HTML page (a web page in the place of the file: download the file itself)"),
     (re.compile(rb"\s*<\?xml"), "an XML text, such as a server's error"),
     (re.compile(rb"version https://git-lfs"), "a Git LFS pointer (`git lfs pull` fetches the file it stands for)"),
     (re.compile(rb"\x1f\x8b"), "a gzip file that is not unpacked"),
@@ -155,9 +156,9 @@ def read_whole(path: Path, largest: int, what: str = "file") -> bytes:
 
 
 def other_content(path: Path) -> str:
-    """Say what a file that its reader refused holds instead, by its first bytes; empty where they tell nothing.
+    """Say what a file holds that is not what its suffix says, by its first bytes; empty where they tell nothing.
 
-    Asked only after a reader failed. Known: web pages, Git LFS pointers, archives that are not unpacked, files of other
+    Known: web pages, Git LFS pointers, archives that are not unpacked, files of other
     kinds than was expected.
     """
     path = Path(path)
