@@ -199,7 +199,7 @@ PREDICTIONS = [
     prediction("a csv of an id of 40 digits", "p.csv", "9" * 40 + "\n" + "1\n" * 3, ".", "4 class ids|one class id"),
     prediction("another kind of file", "p.dat", "1", "found '.dat'", r"\.npy, \.npz, \.json, "),
     prediction("a spreadsheet", "p.xlsx", "PK", "a spreadsheet", "save the sheet as CSV"),
-    prediction("a model of PyTorch", "p.pt", "PK", "a PyTorch file", "def predict"),
+    prediction("a model of PyTorch", "p.pt", "PK", "weights of PyTorch", "def predict"),
     Case(
         "predictions: missing",
         lambda f: f / "p.npy",
