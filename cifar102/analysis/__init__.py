@@ -15,7 +15,16 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "predictions": ["SetPredictions", "read_named_runs"],
-        "intervals": ["clopper_pearson", "newcombe", "power_curve", "power_sentence", "power_table"],
+        "intervals": [
+            "clopper_pearson",
+            "equivalence",
+            "mean_equivalence",
+            "mean_interval",
+            "newcombe",
+            "power_curve",
+            "power_sentence",
+            "power_table",
+        ],
         "accuracies": ["accuracy_table", "gap_table", "leave_one_out_table"],
         "gaps": [
             "arm_scores",
