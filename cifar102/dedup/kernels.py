@@ -250,3 +250,54 @@ def scan_correlations(
             if start + place != own[q]:
                 key = -correlation(rows[q], references[place], row_squares[q], squares[place])
                 insert(best, found, key, start + place)
+
+
+@kernel
+def cosine(x: np.ndarray, y: np.ndarray) -> float:
+    """Inner product of two float32 rows of length 1, summed in float64 in one order."""
+    total = 0.0
+    for i in range(x.size):
+        total += np.float64(x[i]) * np.float64(y[i])
+    return total
+
+
+@kernel
+def scan_cosines(
+    products: np.ndarray,
+    error: float,
+    rows: np.ndarray,
+    references: np.ndarray,
+    start: int,
+    own: np.ndarray,
+    keys: np.ndarray,
+    indices: np.ndarray,
+) -> None:
+    """Keep the k references of the highest cosine with each query, of several views the best.
+
+    products: float32 (q, m), cosines up to `error`; rows, references: float32 (q, d), (m, d) of length 1; the rest as
+    in scan_correlations, but a reference that is listed already keeps the better of its keys.
+    """
+    k = keys.shape[1]
+    few = min(k + 1, references.shape[0])
+    places, values = np.empty(references.shape[0], np.int64), np.empty(few, np.float32)
+    for q in range(products.shape[0]):
+        best, found, row = keys[q], indices[q], products[q]
+        largest(row, places[:few], values)
+        low = max(values.min() - error, -best[k - 1]) - error
+        for place in places[: at_least(row, low, places)]:
+            if start + place != own[q]:
+                key = -cosine(rows[q], references[place])
+                improve(best, found, key, start + place)
+
+
+@kernel
+def improve(keys: np.ndarray, indices: np.ndarray, key: float, index: int) -> None:
+    """Like insert, but takes an earlier, worse key of the same index out first."""
+    for j in range(keys.size):
+        if indices[j] == index:
+            if keys[j] <= key:
+                return
+            for i in range(j, keys.size - 1):
+                keys[i], indices[i] = keys[i + 1], indices[i + 1]
+            keys[keys.size - 1], indices[keys.size - 1] = np.inf, -1
+    insert(keys, indices, key, index)

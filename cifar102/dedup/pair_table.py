@@ -1,7 +1,7 @@
-"""Duplicate detection: the front of this project's search for images that are the same, or nearly.
+"""The table of near-duplicates: each image's likeliest partners, scored by a rule, with a verdict.
 
-Exact copies by digest, Euclidean neighbours, structural similarity, and the protocol's near-duplicate table: a
-shortlist by correlation of block means, scored by the best SSIM over small shifts, judged by two thresholds.
+The registered rule lays one image on the other before it compares them, so it sees crops, zooms, borders, other colours
+and mirror images. The SSIM rule, this project's former one, compares them as they lie, under small shifts.
 """
 
 import numpy as np
@@ -9,124 +9,140 @@ import pandas as pd
 import scipy.sparse
 
 from cifar102.cifar import check_images
-from cifar102.dedup.kernels import LANES, blocks, in_threads, product, scan_correlations
+from cifar102.dedup import block_means, gradients, registered_score
 from cifar102.dedup.similarity import grey, pair_scores
 
-CELLS = 192  # 8 x 8 blocks of 4 x 4 pixels, three channels
-QUERY_BLOCK = 64
-REFERENCE_BLOCK = 32768  # with QUERY_BLOCK 8 MiB of products a thread
-
-
-def shortlist(
-    queries: np.ndarray, references: np.ndarray | None = None, k: int = 10, own_start: int | None = None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Find the k references with the highest normalised correlation of block means, of each query.
-
-    queries, references: uint8 (n, 32, 32, 3), (m, 32, 32, 3); without references each query is compared with the other
-    queries. own_start: the queries are the references from this row on, and none is compared with itself. Returns
-    correlations float64 (n, k), descending, and indices int64 (n, k), ties by index; k is cut to what there is. The 192
-    means of 4 x 4 pixels lose their mean and get unit length. Images without contrast, whose length is 0, correlate 1
-    with each other and 0 with all others. All-pairs products are float32; those that may belong to the k are computed
-    again in whole numbers, so that the result depends on no rounding.
-    """
-    check_images(queries, "queries")
-    within = references is None
-    references = queries if within else check_images(references, "references")
-    own_start = 0 if within else own_start
-    if k < 1:
-        raise ValueError(f"k: expected 1 or more, found {k}")
-    k = max(0, min(k, len(references) - (own_start is not None)))
-    keys, indices = np.full((len(queries), k), np.inf), np.full((len(queries), k), -1, np.int64)
-    if keys.size == 0:
-        return keys, indices
-    sums = block_sums(queries)
-    other = sums if within else block_sums(references)
-    for chunk in blocks(len(other), REFERENCE_BLOCK):
-        _search(sums, other[chunk], chunk.start, own_start, keys, indices)
-    return -keys, indices
-
-
-def block_sums(images: np.ndarray) -> np.ndarray:
-    """Sums over 4 x 4 pixels, int32 (n, 192): 16 times the block means of uint8 (n, 32, 32, 3)."""
-    sums = np.empty((len(images), CELLS), np.int32)
-
-    def work(block: slice) -> None:
-        rows = images[block].reshape(-1, 8, 4, 96).sum(axis=2, dtype=np.int32)
-        sums[block] = rows.reshape(-1, 8, 8, 4, 3).sum(axis=3).reshape(-1, CELLS)
-
-    in_threads(work, blocks(len(images), 1024))
-    return sums
-
-
-def _unit_vectors(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rows float32 (n, 193) of length 1, the last number 1 for images without contrast, and the squared lengths before.
-
-    The squares, float64 (n,), are times 192: whole numbers.
-    """
-    exact = sums.astype(np.int64)
-    totals = exact.sum(axis=1)
-    squares = (CELLS * np.einsum("ij,ij->i", exact, exact) - totals**2).astype(np.float64)
-    vectors = (CELLS * exact - totals[:, None]) / np.sqrt(np.where(squares > 0, squares * CELLS, 1))[:, None]
-    return np.column_stack([vectors, squares == 0]).astype(np.float32), squares
-
-
-def _search(
-    sums: np.ndarray, other: np.ndarray, start: int, own_start: int | None, keys: np.ndarray, indices: np.ndarray
-) -> None:
-    """Improve the best keys (minus correlation) and indices of all queries by one block of references."""
-    parts = in_threads(lambda block: _unit_vectors(other[block]), blocks(len(other), 2048))
-    right, squares = np.concatenate([part for part, _ in parts]), np.concatenate([square for _, square in parts])
-    right = np.concatenate([right, np.zeros((-len(right) % LANES, CELLS + 1), np.float32)])
-    error = (CELLS + 16) * 2.0**-24 * 1.01
-
-    def work(block: slice) -> None:
-        left, left_squares = _unit_vectors(sums[block])
-        products = np.empty((len(left), len(right)), np.float32)
-        product(left, right, products)
-        products[:, len(other) :] = -np.inf
-        own = np.full(len(left), -1) if own_start is None else own_start + np.arange(block.start, block.stop)
-        scan_correlations(
-            products, error, sums[block], left_squares, other, squares, start, own, keys[block], indices[block]
-        )
-
-    in_threads(work, blocks(len(sums), QUERY_BLOCK))
-
-
-PAIR_COLUMNS = ("query", "reference", "shortlist_rank", "ncc", "ssim", "shift_row", "shift_column", "verdict")
+PAIR_COLUMNS = (
+    "query",
+    "reference",
+    "shortlist_rank",
+    "ncc",
+    "ssim",
+    "shift_row",
+    "shift_column",
+    "score",
+    "probability",
+    "mirrored",
+    "verdict",
+)
 VERDICTS = ("duplicate", "review", "different")
+THRESHOLDS = {"registered": (1.5, -2.5), "ssim": (0.75, 0.55)}  # duplicate, review
+MIRRORED = 5.0  # score from which a mirrored pair is a duplicate; it goes to review from the threshold of straight ones
 
 
 def near_duplicates(
     queries: np.ndarray,
     references: np.ndarray | None = None,
     k: int = 10,
-    duplicate: float = 0.75,
-    review: float = 0.55,
+    rule: str = "registered",
+    duplicate: float | None = None,
+    review: float | None = None,
+    mirrored: float = MIRRORED,
     max_shift: int = 2,
+    five_views: bool = False,
     own_start: int | None = None,
+    descriptors: np.ndarray | None = None,
 ) -> pd.DataFrame:
     """Score the k likeliest partners of each query and say which are duplicates.
 
     queries, references: uint8 (n, 32, 32, 3), (m, 32, 32, 3); without references the queries are compared among
     themselves, no image with itself, and a pair may stand there from both sides. own_start: the same for a block of
-    queries that are the references from this row on. Returns one row a pair, by query and rank: query, reference int64
-    (row numbers), shortlist_rank int64 (1 the likeliest), ncc float64 (correlation of 8 x 8 x 3 block means), ssim
-    float64 (grey, best over shifts up to max_shift), shift_row, shift_column int64 (by which the reference, moved down
-    and right, lies on the query), verdict: duplicate at or above `duplicate`, review at or above `review`, else
-    different. k is cut to the number of references there are.
+    queries that are the references from this row on. rule: "registered" (dedup.registered_score, partners by
+    dedup.gradients) or "ssim" (dedup.similarity, partners by dedup.block_means). duplicate, review: the score of the
+    rule from which a pair is one, by default THRESHOLDS. five_views: the shortlist looks at five cuts of each query.
+    descriptors: gradients.descriptors of the references, where the caller has them.
+
+    Returns one row a pair, by query, straight ones first, and rank: query, reference int64 (row numbers),
+    shortlist_rank int64 (1 the likeliest), ncc float64 (cosine of the shortlist), ssim float64 (grey, best over shifts
+    up to max_shift), shift_row, shift_column int64 (by which the reference, moved down and right, lies on the query),
+    score float64 (-15 to 15) and probability float64 (that two people call it the same picture), both NaN under the
+    SSIM rule, mirrored bool, verdict. Of mirrored pairs, where the query is mirrored, only those at or above
+    `duplicate` are kept: review, and duplicate from `mirrored` on. ValueError for thresholds in the wrong order.
     """
-    if not -1 <= review <= duplicate:
-        raise ValueError(f"review and duplicate: expected -1 <= review <= duplicate, found {review} and {duplicate}")
-    correlations, indices = shortlist(queries, references, k, own_start)
-    num_queries, found = indices.shape
-    query, reference = np.repeat(np.arange(num_queries), found), indices.ravel()
-    left = grey(queries)
-    right = left if references is None else grey(references)
-    values, rows, columns = pair_scores(left, right, query, reference, max_shift)
-    rank = np.tile(np.arange(1, found + 1), num_queries)
-    verdict = np.select([values >= duplicate, values >= review], VERDICTS[:2], VERDICTS[2]).astype(object)
-    data = (query, reference, rank, correlations.ravel(), values, rows, columns, verdict)
-    return pd.DataFrame(dict(zip(PAIR_COLUMNS, data, strict=True)))
+    check_images(queries, "queries")
+    if rule not in THRESHOLDS:
+        raise ValueError(f"rule: {rule!r} is none of {', '.join(THRESHOLDS)}")
+    limits = _limits(rule, duplicate, review, mirrored)
+    own_start = 0 if references is None else own_start
+    references = queries if references is None else check_images(references, "references")
+    if rule == "ssim":
+        found = block_means.shortlist(queries, references, k, own_start)
+        return _judged(_compared(queries, references, *found, max_shift), limits)
+    own = np.full(len(queries), -1) if own_start is None else own_start + np.arange(len(queries))
+    laid = gradients.descriptors(references) if descriptors is None else descriptors
+    views = gradients.VIEWS if five_views else gradients.VIEWS[:1]
+    turned = np.ascontiguousarray(queries[:, :, ::-1])
+    sides = []
+    for images, is_mirrored in ((queries, False), (turned, True)):
+        found = gradients.shortlist(images, laid, k, own, views)
+        sides.append(_registered(images, references, found, max_shift, limits, is_mirrored))
+    both = pd.concat(sides, ignore_index=True).sort_values(["query", "mirrored", "shortlist_rank"], kind="stable")
+    return _judged(both.reset_index(drop=True), limits)
+
+
+def _limits(rule: str, duplicate: float | None, review: float | None, mirrored: float) -> tuple[float, float, float]:
+    upper, lower = THRESHOLDS[rule]
+    upper = upper if duplicate is None else duplicate
+    lower = min(upper, lower) if review is None else review
+    lowest = -1 if rule == "ssim" else registered_score.LOWEST
+    if not lowest <= lower <= upper:
+        raise ValueError(
+            f"review and duplicate: expected {lowest:g} <= review <= duplicate of the rule {rule}, "
+            f"found {lower} and {upper}"
+        )
+    return upper, lower, mirrored
+
+
+def _compared(
+    queries: np.ndarray, references: np.ndarray, cosines: np.ndarray, indices: np.ndarray, max_shift: int
+) -> pd.DataFrame:
+    """The pairs of a shortlist with their SSIM, in PAIR_COLUMNS but verdict."""
+    count, found = indices.shape
+    query, reference = np.repeat(np.arange(count), found), indices.ravel()
+    seen, places = np.unique(reference, return_inverse=True)
+    values, rows, columns = pair_scores(grey(queries), grey(references[seen]), query, places, max_shift)
+    rank = np.tile(np.arange(1, found + 1), count)
+    data = (query, reference, rank, cosines.ravel(), values, rows, columns, np.nan, np.nan, False)
+    return pd.DataFrame(dict(zip(PAIR_COLUMNS, data, strict=False)))
+
+
+def _registered(
+    queries: np.ndarray,
+    references: np.ndarray,
+    found: tuple[np.ndarray, np.ndarray],
+    max_shift: int,
+    limits: tuple[float, float, float],
+    is_mirrored: bool,
+) -> pd.DataFrame:
+    """The pairs of a shortlist with SSIM and registered score; of mirrored ones those that matter."""
+    cosines, indices = found
+    seen, places = np.unique(indices, return_inverse=True)
+    query = np.repeat(np.arange(len(indices)), indices.shape[1])
+    numbers = registered_score.registered_numbers(grey(queries), grey(references[seen]), query, places.ravel())
+    score = registered_score.scores(numbers)
+    if not is_mirrored:
+        table = _compared(queries, references, cosines, indices, max_shift)
+        return table.assign(score=score, probability=registered_score.probabilities(score, is_mirrored))
+    kept = np.flatnonzero(score >= limits[0])
+    rank = np.tile(np.arange(1, indices.shape[1] + 1), len(indices))[kept]
+    query, reference, score = query[kept], indices.ravel()[kept], score[kept]
+    values, rows, columns = pair_scores(grey(queries), grey(references[seen]), query, places.ravel()[kept], max_shift)
+    chance = registered_score.probabilities(score, is_mirrored)
+    data = (query, reference, rank, cosines.ravel()[kept], values, rows, columns, score, chance, True)
+    return pd.DataFrame(dict(zip(PAIR_COLUMNS, data, strict=False)))
+
+
+def _judged(pairs: pd.DataFrame, limits: tuple[float, float, float]) -> pd.DataFrame:
+    upper, lower, mirrored = limits
+    values = pairs[score_column(pairs)].to_numpy()
+    is_duplicate = values >= np.where(pairs["mirrored"], mirrored, upper)
+    verdict = np.select([is_duplicate, values >= lower], VERDICTS[:2], VERDICTS[2]).astype(object)
+    return pairs.assign(verdict=verdict)[list(PAIR_COLUMNS)]
+
+
+def score_column(pairs: pd.DataFrame) -> str:
+    """Name the column that a table's verdicts come from: "score" of the registered rule, "ssim" of the SSIM rule."""
+    return "score" if "score" in pairs and pairs["score"].notna().any() else "ssim"
 
 
 def apply_verdicts(pairs: pd.DataFrame, verdicts: pd.DataFrame) -> pd.DataFrame:
