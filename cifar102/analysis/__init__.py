@@ -52,7 +52,14 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "hard_images",
             "has_copy",
         ],
-        "calibration": ["calibration_table", "expected_calibration_error", "reliability_curves", "reliability_table"],
+        "calibration": [
+            "brier_parts",
+            "calibration_table",
+            "debiased_calibration_error",
+            "expected_calibration_error",
+            "reliability_curves",
+            "reliability_table",
+        ],
         "corruption_tables": ["corruption_means", "corruption_table"],
         "human_labels": ["agreement_table", "human_table"],
         "published": [
