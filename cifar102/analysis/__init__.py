@@ -54,6 +54,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         ],
         "calibration": [
             "brier_parts",
+            "calibration_by_set",
             "calibration_table",
             "debiased_calibration_error",
             "expected_calibration_error",

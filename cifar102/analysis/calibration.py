@@ -11,6 +11,11 @@ from cifar102.analysis.predictions import check_class_ids, check_probabilities
 BINS = 15  # of confidence, as Guo et al. 2017
 DRAWS = 2_000  # simulated test sets of debiased_calibration_error
 STEPS = 18  # halvings of 0-1: to a few millionths
+COLUMNS = (
+    "n", "accuracy", "confidence", "ece", "ece_low", "ece_high", "ece_plain", "n_equal", "ece_equal", "ece_equal_low",
+    "ece_equal_high", "brier", "brier_low", "brier_high", "reliability", "resolution", "uncertainty", "within_bins",
+    "log_loss",
+)  # fmt: skip
 
 
 def reliability_table(
@@ -68,17 +73,9 @@ def debiased_calibration_error(
     second time.
     """
     confidence, right = _confidence(probabilities, labels)
-    number = _bin_numbers(confidence, bins)
-    count = np.bincount(number, minlength=bins)
-    kept = count > 0
-    sums = (np.bincount(number, values, bins)[kept] for values in (right - confidence, confidence * (1 - confidence)))
-    count = count[kept]
-    distance, expected = (values / count for values in sums)
-    accuracy = np.bincount(number, right, bins)[kept] / count
-    noise = np.sqrt(np.maximum(expected, accuracy * (1 - accuracy)) / count)
-    share = count / len(right)
+    distance, noise, share = _bin_distances(confidence, right, bins)
     seen = float(share @ np.abs(distance))
-    chance = np.random.default_rng(seed).normal(size=(draws, len(count))) * noise
+    chance = np.random.default_rng(seed).normal(size=(draws, len(share))) * noise
     shape = np.hypot(distance, noise)
     shape /= share @ shape if np.any(shape) else 1
     tail = (1 - intervals.check_level(level)) / 2
@@ -89,6 +86,20 @@ def debiased_calibration_error(
     error, low, high = (_invert(lambda value, part=part: shown(value, part), seen) for part in (0.5, 1 - tail, tail))
     limits = intervals.clopper_pearson(int(right.sum()), len(right), level)
     return error, low, max(high, *(float(abs(limit - confidence.mean())) for limit in limits))
+
+
+def _bin_distances(confidence: np.ndarray, right: np.ndarray, bins: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of each bin that holds images: accuracy less confidence, its standard error, and the bin's share of all images.
+
+    The error is the larger one of a calibrated model's and of the accuracy that was seen.
+    """
+    number = _bin_numbers(confidence, bins)
+    count = np.bincount(number, minlength=bins)
+    kept = count > 0
+    values = (right, right - confidence, confidence * (1 - confidence))
+    accuracy, distance, expected = (np.bincount(number, part, bins)[kept] / count[kept] for part in values)
+    noise = np.sqrt(np.maximum(expected, accuracy * (1 - accuracy)) / count[kept])
+    return distance, noise, count[kept] / len(right)
 
 
 def _invert(shown: Callable[[float], float], seen: float) -> float:
@@ -162,8 +173,6 @@ def calibration_table(
     unequal size; all of them where the set has fewer, or without it. The Brier score's interval is Student's over
     images, 95 % unless asked otherwise; log_loss in nats, probabilities clipped at the smallest float64.
     """
-    from sklearn import metrics  # half a second, which class ids alone do not need
-
     labels = np.asarray(labels)
     count = min(equal_n or len(labels), len(labels))
     chosen = np.sort(np.random.default_rng(seed).permutation(len(labels))[:count])
@@ -171,20 +180,41 @@ def calibration_table(
     rows = []
     for model, values in probabilities.items():
         values = check_probabilities(values, where=model)
-        confidence, right = _confidence(values, labels)
-        squares = ((values - np.eye(values.shape[1])[labels]) ** 2).sum(axis=1)
-        row = {"model": model, "n": len(right), "accuracy": right.mean(), "confidence": confidence.mean()}
-        row |= dict(
-            zip(("ece", "ece_low", "ece_high"), debiased_calibration_error(values, labels, **look), strict=True)
-        )
-        row |= {"ece_plain": expected_calibration_error(values, labels, bins=bins), "n_equal": count}
-        equal = debiased_calibration_error(values[chosen], labels[chosen], **look)
-        row |= dict(zip(("ece_equal", "ece_equal_low", "ece_equal_high"), equal, strict=True))
-        row |= dict(zip(("brier", "brier_low", "brier_high"), intervals.mean_interval(squares, level), strict=True))
-        whole = values / values.sum(axis=1, keepdims=True)
-        loss = metrics.log_loss(labels, whole, labels=range(values.shape[1]))
-        rows.append({**row, **brier_parts(values, labels, bins=bins), "log_loss": loss})
-    return pd.DataFrame(rows).assign(level=level)
+        row = {"model": model} | _scores(values, labels, bins, level)
+        row |= _error_columns("ece", debiased_calibration_error(values, labels, **look)) | {"n_equal": count}
+        row |= _error_columns("ece_equal", debiased_calibration_error(values[chosen], labels[chosen], **look))
+        rows.append(row)
+    return pd.DataFrame(rows, columns=["model", *COLUMNS]).assign(level=level)
+
+
+def calibration_by_set(
+    probabilities: Mapping[str, Mapping[str, np.ndarray]], labels: Mapping[str, np.ndarray], **options: float
+) -> pd.DataFrame:
+    """Return calibration_table of several sets below each other, with the column set; equal_n is the smallest set's.
+
+    probabilities: set -> model -> float (n, classes); labels: set -> integers (n,). options: of calibration_table.
+    """
+    options = {"equal_n": min(map(len, labels.values())), **options}
+    tables = [calibration_table(models, labels[name], **options) for name, models in probabilities.items()]
+    whole = pd.concat(tables, keys=probabilities, names=["set", None])
+    return whole.reset_index("set").reset_index(drop=True)
+
+
+def _scores(values: np.ndarray, labels: np.ndarray, bins: int, level: float) -> dict[str, float]:
+    from sklearn import metrics  # half a second, which class ids alone do not need
+
+    confidence, right = _confidence(values, labels)
+    squares = ((values - np.eye(values.shape[1])[labels]) ** 2).sum(axis=1)
+    row = {"n": len(right), "accuracy": right.mean(), "confidence": confidence.mean()}
+    row["ece_plain"] = expected_calibration_error(values, labels, bins=bins)
+    row |= dict(zip(("brier", "brier_low", "brier_high"), intervals.mean_interval(squares, level), strict=True))
+    whole = values / values.sum(axis=1, keepdims=True)
+    loss = metrics.log_loss(labels, whole, labels=range(values.shape[1]))
+    return {**row, **brier_parts(values, labels, bins=bins), "log_loss": loss}
+
+
+def _error_columns(name: str, limits: tuple[float, float, float]) -> dict[str, float]:
+    return dict(zip((name, f"{name}_low", f"{name}_high"), limits, strict=True))
 
 
 def _bin_numbers(values: np.ndarray, bins: int) -> np.ndarray:

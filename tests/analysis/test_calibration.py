@@ -111,3 +111,12 @@ def test_resolution_is_what_an_uninformed_model_lacks() -> None:
     assert flat["resolution"] == pytest.approx(0, abs=2e-3) and flat["uncertainty"] == pytest.approx(0.9, abs=2e-3)
     sure = calibration.brier_parts(np.eye(10)[labels], labels)
     assert sure["resolution"] == pytest.approx(sure["uncertainty"]) and sure["reliability"] == 0
+
+
+def test_sets_of_unequal_size_are_compared_on_equally_many_images(rng: np.random.Generator) -> None:
+    sets = {"old": draw_calibrated(rng, 600), "new": draw_calibrated(rng, 150)}
+    shares, labels = ({name: both[k] for name, both in sets.items()} for k in (0, 1))
+    table = calibration.calibration_by_set({name: {"m": part} for name, part in shares.items()}, labels)
+    assert table[["set", "n", "n_equal"]].to_numpy().tolist() == [["old", 600, 150], ["new", 150, 150]]
+    new = table.set_index("set").loc["new"]
+    assert (new["ece"], new["ece_low"]) == (new["ece_equal"], new["ece_equal_low"])
