@@ -126,21 +126,82 @@ def _tango_upper(only_first: np.ndarray, only_second: np.ndarray, n: int, z: flo
     return high
 
 
-def mean_difference(first: np.ndarray, second: np.ndarray, level: float = 0.95) -> tuple[float, float, float]:
-    """Return (difference, low, high) of the means of two independent samples by Welch's t interval.
+def mean_interval(values: np.ndarray, level: float = 0.95) -> tuple[float, float, float]:
+    """Return (mean, low, high) of independent values by Student's t interval, such as one number a split or a seed.
 
-    first, second: float (n,), e.g. the share of seeds that get an image right, one value an image; n >= 2 each.
-    Where neither sample varies the interval is the difference itself. 95 % unless asked otherwise.
+    values: float (n,), n >= 1. A single value has no spread to judge by: low and high are NaN. Where all n > 1 values
+    are equal the interval is the mean itself. 95 % unless asked otherwise. Raises ValueError.
     """
-    first, second = (np.asarray(sample, dtype=np.float64) for sample in (first, second))
-    for name, sample in (("first", first), ("second", second)):
-        if sample.ndim != 1 or len(sample) < 2 or not np.isfinite(sample).all():
-            raise ValueError(f"{name}: expected at least 2 finite values, found shape {sample.shape}")
-    difference = float(first.mean() - second.mean())
-    if np.ptp(first) == 0 and np.ptp(second) == 0:
-        return difference, difference, difference
-    interval = stats.ttest_ind(first, second, equal_var=False).confidence_interval(check_level(level))
-    return difference, float(interval.low), float(interval.high)
+    values = _sample(values, "values")
+    mean, error = float(values.mean()), _standard_error(values)
+    if not error > 0:
+        return mean, mean + error, mean + error
+    half = float(stats.t.isf((1 - check_level(level)) / 2, len(values) - 1)) * error
+    return mean, mean - half, mean + half
+
+
+def mean_equivalence(values: np.ndarray, margin: float) -> float:
+    """Return the p value of the two one-sided t tests (TOST) that the mean lies within `margin` of zero.
+
+    values: float (n,) as mean_interval's; margin in their unit, above 0. p below .05 says that the 90 % interval lies
+    inside -margin..margin. NaN for a single value. Raises ValueError. Source: Schuirmann 1987.
+    """
+    values = _sample(values, "values")
+    return equivalence(float(values.mean()), _standard_error(values), len(values) - 1, margin)
+
+
+def equivalence(estimate: float, error: float, freedom: float, margin: float) -> float:
+    """Return the p value of TOST for an estimate with its standard error and degrees of freedom (inf: normal).
+
+    Without an error (0) p is 0 inside the margin and 1 outside; an unknown one (NaN) gives NaN. Raises ValueError.
+    """
+    if not margin > 0:
+        raise ValueError(f"margin: expected a size above 0, found {margin}")
+    if not error > 0:
+        return float(abs(estimate) >= margin) if error == 0 else float("nan")
+    return float(stats.t.sf((margin - abs(estimate)) / error, freedom))
+
+
+def shown_difference(error: float, freedom: float, power: float = 0.8, level: float = 0.95) -> float:
+    """Return the smallest difference that a two-sided t test at `level` shows with the given power; same unit as error.
+
+    error: standard error of the estimate; freedom: its degrees of freedom (inf: normal). NaN where error is NaN.
+    """
+    if not error > 0:
+        return float(error)
+    if np.isinf(freedom):
+        return float(error * (normal_quantile(level) + stats.norm.ppf(power)))
+    critical = stats.t.isf((1 - check_level(level)) / 2, freedom)
+    largest = critical + stats.t.ppf((1 + power) / 2, freedom) + 1
+    return float(error * optimize.brentq(lambda size: stats.nct.sf(critical, freedom, size) - power, 0, 2 * largest))
+
+
+def mean_difference(first: np.ndarray, second: np.ndarray, level: float = 0.95) -> tuple[float, float, float]:
+    """Return (difference, low, high) of the mean scores of two independent samples of images, 0-1.
+
+    first, second: float (n,), e.g. the share of seeds that get an image right, one value an image; n >= 1 each. Welch's
+    t interval where both samples vary. A sample without any spread, such as images that are all right, has an
+    uncertain mean as well: then each mean's own limits (Wilson's, Student's) are put together as Newcombe's method 10
+    does. 95 % unless asked otherwise.
+    """
+    samples = [_sample(first, "first"), _sample(second, "second")]
+    if any(sample.min() < 0 or sample.max() > 1 for sample in samples):
+        raise ValueError(f"expected scores 0-1, found {[(sample.min(), sample.max()) for sample in samples]}")
+    difference = float(samples[0].mean() - samples[1].mean())
+    if all(np.ptp(sample) > 0 for sample in samples):
+        interval = stats.ttest_ind(*samples, equal_var=False).confidence_interval(check_level(level))
+        return difference, float(interval.low), float(interval.high)
+    (above, below), (other_above, other_below) = (_distances(sample, level) for sample in samples)
+    low, high = difference - np.hypot(below, other_above), difference + np.hypot(above, other_below)
+    return difference, float(low), float(high)
+
+
+def _distances(scores: np.ndarray, level: float) -> tuple[float, float]:
+    """How far the upper and the lower limit lie from the mean: Wilson's where all scores are equal, else Student's."""
+    mean, low, high = mean_interval(scores, level)
+    if np.ptp(scores) == 0:
+        low, high = proportion.proportion_confint(scores.sum(), len(scores), alpha=1 - level, method="wilson")
+    return float(high - mean), float(mean - low)
 
 
 def percentile_interval(draws: np.ndarray, level: float = 0.95) -> tuple[float, float]:
@@ -273,6 +334,20 @@ def _counts(successes: object, n: object) -> tuple[np.ndarray, np.ndarray]:
     if (n < 1).any() or (successes < 0).any() or (successes > n).any():
         raise ValueError(f"expected 0 <= successes <= n and n >= 1, found successes {successes} of n {n}")
     return successes.astype(np.float64), n.astype(np.float64)
+
+
+def _sample(values: np.ndarray, name: str, least: int = 1) -> np.ndarray:
+    sample = np.asarray(values, dtype=np.float64)
+    if sample.ndim != 1 or len(sample) < least or not np.isfinite(sample).all():
+        raise ValueError(f"{name}: expected at least {least} finite values, found shape {sample.shape}")
+    return sample
+
+
+def _standard_error(values: np.ndarray) -> float:
+    """Of the mean; 0 where all values are equal (rounding aside), NaN for one value."""
+    if len(values) < 2:
+        return float("nan")
+    return 0.0 if np.ptp(values) == 0 else float(values.std(ddof=1) / np.sqrt(len(values)))
 
 
 def _check(gap: float, accuracy: float) -> None:

@@ -314,7 +314,10 @@ def _verdicts(claims: pd.DataFrame, images: str) -> str:
         cells = (claim["claim"], claim["arm"] + against, *points, claim["certainty"])
         verdict = f'<span class="word">{written(claim["verdict"])}</span>'
         rows.append([*(written(cell) for cell in cells), verdict])
-    lead = f"Images: {images}. Differences in percentage points at this run's sizes; p with Holm's correction over all."
+    lead = (
+        f"Images: {images}. Differences in percentage points at this run's sizes, intervals over images and seeds; p "
+    )
+    lead += "with Holm's correction over all claims, whether or not their studies have run."
     names = ("claim", "arms", "published", "here", "certainty", "verdict")
     return f"<p>{written(lead)}</p>{table(names, rows)}"
 

@@ -63,8 +63,53 @@ def test_mean_difference_covers_the_truth_about_as_often_as_it_says(rng: np.rand
     assert 270 <= covered <= 298
 
 
-def test_equal_constants_differ_by_exactly_nothing() -> None:
-    assert intervals.mean_difference(np.ones(5), np.ones(9)) == (0, 0, 0)
+def test_scores_without_spread_still_leave_their_means_uncertain() -> None:
+    difference, low, high = intervals.mean_difference(np.ones(5), np.ones(9))
+    assert (difference, low, high) == pytest.approx((0, *intervals.newcombe(5, 5, 9, 9)))
+    difference, low, high = intervals.mean_difference(np.ones(1), np.zeros(1))
+    assert (difference, low, high) == pytest.approx((1, *intervals.newcombe(1, 1, 0, 1)))
+    spread = intervals.mean_difference(np.ones(50), np.tile([0.0, 1.0], 200))
+    assert spread[1] < 0.5 - 1.96 * 0.5 / 20, "wider than the spread of the second sample alone"
+    with pytest.raises(ValueError, match="0-1"):
+        intervals.mean_difference(np.array([50.0]), np.array([60.0]))
+
+
+def test_interval_of_a_mean_is_students_and_right_at_its_edges() -> None:
+    values = np.array([0.1, 0.4, 0.2, 0.35])
+    expected = stats.ttest_1samp(values, 0).confidence_interval()
+    assert intervals.mean_interval(values) == pytest.approx((values.mean(), expected.low, expected.high))
+    assert intervals.mean_interval(np.full(3, 0.2)) == pytest.approx((0.2, 0.2, 0.2))
+    mean, low, high = intervals.mean_interval(np.array([0.2]))
+    assert mean == 0.2 and np.isnan([low, high]).all()
+    for wrong in (np.array([]), np.array([np.nan, 1]), np.zeros((2, 2))):
+        with pytest.raises(ValueError, match="values: expected at least 1 finite"):
+            intervals.mean_interval(wrong)
+
+
+def test_equivalence_says_that_the_90_percent_interval_lies_inside_the_margin(rng: np.random.Generator) -> None:
+    for margin in (0.1, 0.3, 0.6):
+        values = rng.normal(0.1, 0.5, size=20)
+        _, low, high = intervals.mean_interval(values, 0.9)
+        assert (intervals.mean_equivalence(values, margin) < 0.05) == (-margin < low and high < margin)
+    assert intervals.mean_equivalence(np.zeros(5), 0.1) == 0
+    assert intervals.mean_equivalence(np.ones(5), 0.1) == 1
+    assert np.isnan(intervals.mean_equivalence(np.zeros(1), 0.1))
+    with pytest.raises(ValueError, match="margin"):
+        intervals.mean_equivalence(values, 0)
+
+
+def test_equivalence_is_claimed_in_five_percent_of_samples_from_the_margin_itself(rng: np.random.Generator) -> None:
+    claimed = [intervals.mean_equivalence(rng.normal(0.1, 0.1, size=12), 0.1) < 0.05 for _ in range(2_000)]
+    assert np.mean(claimed) == pytest.approx(0.05, abs=0.015)
+
+
+@pytest.mark.parametrize("freedom", [2, 7.5, 60])
+def test_smallest_shown_difference_has_the_power_that_it_says(freedom: float, rng: np.random.Generator) -> None:
+    size = intervals.shown_difference(1.0, freedom)
+    scores = (rng.normal(size=20_000) + size) / np.sqrt(rng.chisquare(freedom, 20_000) / freedom)
+    assert np.mean(np.abs(scores) > stats.t.isf(0.025, freedom)) == pytest.approx(0.8, abs=0.01)
+    assert intervals.shown_difference(1.0, np.inf) == pytest.approx(1.959964 + 0.841621, abs=1e-5)
+    assert intervals.shown_difference(0.0, 3) == 0 and np.isnan(intervals.shown_difference(np.nan, 3))
 
 
 def test_draws_without_a_number_have_no_interval() -> None:
