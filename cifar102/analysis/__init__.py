@@ -3,10 +3,10 @@
 It reads tables and arrays and never trains; no room reaches TensorFlow. Read in this order: predictions (what a model
 says, and in which files), intervals (of shares and differences, and what a test set can show), accuracies (per model,
 class and subset), gaps (between two test sets), lines (new on original accuracy, effective robustness), model_pairs
-(McNemar, certain ranks, agreement), set_matrix (harder or different), keyword_mixture, single_images, calibration,
-corruption_tables (CIFAR-10-C), human_labels (CIFAR-10H and -N), published (the models of CIFAR-10.1), standard_models
-(those of a line), scorecard (one model on every set), methods (a text to quote), chart_tables and run_tables
-(statements and trainings as charts draw them).
+(McNemar, possible ranks, agreement), paired_runs (arms of a study, seed by seed and image by image), set_matrix (harder
+or different), keyword_mixture, single_images, calibration, corruption_tables (CIFAR-10-C), human_labels (CIFAR-10H and
+-N), published (the models of CIFAR-10.1), standard_models (those of a line), scorecard (one model on every set),
+methods (a text to quote), chart_tables and run_tables (statements and trainings as charts draw them).
 """
 
 import lazy_loader
@@ -52,7 +52,15 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "hard_images",
             "has_copy",
         ],
-        "calibration": ["calibration_table", "expected_calibration_error", "reliability_curves", "reliability_table"],
+        "calibration": [
+            "brier_parts",
+            "calibration_by_set",
+            "calibration_table",
+            "debiased_calibration_error",
+            "expected_calibration_error",
+            "reliability_curves",
+            "reliability_table",
+        ],
         "corruption_tables": ["corruption_means", "corruption_table"],
         "human_labels": ["agreement_table", "human_table"],
         "published": [

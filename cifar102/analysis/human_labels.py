@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from cifar102.analysis.intervals import check_level, clopper_pearson, normal_quantile
+from cifar102.analysis.intervals import check_level, clopper_pearson, mean_interval
 from cifar102.analysis.predictions import check_class_ids, check_probabilities
 
 
@@ -14,10 +14,10 @@ def human_table(probabilities: np.ndarray, shares: np.ndarray, *, level: float =
     """Return how far a model's probabilities are from what people said of the same images: one row.
 
     probabilities, shares: float (n, classes), rows that sum to 1; shares of the people who gave each class. Columns: n,
-    cross_entropy with low and high (nats, mean over images of -sum(shares * log(probabilities)), normal interval over
-    images; probabilities clipped at the smallest float64), human_entropy (the least it can be), divergence (what is
-    above that), majority_agreement with majority_low and majority_high (share of images whose likeliest class is
-    people's most frequent one, exact; where people tie, any of theirs counts), level.
+    cross_entropy with low and high (nats, mean over images of -sum(shares * log(probabilities)), Student's interval
+    over images, NaN for one; probabilities clipped at the smallest float64), human_entropy (the least it can be),
+    divergence (what is above that), majority_agreement with majority_low and majority_high (share of images whose
+    likeliest class is people's most frequent one, exact; where people tie, any of theirs counts), level.
     Source: Peterson et al. 2019 (arXiv 1908.07086).
     """
     shares = check_probabilities(shares, where="shares of people")
@@ -25,11 +25,11 @@ def human_table(probabilities: np.ndarray, shares: np.ndarray, *, level: float =
     if probabilities.shape != shares.shape:
         raise ValueError(f"expected probabilities {shares.shape} as people's shares, found {probabilities.shape}")
     losses = -(shares * np.log(np.maximum(probabilities, np.finfo(float).tiny))).sum(axis=1)
-    half = normal_quantile(level) * losses.std(ddof=1) / np.sqrt(len(losses)) if len(losses) > 1 else 0.0
+    mean, low, high = mean_interval(losses, level)
     entropy = special.entr(shares).sum(axis=1).mean()
     agreement = majority_agreement(probabilities.argmax(axis=1), shares, level=level)
-    row = {"n": len(losses), "cross_entropy": losses.mean(), "low": losses.mean() - half, "high": losses.mean() + half}
-    row |= {"human_entropy": entropy, "divergence": losses.mean() - entropy}
+    row = {"n": len(losses), "cross_entropy": mean, "low": low, "high": high}
+    row |= {"human_entropy": entropy, "divergence": mean - entropy}
     return pd.DataFrame([row | agreement]).assign(level=check_level(level))
 
 

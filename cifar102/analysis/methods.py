@@ -26,7 +26,7 @@ class MethodsFacts:
     num_duplicates: images of the original set with a near-duplicate in the own models' training images. published:
     whose predictions were fitted ("published", "simulated"); num_published: how many models; published_set,
     published_gap: the set and gap, low, high; fit: axis -> slope, low, high, r2; fit_resamples: of its intervals;
-    num_pairs: pairs of them tested on published_set; num_certain: of these certain after Holm.
+    num_pairs: pairs of them tested on published_set; num_certain: of these different after Holm.
     """
 
     pool: str

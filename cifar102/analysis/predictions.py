@@ -18,10 +18,14 @@ VERSION = re.compile(r"cifar10\.1-v\d+")  # v4, v6 and whatever comes later
 
 @dataclass(frozen=True)
 class SetPredictions:
-    """What one model says about one set: class_ids int64 (n,), probabilities float (n, classes) or None."""
+    """What one model says about one set: class_ids int64 (n,), probabilities float (n, classes) or None.
+
+    rows: int64 (n,), which images of the set these are, where they are not the whole set (validation), else None.
+    """
 
     class_ids: np.ndarray
     probabilities: np.ndarray | None = None
+    rows: np.ndarray | None = None
 
 
 def read_class_ids(path: Path, count: int | None = None, num_classes: int = 10) -> np.ndarray:
@@ -147,9 +151,10 @@ def _of_set(arrays: Mapping[str, object], name: str, path: Path) -> SetPredictio
     ids, shares = arrays.get(f"{name}.class_ids"), arrays.get(f"{name}.probabilities")
     if ids is None and shares is None:
         raise ValueError(f"{path}: expected {name}.class_ids or {name}.probabilities, found {sorted(arrays)}")
+    rows = arrays.get(f"{name}.rows")
     if shares is not None:
         shares = check_probabilities(shares, where=f"{path}: {name}.probabilities")
     if ids is None:
-        return SetPredictions(shares.argmax(axis=1), shares)
+        return SetPredictions(shares.argmax(axis=1), shares, rows)
     sizes = (None, None) if shares is None else shares.shape
-    return SetPredictions(check_class_ids(ids, *sizes, f"{path}: {name}.class_ids"), shares)
+    return SetPredictions(check_class_ids(ids, *sizes, f"{path}: {name}.class_ids"), shares, rows)

@@ -44,8 +44,9 @@ def published_baselines() -> pd.DataFrame:
 
 
 def published_claims() -> pd.DataFrame:
-    """Return the claims of the published studies: study, claim, arm, reference, metric, expected, and differences."""
-    return read_table(FOLDER / "published_claims.csv", ("study", "claim", "arm", "reference", "metric", "expected"))
+    """Return the claims of the published studies: study, claim, arm, reference, metric, expected, size and scale."""
+    columns = ("study", "claim", "arm", "reference", "metric", "expected", "published_difference", "published_scale")
+    return read_table(FOLDER / "published_claims.csv", columns)
 
 
 def datasheet_template() -> str:

@@ -123,8 +123,8 @@ def judge(table: pd.DataFrame, level: float = 0.95) -> dict[str, pd.DataFrame]:
 
     fits (a row an axis, as lines.LineFit; the bootstrap draws families where there are at least 5), gaps (a row a
     model: original, new, gap, low, high, with intervals where the images are known), effective_robustness (each model
-    beside the line of all others), ranks (with the ranks that are certain where the images are known). ValueError for
-    fewer than 4 models, which leave no line when one is judged.
+    beside the line of all others), ranks (with those that the tests leave open where the images are known). ValueError
+    for fewer than 4 models, which leave no line when one is judged.
     """
     if len(table) <= standard_models.LEAST:
         raise ValueError(
@@ -178,7 +178,7 @@ def _ranks(table: pd.DataFrame, shares: list[pd.Series], level: float) -> pd.Dat
 
 
 def verdict(name: str, tables: dict[str, pd.DataFrame], level: float) -> str:
-    """Return what the table says in one line: the line on linear axes, the mean gap, who is certainly off the line."""
+    """Return what the table says in one line: the line on linear axes, the mean gap, who is off the line."""
     fit = tables["fits"].set_index("axis").loc["linear"]
     gaps, robust = tables["gaps"], tables["effective_robustness"]
     ranks = lines.rank_correlations(gaps["original"], gaps["new"])

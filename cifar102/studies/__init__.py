@@ -1,7 +1,8 @@
 """Studies (notebooks 05 to 07): which trainings are compared, and what their differences say.
 
-Read in this order: arms (the arms of every study), baselines (the networks of notebook 05 and their recipes),
-comparisons (paired statistics, verdicts on published claims).
+Read in this order: arms (the arms of every study), baselines (the networks of notebook 05 and their recipes), scores
+(what each run scores, image by image), comparisons (paired statistics), verdicts (on published claims), superclasses
+(of CIFAR-100).
 """
 
 import lazy_loader
@@ -28,15 +29,12 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "comparisons": [
             "activation_map",
             "beside_best_arm",
-            "coarse_beside_fine",
             "describe_result",
-            "metric_values",
-            "paired_test",
-            "parents_of_classes",
             "size_curve",
             "study_table",
-            "sum_by_parent",
-            "write_verdicts",
         ],
+        "scores": ["metric_values"],
+        "superclasses": ["coarse_beside_fine", "coarse_difference", "parents_of_classes", "sum_by_parent"],
+        "verdicts": ["write_verdicts"],
     },
 )

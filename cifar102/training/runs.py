@@ -257,7 +257,8 @@ def find_runs(workspace: Workspace | str | Path, study: str | None = None) -> li
 def runs_table(workspace: Workspace | str | Path, study: str | None = None) -> pd.DataFrame:
     """One row per finished run: the columns of runs.parquet, sorted by study, arm and seed.
 
-    Accuracies are 0-1; a set that a run was not evaluated on is NaN; `run` is the folder relative to the workspace.
+    Accuracies are 0-1; a set that a run was not evaluated on is NaN; `options` are the model's, as "depth=16;width=1";
+    `run` is the folder relative to the workspace.
     """
     workspace = Workspace(workspace)
     rows = [_row(run, workspace) for run in find_runs(workspace, study)]
@@ -286,5 +287,6 @@ def _row(run: Run, workspace: Workspace) -> dict:
     numbers = {name: value for name, value in run.metrics.items() if not isinstance(value, list | dict)}
     settings = {name: getattr(config, name) for name in ("optimizer", "learning_rate", "batch_size", "schedule")}
     missing = {name: np.nan for name in numbers if numbers[name] is None}
+    options = ";".join(f"{name}={value}" for name, value in sorted(config.model_options.items()))
     place = run.folder.relative_to(workspace.root).as_posix()
-    return {**counts, **numbers, **missing, **settings, "run": place}
+    return {**counts, **numbers, **missing, **settings, "options": options, "run": place}
