@@ -11,6 +11,8 @@ from cifar102.workspace import names
 
 OPEN_FILES = 256  # TensorFlow, its libraries and a kernel beside it
 
+RULES = ("registered", "ssim")  # of dedup.near_duplicates, named here so that --help loads no search
+
 PROFILE = "default: that of the --workspace, else demo"
 
 
@@ -109,6 +111,8 @@ def parser() -> argparse.ArgumentParser:
     shared.add_argument("--workspace", metavar="DIR", help="where data set names are looked up (default: the last run)")
     shared.add_argument("--data", metavar="DIR", help="folder of published sets, in which names are looked up first")
     shared.add_argument("--scheduler", default="", metavar="tcp://HOST:PORT", help="a Dask scheduler for the search")
+    shared.add_argument("--rule", choices=RULES, default=RULES[0], help="how pairs are scored (default: registered)")
+    shared.add_argument("--five-views", action="store_true", help="look for crops and borders in five cuts")
     shared.add_argument("--write-clean", metavar="DIR", help="a new folder: the second set without what it shares")
     _add_data_commands(words)
     _add_corrupt(words)
@@ -143,7 +147,8 @@ def _add_data_commands(words) -> None:
     )
     _add_plan_options(resampled, chooses_steps=False)
     resampled.set_defaults(only=["04_sample"], start="")
-    resampled.add_argument("--threshold", type=float, metavar="SSIM", help="default: the duplicate_threshold of 03")
+    resampled.add_argument("--rule", choices=RULES, help="how pairs are scored (default: the rule of 03)")
+    resampled.add_argument("--threshold", type=float, metavar="SCORE", help="of the rule (default: that of 03)")
     resampled.add_argument("--shortlist", type=int, default=50, metavar="K", help="likeliest partners that are scored")
     resampled.add_argument(
         "--blacklist", metavar="FILE", help="indices to leave out from the start (10.1's .json form)"

@@ -206,8 +206,17 @@ def _resample_until_clean(plan: "Plan", options: argparse.Namespace) -> None:
 
     values = {step.notebook.stem: _parameters(step) for step in plan.steps if step.notebook}
     wanted, compared = values["04_sample"], values["03_deduplicate"]
-    threshold = compared["duplicate_threshold"] if options.threshold is None else options.threshold
-    check = resampling.Check(threshold, options.shortlist, compared["max_shift"], wanted["use_cifar10_train"])
+    rule = options.rule or compared["rule"]
+    own = compared["duplicate_threshold" if rule == "ssim" else "duplicate_score"]
+    threshold = own if options.threshold is None else options.threshold
+    check = resampling.Check(
+        rule,
+        threshold,
+        compared["mirrored_score"],
+        options.shortlist,
+        compared["max_shift"],
+        wanted["use_cifar10_train"],
+    )
     given = cifar101.read_blacklist(Path(options.blacklist)) if options.blacklist else []
     with runner.hold_workspace(plan.workspace):
         print(resampling.run_resampling(plan.workspace, wanted, check, given), flush=True)
@@ -270,7 +279,8 @@ def duplicates(options: argparse.Namespace) -> int:
     workspace = plans.workspace_or_demo(options)
     data = Path(options.data) if options.data else None
     clean = Path(options.write_clean).expanduser().absolute() if options.write_clean else None
-    print(leakage.report(first, second, workspace, data=data, scheduler=options.scheduler, clean=clean))
+    search = {"rule": options.rule, "five_views": options.five_views}
+    print(leakage.report(first, second, workspace, data=data, scheduler=options.scheduler, clean=clean, **search))
     return 0
 
 

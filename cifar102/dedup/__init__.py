@@ -14,7 +14,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "exact_copies": ["exact_groups", "exact_table"],
         "neighbours": ["nearest"],
         "similarity": ["pairs_above", "ssim"],
-        "pair_table": ["VERDICTS", "near_duplicates"],
+        "pair_table": ["SCORES", "VERDICTS", "near_duplicates"],
         "duplicate_rules": ["PLANTED_CHANGES", "plant_copies", "rule_costs", "rule_curve", "rule_scores"],
         "block_search": ["search_blocks"],
         "pair_union": ["score_column", "search_both_ways"],

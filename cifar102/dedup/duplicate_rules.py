@@ -81,12 +81,13 @@ class Rule:
         return scores <= limit if self.is_distance else scores >= limit
 
 
+REGISTERED = Rule("registered", pair_table.THRESHOLDS["registered"][0])
 SHIFTED = Rule("2-D SSIM, best of shifts", 0.75)
 PLAIN = Rule("2-D SSIM as they lie", 0.75)
 FLAT = Rule("1-D SSIM of the flattened image", 0.75)
 L2 = Rule("L2, 10 nearest", 1000, is_distance=True)
 HASH = Rule("perceptual hash", 10, is_distance=True)
-RULES = (SHIFTED, PLAIN, FLAT, L2, HASH)
+RULES = (REGISTERED, SHIFTED, PLAIN, FLAT, L2, HASH)
 
 
 def perceptual_hash(images: np.ndarray) -> np.ndarray:
@@ -103,10 +104,11 @@ def rule_scores(queries: np.ndarray, references: np.ndarray | None = None, k: in
     """Score the k likeliest partners of each query by every rule: columns rule, query, reference, score.
 
     queries, references: uint8 (n, 32, 32, 3), (m, 32, 32, 3); references None: within the queries, no image with
-    itself. Partners are the nearest by Euclidean distance for L2, else those by block means.
+    itself. Partners are the nearest by Euclidean distance for L2, by edges for the registered rule, else by block
+    means.
     """
     others = queries if references is None else references
-    pairs = pair_table.near_duplicates(queries, references, k)
+    pairs = pair_table.near_duplicates(queries, references, k, rule="ssim")
     first, second = pairs["query"].to_numpy(), pairs["reference"].to_numpy()
     hashes, other_hashes = perceptual_hash(queries), perceptual_hash(others)
     columns: dict[str, list[np.ndarray]] = {PLAIN.name: [], FLAT.name: [], HASH.name: []}
@@ -118,8 +120,15 @@ def rule_scores(queries: np.ndarray, references: np.ndarray | None = None, k: in
     values = {SHIFTED.name: pairs["ssim"]} | {name: np.concatenate([[], *parts]) for name, parts in columns.items()}
     ends = pairs[["query", "reference"]]
     tables = [ends.assign(rule=name, score=value) for name, value in values.items()]
-    tables.append(_l2(queries, others, k, within=references is None))
+    tables += [_registered(queries, references, k), _l2(queries, others, k, within=references is None)]
     return pd.concat(tables, ignore_index=True)[["rule", "query", "reference", "score"]]
+
+
+def _registered(queries: np.ndarray, references: np.ndarray | None, k: int) -> pd.DataFrame:
+    """The registered rule's pairs; a mirrored one, which needs a higher score, stands as much lower."""
+    pairs = pair_table.near_duplicates(queries, references, k)
+    lower = np.where(pairs["mirrored"], pair_table.MIRRORED - REGISTERED.threshold, 0)
+    return pairs[["query", "reference"]].assign(rule=REGISTERED.name, score=pairs["score"] - lower)
 
 
 def _l2(queries: np.ndarray, others: np.ndarray, k: int, within: bool) -> pd.DataFrame:

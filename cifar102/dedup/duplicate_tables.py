@@ -27,14 +27,14 @@ def copies_per_set(exact: pd.DataFrame) -> pd.DataFrame:
     return shared.groupby("set")["candidate"].nunique().rename("candidates").reset_index()
 
 
-def similarity_histogram(pairs: pd.DataFrame, bins: int = 60) -> pd.DataFrame:
-    """Return how many candidates have a best SSIM to a CIFAR-10 image in each bin: bin_left, bin_right, count.
+def similarity_histogram(pairs: pd.DataFrame, low: float = -15, high: float = 15, bins: int = 60) -> pd.DataFrame:
+    """Return how many candidates have a best score against CIFAR-10 in each bin: bin_left, bin_right, count.
 
-    pairs: the pair table, with a column reference_set.
+    pairs: the pair table, with a column reference_set; low, high: of the scores of its rule.
     """
     against = pairs[pairs["reference_set"].isin([TRAIN_SET, TEST_SET])]
-    best = against.groupby("query")["ssim"].max()
-    counts, edges = np.histogram(best, bins=np.linspace(-0.2, 1.0001, bins + 1))
+    best = against.groupby("query")["score"].max()
+    counts, edges = np.histogram(best, bins=np.linspace(low, high, bins + 1))
     return pd.DataFrame({"bin_left": edges[:-1], "bin_right": edges[1:], "count": counts})
 
 
@@ -48,28 +48,28 @@ def duplicate_shares(screened: pd.DataFrame) -> pd.DataFrame:
 
 
 def closest_test_pairs(pairs: pd.DataFrame, count: int = 40) -> pd.DataFrame:
-    """Return the duplicates of test images with the highest SSIM, exact copies left out, the closest first."""
+    """Return the duplicates of test images with the highest score, exact copies left out, the closest first."""
     near = _near(pairs)
     chosen = near[(near["reference_set"] == TEST_SET) & (near["verdict"] == "duplicate")]
-    return chosen.sort_values("ssim", ascending=False, kind="stable").head(count)
+    return chosen.sort_values("score", ascending=False, kind="stable").head(count)
 
 
 def pairs_at_threshold(pairs: pd.DataFrame, threshold: float, count: int = 40) -> pd.DataFrame:
-    """Return the pairs with a reference image whose SSIM is nearest to a threshold, one a candidate, highest first."""
+    """Return the pairs with a reference image whose score is nearest to a threshold, one a candidate, highest first."""
     near = _near(pairs)
-    close = near.assign(distance=(near["ssim"] - threshold).abs()).sort_values("distance", kind="stable")
-    return close.drop_duplicates("query").head(count).sort_values("ssim", ascending=False, kind="stable")
+    close = near.assign(distance=(near["score"] - threshold).abs()).sort_values("distance", kind="stable")
+    return close.drop_duplicates("query").head(count).sort_values("score", ascending=False, kind="stable")
 
 
 def pair_sheet(pairs: pd.DataFrame, digits: int = 2) -> pd.DataFrame:
-    """Return pairs as a contact sheet: set and row of the candidate, of the reference image, the SSIM as caption."""
+    """Return pairs as a contact sheet: set and row of the candidate, of the reference image, the score as caption."""
     return pd.DataFrame(
         {
             "set": "candidates",
             "row": pairs["query"],
             "second_set": pairs["reference_set"],
             "second_row": pairs["reference"],
-            "caption": pairs["ssim"].map(f"{{:.{digits}f}}".format),
+            "caption": pairs["score"].map(f"{{:.{digits}f}}".format),
         }
     )
 

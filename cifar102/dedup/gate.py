@@ -26,7 +26,9 @@ def sampling(scale: float) -> np.ndarray:
 
 
 SAMPLING = np.array([sampling(scale) for scale in SCALES])
-RIMS = np.array([np.flatnonzero(weights.any(axis=1))[0] for weights in SAMPLING])  # pixels at each side that are outside
+RIMS = np.array(
+    [np.flatnonzero(weights.any(axis=1))[0] for weights in SAMPLING]
+)  # pixels at each side that are outside
 
 
 def best_overlaps(
@@ -49,7 +51,12 @@ def best_overlaps(
 
 @kernel
 def gate_pairs(
-    queries: np.ndarray, references: np.ndarray, first: np.ndarray, second: np.ndarray, values: np.ndarray, fits: np.ndarray
+    queries: np.ndarray,
+    references: np.ndarray,
+    first: np.ndarray,
+    second: np.ndarray,
+    values: np.ndarray,
+    fits: np.ndarray,
 ) -> None:
     """The inner loop of best_overlaps: the pairs of one query share one matrix product."""
     begin = 0

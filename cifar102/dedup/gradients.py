@@ -1,4 +1,4 @@
-"""The shortlist of the registered rule: a description of an image by its edges, blind to colour, and the nearest by it."""
+"""The shortlist of the registered rule: an image described by its edges, blind to colour, and the nearest by that."""
 
 from collections.abc import Sequence
 

@@ -11,6 +11,8 @@ PLACES = SIDE - WINDOW + 1
 NOISE = 4.0  # grey levels squared added to covariances and variances
 LOWEST, HIGHEST = -0.5, 0.998  # of the two numbers before they are turned into scores
 FEW_WINDOWS = 60
+STRUCTURE = 16.0  # variance from which a window of one of the images shows something
+MOSTLY_FLAT = 0.25  # share of such windows below which the others do not count
 WORST = 0.2  # share of the windows that the trimmed numbers leave out
 
 
@@ -20,7 +22,8 @@ def likenesses(
     """Compare registered pairs: float32 (p, 3), lncc, hpw, and lncc without the worst fifth of the windows.
 
     queries, references: grey uint8 (n, 32, 32), (m, 32, 32); first, second: int64 (p,), rows of them; fits: float32
-    (p, 8), of registration.register_pairs. -1 where fewer than FEW_WINDOWS windows overlap.
+    (p, 8), of registration.register_pairs. -1 where fewer than FEW_WINDOWS windows overlap or none shows anything.
+    In an image that is mostly flat only the windows that show something count.
     """
     found = np.empty((len(first), 3), np.float32)
 
@@ -33,7 +36,12 @@ def likenesses(
 
 @kernel
 def compare_each(
-    queries: np.ndarray, references: np.ndarray, first: np.ndarray, second: np.ndarray, fits: np.ndarray, out: np.ndarray
+    queries: np.ndarray,
+    references: np.ndarray,
+    first: np.ndarray,
+    second: np.ndarray,
+    fits: np.ndarray,
+    out: np.ndarray,
 ) -> None:
     """The inner loop of likenesses."""
     for p in range(first.size):
@@ -73,9 +81,12 @@ def lay_over(image: np.ndarray, fit: np.ndarray, out: np.ndarray, inside: np.nda
 
 
 @kernel
-def window_likeness(query: np.ndarray, laid: np.ndarray, inside: np.ndarray, values: np.ndarray) -> int:
-    """Write the local correlation of each 7 x 7 window that lies inside into values, float32 (676,); how many."""
-    count, area = 0, np.float32(WINDOW * WINDOW)
+def window_likeness(query: np.ndarray, laid: np.ndarray, inside: np.ndarray, values: np.ndarray) -> tuple[int, int]:
+    """Write the local correlation of each 7 x 7 window that lies inside into values, float32 (676,).
+
+    Returns how many there are, and how many of them show something; these come first.
+    """
+    shows, count, area = 0, 0, np.float32(WINDOW * WINDOW)
     columns, sums = np.empty((6, SIDE), np.float32), np.empty((6, PLACES), np.float32)
     for top in range(PLACES):
         columns[:] = 0
@@ -94,9 +105,15 @@ def window_likeness(query: np.ndarray, laid: np.ndarray, inside: np.ndarray, val
             first = max(sums[2, left] - a * a / area, np.float32(0)) / area
             second = max(sums[3, left] - b * b / area, np.float32(0)) / area
             both = (sums[4, left] - a * b / area) / area
-            values[count] = (both + NOISE) / np.sqrt((first + NOISE) * (second + NOISE))
+            value = (both + NOISE) / np.sqrt((first + NOISE) * (second + NOISE))
+            if max(first, second) >= STRUCTURE:
+                values[count] = values[shows]
+                values[shows] = value
+                shows += 1
+            else:
+                values[count] = value
             count += 1
-    return count
+    return count, shows
 
 
 @kernel
@@ -158,14 +175,19 @@ def fine_likeness(query: np.ndarray, laid: np.ndarray, whole: np.ndarray) -> flo
 
 @kernel
 def likeness(query: np.ndarray, reference: np.ndarray, fit: np.ndarray, out: np.ndarray) -> None:
-    """Write lncc, hpw and lncc without the worst fifth of the windows into out, float32 (3,), of grey float32 images."""
+    """Write lncc, hpw and lncc without the worst fifth of the windows into out, float32 (3,)."""
     laid, inside, whole = np.empty((3, SIDE, SIDE), np.float32)
     values, grey = np.empty(PLACES * PLACES, np.float32), query.astype(np.float32)
     lay_over(reference.astype(np.float32), fit, laid, inside)
-    count = window_likeness(grey, laid, inside, values)
+    count, shows = window_likeness(grey, laid, inside, values)
     if count < FEW_WINDOWS:
         out[:] = -1
         return
+    if shows < MOSTLY_FLAT * count:  # flat windows are alike in all pictures
+        count = shows
+        if count == 0:
+            out[:] = -1
+            return
     found = np.sort(values[:count])
     surrounded(inside, whole)
     out[0], out[1] = found.mean(), fine_likeness(grey, laid, whole)

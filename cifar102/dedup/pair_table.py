@@ -27,6 +27,7 @@ PAIR_COLUMNS = (
 )
 VERDICTS = ("duplicate", "review", "different")
 THRESHOLDS = {"registered": (1.5, -2.5), "ssim": (0.75, 0.55)}  # duplicate, review
+SCORES = {"registered": (registered_score.LOWEST, registered_score.HIGHEST), "ssim": (-0.2, 1.0)}  # where they lie
 MIRRORED = 5.0  # score from which a mirrored pair is a duplicate; it goes to review from the threshold of straight ones
 
 
@@ -55,9 +56,10 @@ def near_duplicates(
     Returns one row a pair, by query, straight ones first, and rank: query, reference int64 (row numbers),
     shortlist_rank int64 (1 the likeliest), ncc float64 (cosine of the shortlist), ssim float64 (grey, best over shifts
     up to max_shift), shift_row, shift_column int64 (by which the reference, moved down and right, lies on the query),
-    score float64 (-15 to 15) and probability float64 (that two people call it the same picture), both NaN under the
-    SSIM rule, mirrored bool, verdict. Of mirrored pairs, where the query is mirrored, only those at or above
-    `duplicate` are kept: review, and duplicate from `mirrored` on. ValueError for thresholds in the wrong order.
+    score float64 of the rule (registered: -15 to 15; SSIM: ssim), probability float64 (that two people call it the same
+    picture; NaN under the SSIM rule), mirrored bool, verdict. Of mirrored pairs, where the query is mirrored, only
+    those at or above `duplicate` are kept: for review, and duplicates from `mirrored` on. ValueError for thresholds in
+    the wrong order.
     """
     check_images(queries, "queries")
     if rule not in THRESHOLDS:
@@ -96,13 +98,13 @@ def _limits(rule: str, duplicate: float | None, review: float | None, mirrored: 
 def _compared(
     queries: np.ndarray, references: np.ndarray, cosines: np.ndarray, indices: np.ndarray, max_shift: int
 ) -> pd.DataFrame:
-    """The pairs of a shortlist with their SSIM, in PAIR_COLUMNS but verdict."""
+    """The pairs of a shortlist with their SSIM, which is their score, in PAIR_COLUMNS but verdict."""
     count, found = indices.shape
     query, reference = np.repeat(np.arange(count), found), indices.ravel()
     seen, places = np.unique(reference, return_inverse=True)
     values, rows, columns = pair_scores(grey(queries), grey(references[seen]), query, places, max_shift)
     rank = np.tile(np.arange(1, found + 1), count)
-    data = (query, reference, rank, cosines.ravel(), values, rows, columns, np.nan, np.nan, False)
+    data = (query, reference, rank, cosines.ravel(), values, rows, columns, values, np.nan, False)
     return pd.DataFrame(dict(zip(PAIR_COLUMNS, data, strict=False)))
 
 
@@ -134,15 +136,10 @@ def _registered(
 
 def _judged(pairs: pd.DataFrame, limits: tuple[float, float, float]) -> pd.DataFrame:
     upper, lower, mirrored = limits
-    values = pairs[score_column(pairs)].to_numpy()
+    values = pairs["score"].to_numpy()
     is_duplicate = values >= np.where(pairs["mirrored"], mirrored, upper)
     verdict = np.select([is_duplicate, values >= lower], VERDICTS[:2], VERDICTS[2]).astype(object)
     return pairs.assign(verdict=verdict)[list(PAIR_COLUMNS)]
-
-
-def score_column(pairs: pd.DataFrame) -> str:
-    """Name the column that a table's verdicts come from: "score" of the registered rule, "ssim" of the SSIM rule."""
-    return "score" if "score" in pairs and pairs["score"].notna().any() else "ssim"
 
 
 def apply_verdicts(pairs: pd.DataFrame, verdicts: pd.DataFrame) -> pd.DataFrame:

@@ -52,7 +52,7 @@ def scores(numbers: np.ndarray, coefficients: Coefficients = Coefficients()) -> 
     return np.clip(np.where(np.isnan(lncc), LOWEST, score), LOWEST, HIGHEST)
 
 
-STRAIGHT_ODDS, MIRRORED_ODDS = (0.0, 1.0), (0.0, 1.0)
+STRAIGHT_ODDS, MIRRORED_ODDS = (-0.063, 0.727), (-4.532, 1.159)  # logistic, of the pairs that two people judged
 
 
 def probabilities(scores: np.ndarray, is_mirrored: bool) -> np.ndarray:

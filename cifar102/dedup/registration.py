@@ -57,7 +57,12 @@ def halve_each(images: np.ndarray, out: np.ndarray) -> None:
 
 @kernel
 def register_each(
-    queries: np.ndarray, references: np.ndarray, first: np.ndarray, second: np.ndarray, fits: np.ndarray, found: np.ndarray
+    queries: np.ndarray,
+    references: np.ndarray,
+    first: np.ndarray,
+    second: np.ndarray,
+    fits: np.ndarray,
+    found: np.ndarray,
 ) -> None:
     """The inner loop of register_pairs."""
     whole, halved = np.empty((2, SIDE, SIDE), np.float32), np.empty((2, HALF, HALF), np.float32)
@@ -107,7 +112,7 @@ TAPS = np.array([1, 5, 10, 10, 5, 1], np.float32) / 32
 
 @kernel
 def halve(image: np.ndarray, out: np.ndarray) -> None:
-    """Write a grey image, (32, 32), smoothed as by `smooth` and then averaged over 2 x 2, into out, float32 (16, 16)."""
+    """Write a grey image, (32, 32), smoothed and then averaged over 2 x 2, into out, float32 (16, 16)."""
     rows = np.empty((HALF, SIDE), np.float32)
     for i in range(HALF):
         for j in range(SIDE):

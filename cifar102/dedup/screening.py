@@ -111,11 +111,11 @@ def judged_pairs(workspace: Workspace) -> pd.DataFrame | None:
 def recall_table(pairs: pd.DataFrame, judged: pd.DataFrame, thresholds: np.ndarray) -> pd.DataFrame:
     """Share of the judged pairs that score at or above each threshold, and how many pairs do so in all.
 
-    pairs: within one set, columns query, reference, ssim; judged: first < second.
+    pairs: within one set, columns query, reference, score; judged: first < second.
     Returns threshold, found, recall, pairs.
     """
     ends = np.sort(pairs[["query", "reference"]].to_numpy(), axis=1)
-    scores = pd.Series(pairs["ssim"].to_numpy(), index=pd.MultiIndex.from_arrays(ends.T)).groupby(level=[0, 1]).max()
+    scores = pd.Series(pairs["score"].to_numpy(), index=pd.MultiIndex.from_arrays(ends.T)).groupby(level=[0, 1]).max()
     of_judged = scores.reindex(pd.MultiIndex.from_frame(judged)).to_numpy()
     found = np.array([np.sum(of_judged >= t) for t in thresholds])
     flagged = np.array([np.sum(scores.to_numpy() >= t) for t in thresholds])
@@ -168,17 +168,18 @@ def drawable(screened: pd.DataFrame, use_cifar10_train: bool = False) -> pd.Data
 def nearest_references(exact: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
     """Give each candidate its most similar reference image: candidate, nearest_set, nearest_row, nearest_ssim.
 
-    exact: exact-group members with the candidate they equal; they count as similarity 1.
+    exact: exact-group members with the candidate they equal; they come first, with SSIM 1.
     """
     near = pairs[pairs["reference_set"] != "candidates"]
-    near = near[["query", "reference_set", "reference", "ssim"]].set_axis(
-        ["candidate", "nearest_set", "nearest_row", "nearest_ssim"], axis=1
+    near = near[["query", "reference_set", "reference", "ssim", "score"]].set_axis(
+        ["candidate", "nearest_set", "nearest_row", "nearest_ssim", "score"], axis=1
     )
     equal = exact.loc[exact["set"] != "candidates", ["candidate", "set", "row"]]
-    equal = equal.set_axis(["candidate", "nearest_set", "nearest_row"], axis=1).assign(nearest_ssim=1.0)
+    equal = equal.set_axis(["candidate", "nearest_set", "nearest_row"], axis=1).assign(nearest_ssim=1.0, score=np.inf)
     both = pd.concat([equal, near], ignore_index=True)
-    order = ["nearest_ssim", "nearest_set", "nearest_row"]
+    order = ["score", "nearest_set", "nearest_row"]
     best = both.sort_values(order, ascending=[False, True, True], kind="stable").drop_duplicates("candidate")
+    best = best.drop(columns="score")
     return best.astype({"nearest_row": "int64"}).sort_values("candidate", ignore_index=True)
 
 

@@ -101,7 +101,8 @@ def shifts_up_to(max_shift: int) -> np.ndarray:
 def ssim_flat(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """1-D SSIM of the flattened images, float64 (n,): a published mistake, kept to be compared with.
 
-    The windows are 7 successive numbers of red, green, blue, red, ...: 2 1/3 pixels of one row and no second dimension.
+    As published the images are flattened one channel after the other, so that a window is 7 pixels of a row and knows
+    no second dimension.
     """
     a, b = _colour(a, "a"), _colour(b, "b")
     if len(a) != len(b):
@@ -109,7 +110,7 @@ def ssim_flat(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     values = np.empty(len(a))
 
     def work(block: slice) -> None:
-        some, others = np.ascontiguousarray(a[block]), np.ascontiguousarray(b[block])
+        some, others = (np.ascontiguousarray(part[block].transpose(0, 3, 1, 2)) for part in (a, b))
         sequence_ssim(some.reshape(len(some), -1), others.reshape(len(others), -1), values[block])
 
     in_threads(work, blocks(len(a), PAIR_BLOCK))

@@ -8,18 +8,18 @@ import pandas as pd
 from cifar102 import cifar
 from cifar102.annotations.votes import WITHDRAWN, is_one_rater
 from cifar102.datasets import pools
-from cifar102.dedup import screening
+from cifar102.dedup import pair_table, screening
 from cifar102.review import sheets
 from cifar102.review.sheets import Reply
 from cifar102.workspace import arrays
 from cifar102.workspace.files import read_table
 from cifar102.workspace.folders import Workspace, read_summary
 
-THRESHOLDS = {"duplicate": 0.75, "review": 0.55}  # where no run of notebook 03 has left its own
-MARGIN = 0.05  # pairs that score so far below the review threshold are shown too
+THRESHOLDS = dict(zip(("duplicate", "review"), pair_table.THRESHOLDS["registered"], strict=True))  # before a run of 03
+MARGIN = 0.25  # pairs below the review threshold by this share of the way to the other one are shown too
 PER_SHEET = 200
 CANDIDATES = "candidates"
-COLUMNS = ("query", "reference_set", "reference", "ncc", "ssim", "shift_row", "shift_column")
+COLUMNS = ("query", "reference_set", "reference", "ncc", "ssim", "score", "shift_row", "shift_column")
 
 
 def thresholds(workspace: Workspace) -> dict[str, float]:
@@ -34,7 +34,7 @@ def open_pairs(pairs: pd.DataFrame, tiny_indices: np.ndarray, lowest: float) -> 
     pairs: built/pairs.parquet; tiny_indices: int64 (n,), of the candidates. Adds tiny_index, and other: the tiny_index
     of the partner among the candidates, where the higher-numbered side is left out, else its row in the reference set.
     """
-    found = pairs.loc[pairs["ssim"] >= lowest, list(COLUMNS)]
+    found = pairs.loc[pairs["score"] >= lowest, list(COLUMNS)]
     is_among = (found["reference_set"] == CANDIDATES).to_numpy()
     other = found["reference"].to_numpy().copy()
     other[is_among] = tiny_indices[other[is_among]]
@@ -60,7 +60,7 @@ class PairsDesk:
         self._names = (candidates["class_name"] + " / " + candidates["keyword"]).to_numpy()
         self._images = arrays.open_npy(workspace.candidate_images)
         self._thresholds = thresholds(workspace)
-        lowest = self._thresholds["review"] - MARGIN
+        lowest = self._thresholds["review"] - MARGIN * (self._thresholds["duplicate"] - self._thresholds["review"])
         self._pairs = open_pairs(read_table(path, COLUMNS), candidates["tiny_index"].to_numpy(), lowest)
         keys = self._pairs[["tiny_index", "reference_set", "other"]]
         self._known = set(keys.itertuples(index=False, name=None))
@@ -76,7 +76,7 @@ class PairsDesk:
         if around not in self._thresholds:
             raise ValueError(f"pairs are sorted around {list(self._thresholds)}, found {around!r}")
         listed = self._pairs if not reference_set else self._pairs[self._pairs["reference_set"] == reference_set]
-        distance = (listed["ssim"] - self._thresholds[around]).abs()
+        distance = (listed["score"] - self._thresholds[around]).abs()
         listed = listed.loc[distance.sort_values(kind="stable").index]
         parts = max(1, -(-len(listed) // PER_SHEET))
         if not 0 <= part < parts:
@@ -128,7 +128,7 @@ class PairsDesk:
             "reference_set": pair.reference_set,
             "reference": int(pair.other),
             "names": [self._names[pair.query], partner],
-            "scores": {"ssim": float(pair.ssim), "ncc": float(pair.ncc)},
+            "scores": {"score": float(pair.score), "ssim": float(pair.ssim)},
             "shift": [int(pair.shift_row), int(pair.shift_column)],
             "verdict": verdict,
             "time": time,

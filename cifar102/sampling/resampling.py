@@ -15,17 +15,20 @@ from cifar102.workspace.files import read_table, write_table
 from cifar102.workspace.folders import Workspace
 
 BLACKLIST = "blacklist.json"  # in built/: what notebook 04 leaves out
-FOUND_COLUMNS = ("tiny_index", "class_name", "keyword", "round", "reference_set", "reference", "ssim")
+FOUND_COLUMNS = ("tiny_index", "class_name", "keyword", "round", "reference_set", "reference", "ssim", "score")
 
 
 @dataclass(frozen=True)
 class Check:
-    """How a sample is checked: pairs scored per image, their largest shift, the SSIM from which one is a duplicate.
+    """How a sample is checked: by which rule, from which of its scores on a pair is a duplicate, pairs per image.
 
-    use_cifar10_train: whether a near-duplicate of a CIFAR-10 training image may stay.
+    rule, threshold, mirrored, max_shift: of dedup.near_duplicates; threshold None: the rule's own. use_cifar10_train:
+    whether a near-duplicate of a CIFAR-10 training image may stay.
     """
 
-    threshold: float = 0.75
+    rule: str = "registered"
+    threshold: float | None = None
+    mirrored: float = pair_table.MIRRORED
     shortlist: int = 50
     max_shift: int = 2
     use_cifar10_train: bool = False
@@ -152,9 +155,8 @@ def _listed(short: pd.DataFrame) -> str:
 
 
 def _scored(queries: np.ndarray, references: np.ndarray | None, check: Check) -> pd.DataFrame:
-    return pair_table.near_duplicates(
-        queries, references, check.shortlist, check.threshold, min(check.threshold, 0.55), check.max_shift
-    )
+    limits = {"duplicate": check.threshold, "mirrored": check.mirrored, "max_shift": check.max_shift}
+    return pair_table.near_duplicates(queries, references, check.shortlist, check.rule, **limits)
 
 
 def _against(
@@ -181,6 +183,6 @@ def _among(chosen: pd.DataFrame, images: np.ndarray, check: Check) -> pd.DataFra
 def _reasons(duplicates: pd.DataFrame, chosen: pd.DataFrame) -> pd.DataFrame:
     """One row an image that must go, with its most similar partner: the columns FOUND_COLUMNS but round."""
     names = chosen[["candidate", "tiny_index", "class_name", "keyword"]]
-    table = duplicates.sort_values("ssim", ascending=False, kind="stable").drop_duplicates("query")
+    table = duplicates.sort_values("score", ascending=False, kind="stable").drop_duplicates("query")
     table = table.astype({"query": np.int64}).merge(names, left_on="query", right_on="candidate")
     return table.sort_values("tiny_index")[[name for name in FOUND_COLUMNS if name != "round"]]

@@ -35,7 +35,14 @@ def test_a_shifted_noisy_copy_is_a_duplicate_and_its_shift_is_told(rng: np.rando
 def test_the_pair_table_has_its_columns_and_ten_ranked_partners_a_query(rng: np.random.Generator) -> None:
     pairs = pair_table.near_duplicates(smooth_images(rng, 5), smooth_images(rng, 30))
     assert list(pairs) == list(pair_table.PAIR_COLUMNS)
-    assert [str(kind) for kind in pairs.dtypes] == ["int64"] * 3 + ["float64"] * 2 + ["int64"] * 2 + ["object"]
+    assert [str(kind) for kind in pairs.dtypes] == [
+        *["int64"] * 3,
+        *["float64"] * 2,
+        *["int64"] * 2,
+        *["float64"] * 2,
+        "bool",
+        "object",
+    ]
     assert pairs["query"].tolist() == np.repeat(np.arange(5), 10).tolist()
     assert pairs["shortlist_rank"].tolist() == [*range(1, 11)] * 5
     assert (pairs.groupby("query")["ncc"].diff().dropna() <= 0).all()
@@ -59,15 +66,17 @@ def test_few_references_give_short_lists_and_one_image_alone_gives_none(rng: np.
 
 def test_thresholds_decide_the_verdict_and_are_inclusive(rng: np.random.Generator) -> None:
     images = smooth_images(rng, 20)
-    scores = pair_table.near_duplicates(images)["ssim"]
+    scores = pair_table.near_duplicates(images, rule="ssim")["ssim"]
     high, low = scores.quantile(0.9, interpolation="higher"), scores.quantile(0.5, interpolation="higher")
-    verdicts = pair_table.near_duplicates(images, duplicate=high, review=low)["verdict"]
+    verdicts = pair_table.near_duplicates(images, rule="ssim", duplicate=high, review=low)["verdict"]
     assert (
         verdicts.tolist()
         == np.where(scores >= high, "duplicate", np.where(scores >= low, "review", "different")).tolist()
     )
     with pytest.raises(ValueError, match="review <= duplicate"):
-        pair_table.near_duplicates(images, duplicate=0.5, review=0.6)
+        pair_table.near_duplicates(images, rule="ssim", duplicate=0.5, review=0.6)
+    with pytest.raises(ValueError, match="none of registered, ssim"):
+        pair_table.near_duplicates(images, rule="hash")
 
 
 def test_a_reviewed_verdict_overrides_the_score_and_the_last_one_counts(rng: np.random.Generator) -> None:
@@ -105,74 +114,12 @@ def test_most_judged_pairs_of_the_real_test_set_are_flagged(real_data, judged_pa
     test = cifar.load_cifar10(real_data / "cifar-10-batches-py")["test"].images
     judged = pd.read_csv(judged_pairs)[["TestID", "TrainID"]].to_numpy()
     rows = np.unique(judged)
-    pairs = pair_table.near_duplicates(test[rows], test, k=11)  # each finds itself, too
-    scores = {(rows[q], r): s for q, r, s in zip(pairs["query"], pairs["reference"], pairs["ssim"], strict=True)}
-    best = np.array([max(scores.get((a, b), -1), scores.get((b, a), -1)) for a, b in judged])
-    assert len(best) == 39
-    assert (best >= 0.75).sum() == 26
-    assert (best >= 0.55).sum() == 34
-
-
-def correlations(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    def vectors(images: np.ndarray) -> np.ndarray:
-        means = images.reshape(-1, 8, 4, 8, 4, 3).mean(axis=(2, 4)).reshape(len(images), -1)
-        means -= means.mean(axis=1, keepdims=True)
-        return means / np.linalg.norm(means, axis=1, keepdims=True)
-
-    return vectors(a) @ vectors(b).T
-
-
-def test_the_shortlist_is_that_of_a_full_correlation_matrix(rng: np.random.Generator) -> None:
-    queries, references = smooth_images(rng, 90), smooth_images(rng, 500)
-    full = correlations(queries, references)
-    values, indices = pair_table.shortlist(queries, references, 10)
-    assert np.array_equal(indices, np.argsort(-full, axis=1, kind="stable")[:, :10])
-    assert np.abs(values - np.take_along_axis(full, indices, axis=1)).max() < 1e-12
-
-
-def test_partners_of_negative_correlation_are_listed_where_there_are_no_others(rng: np.random.Generator) -> None:
-    image = smooth_images(rng, 1)
-    values, indices = pair_table.shortlist(image, np.concatenate([255 - image, 255 - image // 2, image // 3]), 3)
-    assert indices.tolist() == [[2, 1, 0]]
-    assert (values[0, 1:] < -0.99).all()
-
-
-def test_blocks_change_nothing(rng: np.random.Generator, monkeypatch) -> None:
-    images = smooth_images(rng, 200)
-    whole = pair_table.shortlist(images, None, 5)
-    monkeypatch.setattr(pair_table, "REFERENCE_BLOCK", 64)
-    monkeypatch.setattr(pair_table, "QUERY_BLOCK", 11)
-    parts = pair_table.shortlist(images, None, 5)
-    assert np.array_equal(whole[0], parts[0])
-    assert np.array_equal(whole[1], parts[1])
-
-
-def test_brighter_and_flatter_versions_correlate_one(rng: np.random.Generator) -> None:
-    image = smooth_images(rng, 1) // 4 * 4
-    values, indices = pair_table.shortlist(image, np.concatenate([smooth_images(rng, 20), image // 2 + 90]), 1)
-    assert indices.tolist() == [[20]]
-    assert values[0, 0] == pytest.approx(1, abs=1e-12)
-
-
-def test_images_without_contrast_find_each_other_and_nothing_is_nan(rng: np.random.Generator) -> None:
-    images = smooth_images(rng, 30)
-    images[4], images[21] = 0, 255
-    values, indices = pair_table.shortlist(images, None, 3)
-    assert not np.isnan(values).any()
-    assert (indices[4, 0], values[4, 0]) == (21, 1)
-    assert (indices[21, 0], values[21, 0]) == (4, 1)
-    assert values[4, 1:].tolist() == [0, 0]
-    assert indices[4, 1:].tolist() == [0, 1], "ties go by index"
-
-
-def test_equal_references_come_in_order(rng: np.random.Generator) -> None:
-    image = smooth_images(rng, 1)
-    references = np.concatenate([smooth_images(rng, 3), np.repeat(image, 140, axis=0)])
-    values, indices = pair_table.shortlist(image, references, 100)
-    assert indices[0].tolist() == [*range(3, 103)]
-    assert (values == 1).all()
-
-
-def test_a_shortlist_of_none_is_refused() -> None:
-    with pytest.raises(ValueError, match="found 0"):
-        pair_table.shortlist(np.zeros((2, 32, 32, 3), np.uint8), None, 0)
+    found = {}
+    for rule in pair_table.THRESHOLDS:
+        pairs = pair_table.near_duplicates(test[rows], test, k=11, rule=rule)  # each finds itself, too
+        scores = {(rows[q], r): s for q, r, s in zip(pairs["query"], pairs["reference"], pairs["score"], strict=True)}
+        best = np.array([max(scores.get((a, b), -15), scores.get((b, a), -15)) for a, b in judged])
+        found[rule] = [int((best >= threshold).sum()) for threshold in pair_table.THRESHOLDS[rule]]
+    assert len(judged) == 39
+    assert found["ssim"] == [26, 34]
+    assert found["registered"][0] >= 32

@@ -67,13 +67,13 @@ class Pairs extends Cards {
   draw(item) {
     const [down, right] = item.shift;
     const { duplicate, review } = this.reply.thresholds;
-    const verdict = item.scores.ssim >= duplicate ? "duplicate" : item.scores.ssim >= review ? "to review" : "different";
+    const verdict = item.scores.score >= duplicate ? "duplicate" : item.scores.score >= review ? "to review" : "different";
     const names = [item.names[0], item.names[1], "", item.names[1]];
     const side = (text, place) => make("figure", { class: place === 3 ? "small" : "" }, this.sheet.tile(this.cursor * SIDES.length + place), make("figcaption", {}, text, make("br"), make("b", {}, names[place])));
     const set = item.reference_set === "candidates" ? "another candidate" : `${item.reference_set}, row ${item.reference}`;
     this.card.replaceChildren(
       make("div", { class: "sides sheet" }, ...SIDES.map(side)),
-      make("p", { class: "scores" }, `Pair ${this.cursor + 1} of ${this.items.length}, image ${item.tiny_index} and ${set} · SSIM ${item.scores.ssim.toFixed(4)} (${verdict} by score; thresholds ${review} and ${duplicate}) · block correlation ${item.scores.ncc.toFixed(3)} · moved ${down} down, ${right} right · `, make("b", {}, saidOf(item)))
+      make("p", { class: "scores" }, `Pair ${this.cursor + 1} of ${this.items.length}, image ${item.tiny_index} and ${set} · score ${item.scores.score.toFixed(2)} (${verdict} by score; thresholds ${review} and ${duplicate}) · SSIM ${item.scores.ssim.toFixed(3)} · moved ${down} down, ${right} right · `, make("b", {}, saidOf(item)))
     );
   }
 }
