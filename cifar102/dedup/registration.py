@@ -80,7 +80,7 @@ def register_each(
 @kernel
 def coarsely_registered(query: np.ndarray, reference: np.ndarray, fit: np.ndarray, room: np.ndarray) -> bool:
     """Improve a fit at half size; False where it leaves the limits or the images do not agree there."""
-    return descend(query, reference, fit, HALF_STEPS, False, room) and agreement(query, reference, fit) >= AGREES
+    return descend(query, reference, fit, HALF_STEPS, True, room) and agreement(query, reference, fit) >= AGREES
 
 
 @kernel

@@ -40,8 +40,8 @@ def test_partners_of_negative_correlation_are_listed_where_there_are_no_others(r
 def test_blocks_change_nothing(rng: np.random.Generator, monkeypatch) -> None:
     images = smooth_images(rng, 200)
     whole = block_means.shortlist(images, None, 5)
-    monkeypatch.setattr(pair_table, "REFERENCE_BLOCK", 64)
-    monkeypatch.setattr(pair_table, "QUERY_BLOCK", 11)
+    monkeypatch.setattr(block_means, "REFERENCE_BLOCK", 64)
+    monkeypatch.setattr(block_means, "QUERY_BLOCK", 11)
     parts = block_means.shortlist(images, None, 5)
     assert np.array_equal(whole[0], parts[0])
     assert np.array_equal(whole[1], parts[1])

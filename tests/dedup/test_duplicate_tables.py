@@ -27,7 +27,7 @@ PAIRS = pd.DataFrame(
         (4, "cifar10.1-v4", 2, 0.74, "review"),
     ],
     columns=["query", "reference_set", "reference", "ssim", "verdict"],
-)
+).assign(score=lambda pairs: pairs["ssim"])
 
 
 def test_a_candidate_counts_once_a_set_and_is_no_copy_of_itself() -> None:
@@ -36,7 +36,7 @@ def test_a_candidate_counts_once_a_set_and_is_no_copy_of_itself() -> None:
 
 
 def test_each_candidate_enters_the_histogram_with_its_best_cifar_image() -> None:
-    histogram = duplicate_tables.similarity_histogram(PAIRS)
+    histogram = duplicate_tables.similarity_histogram(PAIRS, -0.2, 1)
     assert len(histogram) == 60 and histogram["count"].sum() == 3
     assert histogram.loc[histogram["count"] > 0, "bin_left"].tolist() == pytest.approx([0.8, 0.9, 0.98], abs=0.021)
 

@@ -1,4 +1,4 @@
-"""The registered rule: copies that were cut, zoomed, recoloured or mirrored are found, flat and other pictures are not."""
+"""The registered rule: copies cut, zoomed, recoloured or mirrored are found; flat and other pictures are not."""
 
 from collections.abc import Callable
 

@@ -33,7 +33,7 @@ PAIRS = pd.DataFrame(
         (9, "cifar10-train", 2, 0.76, "duplicate"),
     ],
     columns=["query", "reference_set", "reference", "ssim", "verdict"],
-)
+).assign(score=lambda pairs: pairs["ssim"])
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ JUDGED_PAIRS = pd.DataFrame(
         (2, "cifar10-test", 5, 0.3, "different"),
     ],
     columns=["query", "reference_set", "reference", "ssim", "verdict"],
-)
+).assign(score=lambda pairs: pairs["ssim"])
 
 
 def test_a_verdict_overrides_the_score_of_its_pair_alone(tmp_path: Path) -> None:
@@ -112,7 +112,9 @@ def test_the_last_word_of_a_rater_counts_and_two_who_differ_leave_it_to_review(t
 def test_two_candidates_are_one_pair_named_by_their_tiny_indices(tmp_path: Path) -> None:
     said = vote(30, "exact", reference=10) | {"reference_set": "candidates"}
     gone = vote(30, "exact", reference=11) | {"reference_set": "candidates"}
-    pairs = pd.DataFrame({"query": [0, 2, 1], "reference_set": "candidates", "reference": [2, 0, 0], "ssim": 0.6})
+    pairs = pd.DataFrame(
+        {"query": [0, 2, 1], "reference_set": "candidates", "reference": [2, 0, 0], "ssim": 0.6, "score": 0.6}
+    )
     log = screening.read_pair_verdicts(write(tmp_path / "v", [said, gone]))
     found = screening.apply_pair_verdicts(pairs.assign(verdict="review"), log, np.array([10, 20, 30]))
     assert found["verdict"].tolist() == ["duplicate", "duplicate", "review"]
@@ -157,7 +159,7 @@ def test_a_bad_line_is_named(tmp_path: Path, line: str, said: str) -> None:
 
 
 def test_recall_counts_judged_pairs_from_either_side_and_falls_with_the_threshold() -> None:
-    pairs = pd.DataFrame({"query": [1, 2, 4], "reference": [2, 1, 3], "ssim": [0.8, 0.8, 0.6]})
+    pairs = pd.DataFrame({"query": [1, 2, 4], "reference": [2, 1, 3], "score": [0.8, 0.8, 0.6]})
     judged = pd.DataFrame({"first": [1, 3, 7], "second": [2, 4, 9]})
     found = screening.recall_table(pairs, judged, np.array([0.5, 0.7, 0.9]))
     assert found["found"].tolist() == [2, 1, 0] and found["pairs"].tolist() == [2, 1, 0]
