@@ -92,7 +92,7 @@ def report(
     if clean is not None:
         cleaning.check_folder(clean, tuple(path for path in map(_path, (first, second)) if path is not None))
     images = {name: lookup.load(name, workspace, data) for name in dict.fromkeys((first, second))}
-    name = f"duplicates_{_plain(first)}_{_plain(second)}"
+    name = f"duplicates_{plain_name(first)}_{plain_name(second)}"
     folder = folder or workspace.results / name
     ownership.sign(workspace)
     blocks = workspace.built / "blocks" / name
@@ -183,5 +183,6 @@ def contact_sheet(pairs: pd.DataFrame, sets: dict[str, ImageSet], limit: int = 1
     return sheet
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
+    """The name of a set, or the last part of its path, as part of a file name."""
     return re.sub(r"[^A-Za-z0-9.-]+", "_", Path(name).name or name)
