@@ -68,7 +68,7 @@ def answers_of(
     model = _open(source, sets, pixels, logits, trust)
     if isinstance(model, Model):
         model = _ask(model, sets, batch, logits)
-    return model if name is None else replace(model, name=name)
+    return replace(model, name=visible(model.name if name is None else name))
 
 
 def _open(

@@ -41,6 +41,7 @@ OTHER_CONTENT = (
     (re.compile(rb"PAR1"), "a table (.parquet)"),
 )
 LARGEST_TABLE = 1 << 28  # cells of a .parquet table, 2 GiB of numbers; a megabyte can stand for any number of them
+MOST_COLUMNS = 10_000  # of a .csv table; those of this project have a few dozen
 LONGEST_LINE = 1 << 20  # bytes of a line of CSV; those of this project have a few hundred
 UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
@@ -326,11 +327,20 @@ def _read_csv(path: Path, texts: tuple[str, ...]) -> pd.DataFrame:
     """Read CSV with commas, or with the semicolons or tabs that a spreadsheet puts where a comma is a decimal point."""
     encoding = encoding_of(path)
     with check_lines(path).open(encoding=encoding) as file:
-        header = file.readline()
+        header, first = file.readline(), file.readline()
     separator = next((mark for mark in ";\t" if mark in header and "," not in header), ",")
+    _check_columns([header, first], separator)
     as_they_stand = dict.fromkeys(texts, str)
     table = without_guards(pd.read_csv(path, sep=separator, encoding=encoding, converters=as_they_stand))
     return table.rename(columns=lambda name: name.strip() if isinstance(name, str) else name)
+
+
+def _check_columns(lines: list[str], separator: str) -> None:
+    """ValueError for more columns than a table has, or more cells in the first row than names and a row name above it:
+    pandas would make an index of each of them."""
+    names, cells = (len(next(csv.reader([line], delimiter=separator), [])) for line in lines)
+    if max(names, cells - 1) > MOST_COLUMNS or cells > names + 1:
+        raise ValueError(f"its first row has {cells} cells under {names} names, of at most {MOST_COLUMNS}")
 
 
 def hash_file(path: Path) -> str:

@@ -131,3 +131,12 @@ def test_a_record_is_written_over_an_older_one_and_not_through_a_link(here, caps
     (here / "link.json").symlink_to(here / "mine.json")
     assert main(["evaluate", "good.npy", *OPTIONS, "--json", "link.json"]) == 2
     assert "nothing is written through links" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no file of Windows has such a name")
+def test_names_of_sets_and_models_do_not_steer_the_terminal(here, capfd):
+    np.savez(here / "set\x1b[2J\a.npz", images=np.zeros((60, 32, 32, 3), np.uint8), labels=LABELS)
+    (here / "good.npy").rename(here / "good\x1b[2J\a.npy")
+    assert main(["evaluate", "good\x1b[2J\a.npy", "--sets", "set\x1b[2J\a.npz", "--workspace", "w"]) == 0
+    printed = "".join(capfd.readouterr())
+    assert r"set\x1b[2J\x07" in printed and not {"\x1b", "\a"} & set(printed)

@@ -182,3 +182,14 @@ def test_a_parquet_table_of_more_cells_than_memory_is_refused_unread(tmp_path: P
     monkeypatch.setattr(pd, "read_parquet", lambda path: pytest.fail("it was read"))
     with pytest.raises(ValueError, match=r"t\.parquet: .*it has 102 cells, expected at most 100"):
         files.read_table(tmp_path / "t.parquet")
+
+
+@pytest.mark.parametrize("text", ["a,b\n" + "1," * 400_000 + "\n", "a," * 400_000 + "\n1\n", "a,b\n1,2,3,4\n"])
+def test_a_row_of_more_cells_than_columns_is_refused_at_once(tmp_path: Path, text: str) -> None:
+    (tmp_path / "t.csv").write_text(text)
+    begun = time.process_time()
+    with pytest.raises(ValueError, match=r"t\.csv: .*its first row has \d+ cells under \d+ names"):
+        files.read_table(tmp_path / "t.csv")
+    assert time.process_time() - begun < 20
+    (tmp_path / "r.csv").write_text('a,b\n"x, y",1,2\n')  # as R writes it, with names of rows and none for them
+    assert files.read_table(tmp_path / "r.csv")["b"].tolist() == [2]
