@@ -109,6 +109,7 @@ def parser() -> argparse.ArgumentParser:
     shared.add_argument("--workspace", metavar="DIR", help="where data set names are looked up (default: the last run)")
     shared.add_argument("--data", metavar="DIR", help="folder of published sets, in which names are looked up first")
     shared.add_argument("--scheduler", default="", metavar="tcp://HOST:PORT", help="a Dask scheduler for the search")
+    shared.add_argument("--write-clean", metavar="DIR", help="a new folder: the second set without what it shares")
     _add_data_commands(words)
     _add_corrupt(words)
     _add_evaluation(words)

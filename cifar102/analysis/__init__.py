@@ -3,11 +3,12 @@
 It reads tables and arrays and never trains; no room reaches TensorFlow. Read in this order: predictions (what a model
 says, and in which files), intervals (of shares and differences, and what a test set can show), accuracies (per model,
 class and subset), gaps (between two test sets), protocol (what of a gap the protocol makes), lines (new on original
-accuracy, effective robustness), model_pairs (McNemar, certain ranks, agreement), paired_runs (arms of a study, seed by
-seed and image by image), set_matrix (harder or different), keyword_mixture, single_images, calibration,
-corruption_tables (CIFAR-10-C), human_labels (CIFAR-10H and -N), published (the models of CIFAR-10.1), standard_models
-(those of a line), scorecard (one model on every set), methods (a text to quote), chart_tables and run_tables
-(statements and trainings as charts draw them).
+accuracy, effective robustness), joint_bootstrap (over models and images at once), model_pairs (McNemar, possible ranks,
+agreement), rankings (of two sets), adaptivity (the best of many), paired_runs (arms of a study, seed by seed and image
+by image), set_matrix (harder or different), keyword_mixture, single_images, calibration, corruption_tables
+(CIFAR-10-C), human_labels (CIFAR-10H and -N), published (the models of CIFAR-10.1), standard_models (those of a line),
+scorecard (one model on every set), methods (a text to quote), chart_tables and run_tables (statements and trainings as
+charts draw them).
 """
 
 import lazy_loader
@@ -48,6 +49,9 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "protocol_table",
         ],
         "lines": ["effective_robustness", "fit_line"],
+        "joint_bootstrap": ["joint_intervals"],
+        "rankings": ["rank_agreement", "reversals"],
+        "adaptivity": ["best_of_halves"],
         "model_pairs": ["agreement_on_the_line", "mcnemar"],
         "set_matrix": ["harder_or_different"],
         "keyword_mixture": ["keyword_reweighted"],
@@ -55,17 +59,27 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "accuracy_by_entropy",
             "candidates_of_images",
             "copies_in_train",
+            "difficulty_matched_gap",
             "difficulty_table",
             "entropy_curves",
             "gap_without_copies_table",
             "hard_images",
             "has_copy",
         ],
-        "calibration": ["calibration_table", "expected_calibration_error", "reliability_curves", "reliability_table"],
+        "calibration": [
+            "brier_parts",
+            "calibration_by_set",
+            "calibration_table",
+            "debiased_calibration_error",
+            "expected_calibration_error",
+            "reliability_curves",
+            "reliability_table",
+        ],
         "corruption_tables": ["corruption_means", "corruption_table"],
-        "human_labels": ["agreement_table", "human_table"],
+        "human_labels": ["agreement_table", "gap_by_labelling", "human_table", "people_disagree"],
         "published": [
             "PUBLISHED_HOME",
+            "people_tables",
             "published_accuracies",
             "published_gap_without_copies",
             "published_scores",

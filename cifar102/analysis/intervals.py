@@ -219,7 +219,8 @@ def gap_power(gap: float, n_new: int, accuracy: float, n_original: int = 10_000,
     """Return the chance that a two-sided test at `level` shows a gap between two independent test sets.
 
     gap: accuracy on the original less accuracy on the new set, above 0; accuracy: on the original. All 0-1. Two
-    independent proportions with unpooled variance, as statsmodels computes it.
+    independent proportions by the normal approximation, as statsmodels computes it: the test's variance is pooled, that
+    of the difference under the gap is not.
     """
     _check(gap, accuracy)
     result = proportion.power_proportions_2indep(

@@ -1,4 +1,4 @@
-"""Models in pairs: exact McNemar tests, certain ranks, and agreement-on-the-line, which needs no labels."""
+"""Models in pairs: exact McNemar tests, possible ranks, and agreement-on-the-line, which needs no labels."""
 
 from dataclasses import dataclass
 from itertools import combinations
@@ -47,7 +47,8 @@ def mcnemar_table(predictions: Predictions, labels: np.ndarray, level: float = 0
     """Return McNemar's exact test of all pairs of models on one set, p values corrected by Holm over all the pairs.
 
     Columns: first, second, only_first, only_second, n, difference, low, high (of the single pair, not corrected),
-    level, p_value, p_holm, is_certain (p_holm < 1 - level). Raises ValueError for fewer than 2 models.
+    level, p_value, p_holm, is_certain (p_holm < 1 - level: the chance that any such pair is false is below 1 - level).
+    Raises ValueError for fewer than 2 models.
     """
     right = correctness(predictions, labels)
     if right.shape[1] < 2:
@@ -90,10 +91,10 @@ def unpaired_table(accuracies: pd.DataFrame, level: float = 0.95, model: str | N
 
 
 def certain_ranks(pairs: pd.DataFrame) -> pd.DataFrame:
-    """Return the ranks each model can have, given the certain pairs of mcnemar_table.
+    """Return the ranks each model can have, given the pairs of mcnemar_table that differ.
 
-    Columns: model, best_rank (1 + models certainly better), worst_rank (models - models certainly worse), level; best
-    first. All statements hold at once at the table's level, for Holm bounds the chance of any false one.
+    Columns: model, best_rank (1 + models shown to be better), worst_rank (models - models shown to be worse), level;
+    best first. All statements hold at once at the table's level, for Holm bounds the chance of any false one.
     """
     certain = pairs[pairs["is_certain"]]
     first_wins = certain["difference"] > 0

@@ -158,7 +158,7 @@ def _of_set(name: str, said: SetPredictions, test: TestSet, level: float) -> dic
     tables = {"accuracy": accuracies.accuracy_table(models, test.labels, level)}
     if said.probabilities is not None:
         shares = {name: said.probabilities}
-        draws = {"resamples": 0} if test.severity else {}  # a family is read as a whole: no interval of each member
+        draws = {"draws": 200} if test.severity else {}  # a family is read as a whole: its intervals may be rough
         tables["calibration"] = calibration.calibration_table(shares, test.labels, level=level, **draws)
     if test.soft_labels is not None:
         tables["people"] = _beside_people(said, test, level)

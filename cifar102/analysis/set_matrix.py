@@ -47,10 +47,10 @@ def harder_or_different(
     test), gap = A(o, o) - A(o, n) and gap_of_new = A(n, o) - A(n, n): harder = (gap + gap_of_new) / 2, what both lose
     on the new test set whatever they were trained on; different = (gap - gap_of_new) / 2, what training on new data
     takes away; harder + different = gap exactly, and how good a training set is in general drops out. home_difference
-    = A(o, o) - A(n, n), each at home. 95 % percentile bootstrap over images (both training sets see the same draw)
-    and over seeds; with the 3 to 5 seeds usual here the seeds' part is a little too narrow. Shares have limits only
-    where the gap's interval leaves out 0. Raises ValueError. Source: Lu et al. 2020 (CIFAR-10.2), the question; the
-    split is this project's.
+    = A(o, o) - A(n, n), each at home. 95 % percentile bootstrap over images and over networks: the networks (rows) are
+    one sample, trained once on each set, so a draw takes the same ones for both training sets, as it takes the same
+    images. With few networks their part is a little too narrow. There are no shares where the gap's interval holds 0.
+    Raises ValueError. Source: Lu et al. 2020 (CIFAR-10.2), the question; the split is this project's.
     """
     tables = {pair: _checked(values, pair) for pair, values in scores.items()}
     corners = [(train, test) for train in (original, new) for test in (original, new)]
@@ -75,11 +75,14 @@ def _checked(values: np.ndarray, pair: tuple[str, str]) -> np.ndarray:
 
 
 def _draws(tables: dict[tuple[str, str], np.ndarray], resamples: int, seed: int) -> dict[tuple[str, str], np.ndarray]:
-    """Accuracies (resamples,) per pair; a test set's images are drawn once a resample, a training set's seeds too."""
+    """Accuracies (resamples,) per pair; images are drawn once a resample for each test set, networks once for all."""
     rng = np.random.default_rng(seed)
     draws = {pair: np.empty(resamples) for pair in tables}
     sizes = {test: table.shape[1] for (_, test), table in tables.items()}
     runs = {train: table.shape[0] for (train, _), table in tables.items()}
+    if len(set(runs.values())) > 1:
+        raise ValueError(f"scores: expected the same networks on all training sets, found {runs} of them")
+    count = next(iter(runs.values()))
     for (train, test), table in tables.items():
         if table.shape != (runs[train], sizes[test]):
             raise ValueError(
@@ -88,9 +91,9 @@ def _draws(tables: dict[tuple[str, str], np.ndarray], resamples: int, seed: int)
             )
     for i in range(resamples):
         images = {test: np.bincount(rng.integers(n, size=n), minlength=n) / n for test, n in sizes.items()}
-        seeds = {train: np.bincount(rng.integers(n, size=n), minlength=n) / n for train, n in runs.items()}
+        networks = np.bincount(rng.integers(count, size=count), minlength=count) / count
         for (train, test), table in tables.items():
-            draws[train, test][i] = seeds[train] @ (table @ images[test])
+            draws[train, test][i] = networks @ (table @ images[test])
     return draws
 
 
@@ -122,9 +125,9 @@ def _shares(terms: pd.DataFrame, drawn: dict[str, np.ndarray], level: float) -> 
     has_gap = gap["low"] > 0 or gap["high"] < 0
     rows = []
     for term in ("harder", "different"):
-        value = table.loc[term, "value"] / gap["value"] if gap["value"] else float("nan")
-        limits = (float("nan"), float("nan"))
+        value, limits = float("nan"), (float("nan"), float("nan"))
         if has_gap:
+            value = table.loc[term, "value"] / gap["value"]
             share = np.divide(drawn[term], drawn["gap"], out=np.full(len(drawn[term]), np.nan), where=drawn["gap"] != 0)
             limits = intervals.percentile_interval(share, level)
         rows.append((term, value, *limits, level))

@@ -205,7 +205,7 @@ def _pixels(path: Path) -> np.ndarray:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such picture")
     try:
-        with Image.open(path) as picture:
+        with Image.open(path, formats=("PNG",)) as picture:
             return np.asarray(picture)
     except Exception as error:  # Pillow's readers raise many kinds for a damaged file
         raise ValueError(f"{path}: not readable as a picture: {error}") from error

@@ -122,7 +122,10 @@ def _changed_parameters(step: "Step") -> dict[str, object]:
 
 
 def lab(options: argparse.Namespace) -> int:
-    """Open JupyterLab on the notebooks, with this interpreter as its only kernel; no kernel spec is written."""
+    """Open JupyterLab on the notebooks, with this interpreter as its only kernel; no kernel spec is written.
+
+    -P: no module of the current folder is taken for one of JupyterLab's.
+    """
     from cifar102.workspace.folders import REPOSITORY
 
     own = ["--ServerApp.kernel_spec_manager_class=cifar102.workflow.kernel.OwnKernelSpecs"]
@@ -130,7 +133,7 @@ def lab(options: argparse.Namespace) -> int:
     quiet = ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate", "--LabApp.news_url="]
     quiet += ["--LabApp.extension_manager=readonly"]
     root = [f"--ServerApp.root_dir={REPOSITORY}", "--LabApp.default_url=/lab/tree/notebooks"]
-    return subprocess.call([sys.executable, "-m", "jupyterlab", *root, *own, *quiet, *options.extra])
+    return subprocess.call([sys.executable, "-P", "-m", "jupyterlab", *root, *own, *quiet, *options.extra])
 
 
 def review(options: argparse.Namespace) -> int:
@@ -266,7 +269,8 @@ def duplicates(options: argparse.Namespace) -> int:
     first, second = options.sets
     workspace = plans.workspace_or_demo(options)
     data = Path(options.data) if options.data else None
-    print(leakage.report(first, second, workspace, data=data, scheduler=options.scheduler))
+    clean = Path(options.write_clean).expanduser().absolute() if options.write_clean else None
+    print(leakage.report(first, second, workspace, data=data, scheduler=options.scheduler, clean=clean))
     return 0
 
 
@@ -316,11 +320,13 @@ def compare(options: argparse.Namespace) -> int:
 
 def _answer(options: argparse.Namespace, folder: str, ask: "Callable[..., Record]") -> int:
     """Ask for a record with the options that evaluate and compare share; print its text, or with --json - itself."""
+    from cifar102.evaluation import records
     from cifar102.workflow import plans
     from cifar102.workspace.files import write_text
 
     if options.batch < 1:
         raise ValueError(f"--batch {options.batch}: expected at least 1")
+    file = records.check_file(options.json) if options.json and options.json != "-" else None
     record = ask(
         workspace=plans.workspace_or_demo(options),
         data=options.data or os.environ.get("CIFAR102_DATA") or None,
@@ -331,7 +337,7 @@ def _answer(options: argparse.Namespace, folder: str, ask: "Callable[..., Record
         level=options.level,
         output=folder,
     )
-    if options.json and options.json != "-":
-        write_text(Path(options.json).expanduser().absolute(), record.to_json() + "\n")
+    if file:
+        write_text(file, record.to_json() + "\n")
     print(record.to_json() if options.json == "-" else record)
     return 0

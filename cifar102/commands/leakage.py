@@ -1,5 +1,6 @@
 """What two sets of images share (`python -m cifar102 duplicates A B`): copies, near-duplicates, groups, a picture."""
 
+import dataclasses
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from PIL import Image, ImageDraw
 
 from cifar102.cifar import ImageSet
 from cifar102.datasets import lookup
-from cifar102.dedup import block_search, exact_copies, pair_table
+from cifar102.dedup import cleaning, exact_copies, pair_table, pair_union
 from cifar102.figures import tiles
 from cifar102.workspace import ownership
 from cifar102.workspace.files import replacing, write_table
@@ -29,7 +30,8 @@ class Leakage:
     exact: group, set, row, label, is_label_conflict of the groups with members in both sets (or of all groups, within
     one set); near: the pair table without pairs of verdict "different", with query_set and reference_set in front, the
     most similar first; groups: group, set, row of the images that hang together by pairs of verdict "duplicate";
-    sizes: set name -> images; folder: where exact.csv, near.csv, groups.csv and pairs.png are.
+    sizes: set name -> images; folder: where exact.csv, near.csv, groups.csv and pairs.png are. cleaned: the second set
+    without what it shares, where that was asked for.
     """
 
     exact: pd.DataFrame
@@ -37,6 +39,7 @@ class Leakage:
     groups: pd.DataFrame
     sizes: dict[str, int]
     folder: Path
+    cleaned: cleaning.Cleaned | None = None
 
     def __str__(self) -> str:
         query = list(self.sizes)[-1]
@@ -52,7 +55,7 @@ class Leakage:
             f"  groups: {len(members):,} of near-duplicates, the largest of {members.max() if len(members) else 0:,}"
         )
         lines.append(f"  tables and contact sheet: {self.folder}")
-        return "\n".join(lines)
+        return "\n".join([*lines, str(self.cleaned)] if self.cleaned else lines)
 
     def _share(self, verdict: str, is_within: bool, total: int) -> str:
         def images(part: pd.DataFrame) -> set[int]:
@@ -71,6 +74,7 @@ def report(
     folder: Path | None = None,
     data: Path | None = None,
     scheduler: str = "",
+    clean: Path | None = None,
     **options: float,
 ) -> Leakage:
     """Find what the second set shares with the first, and write it down.
@@ -80,31 +84,64 @@ def report(
     options: k, duplicate, review, max_shift of dedup.near_duplicates. scheduler: of a Dask cluster that shares the
     search. Writes exact.csv, near.csv, groups.csv, pairs.png into `folder`, by default
     results/duplicates_<first>_<second> of the workspace, and the blocks of the search into built/blocks, from which a
-    broken-off report goes on; the workspace gets its sign. print() of the result is the report in words.
+    broken-off report goes on; the workspace gets its sign. clean: a new folder for the second set without what it
+    shares (dedup.cleaning), for which it is searched in itself too. print() of the result is the report in words.
     """
+    if clean is not None:
+        cleaning.check_folder(clean, tuple(path for path in map(_path, (first, second)) if path is not None))
     images = {name: lookup.load(name, workspace, data) for name in dict.fromkeys((first, second))}
     name = f"duplicates_{_plain(first)}_{_plain(second)}"
     folder = folder or workspace.results / name
     ownership.sign(workspace)
-    found = compare(images, folder, workspace.built / "blocks" / name, scheduler, **options)
+    blocks = workspace.built / "blocks" / name
+    found = compare(images, folder, blocks, scheduler, **options)
     for part in ("exact", "near", "groups"):
         write_table(folder / f"{part}.csv", getattr(found, part))
     with replacing(folder / "pairs.png") as temporary:
         contact_sheet(found.near, images).save(temporary, format="PNG")
-    return found
+    if clean is None:
+        return found
+    return dataclasses.replace(found, cleaned=_clean(found, images, clean, _path(second), blocks, scheduler, **options))
+
+
+def _clean(
+    found: Leakage,
+    images: dict[str, ImageSet],
+    folder: Path,
+    source: Path | None,
+    blocks: Path,
+    scheduler: str,
+    **options: float,
+) -> cleaning.Cleaned:
+    """Write the second set without what it shares with the first; groups reach through its own near-duplicates."""
+    name, near = list(images)[-1], found.near
+    if len(images) == 2:
+        own = {name: images[name]}
+        within = compare(own, found.folder, blocks.with_name(f"{blocks.name}-within"), scheduler, **options)
+        near = pd.concat([near, within.near], ignore_index=True)
+    dropped = cleaning.dropped_rows(images, exact_copies.exact_table(images), near)
+    return cleaning.write(folder, images, dropped, source)
+
+
+def _path(name: str) -> Path | None:
+    """The file or folder that a set is named by; None for a data set's name."""
+    path = Path(name).expanduser()
+    return path if path.exists() else None
 
 
 def compare(sets: dict[str, ImageSet], folder: Path, blocks: Path, scheduler: str = "", **options: float) -> Leakage:
-    """Compare one set with itself, or the second of two (the queries) with the first; blocks of the search are kept."""
+    """Compare one set with itself, or the second of two (the queries) with the first; blocks of the search are kept.
+
+    A pair counts whichever of its sides finds the other.
+    """
     names = list(sets)
     reference, query = names[0], names[-1]
     exact = exact_copies.exact_table(sets)
     exact = exact[exact.groupby("group")["set"].transform("nunique") == len(names)].reset_index(drop=True)
     others = sets[reference].images if len(names) == 2 else None
-    near = block_search.search_blocks("near_duplicates", sets[query].images, others, blocks, scheduler, **options)
-    near = near[near["verdict"] != "different"].sort_values(["ssim", "query"], ascending=[False, True], kind="stable")
-    if len(names) == 1:
-        near = near[~pd.DataFrame(np.sort(near[["query", "reference"]], axis=1), index=near.index).duplicated()]
+    near = pair_union.search_both_ways(sets[query].images, others, blocks, scheduler, **options)
+    order = [pair_union.score_column(near), "query"]
+    near = near[near["verdict"] != "different"].sort_values(order, ascending=[False, True], kind="stable")
     near.insert(0, "query_set", query)
     near.insert(2, "reference_set", reference)
     sizes = {name: len(value) for name, value in sets.items()}
@@ -124,9 +161,9 @@ def _groups(pairs: pd.DataFrame, sizes: dict[str, int]) -> pd.DataFrame:
 
 
 def contact_sheet(pairs: pd.DataFrame, sets: dict[str, ImageSet], limit: int = 120) -> Image.Image:
-    """Draw the first `limit` pairs, query left and reference right, with both row numbers and the SSIM below each.
+    """Draw the first `limit` pairs, query left and reference right, with both row numbers and the score below each.
 
-    pairs: query_set, query, reference_set, reference, ssim. The pixels are enlarged threefold without smoothing.
+    pairs: query_set, query, reference_set, reference and a score. The pixels are enlarged threefold without smoothing.
     """
     shown = pairs.head(limit)
     grid = tiles.Grid(len(shown), PAIRS_IN_A_LINE, (TILE + CAPTION + GAP, 2 * TILE + GAP), GAP)
@@ -135,8 +172,9 @@ def contact_sheet(pairs: pd.DataFrame, sets: dict[str, ImageSet], limit: int = 1
     pictures = tiles.side_by_side(*(np.array(side, np.uint8).reshape(-1, 32, 32, 3) for side in images))
     sheet = Image.fromarray(tiles.draw(pictures, grid.spots, grid.size, ZOOM))
     draw = ImageDraw.Draw(sheet)
-    for (top, left), pair in zip(grid.spots, shown.itertuples(index=False), strict=True):
-        draw.text((left, top + TILE + 2), f"{pair.query} / {pair.reference}: {pair.ssim:.3f}", fill="black")
+    texts = shown["query"].astype(str) + " / " + shown["reference"].astype(str)
+    for (top, left), text, score in zip(grid.spots, texts, shown[pair_union.score_column(shown)], strict=True):
+        draw.text((left, top + TILE + 2), f"{text}: {score:.3f}", fill="black")
     if shown.empty:
         draw.text((GAP, GAP), "no pair at or above the thresholds", fill="black")
     return sheet

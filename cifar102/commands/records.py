@@ -52,7 +52,7 @@ def _check_free(path: Path) -> None:
     if not path.exists() and not path.is_symlink():
         return
     try:
-        with Image.open(path) as picture:
+        with Image.open(path, formats=("PNG",)) as picture:
             is_ours = not path.is_symlink() and picture.info.get("Software") == MARK
     except Exception:  # Pillow's readers raise many kinds for what is no picture
         is_ours = False

@@ -8,6 +8,9 @@ from PIL import Image
 from cifar102.cifar import ImageSet
 
 ENDINGS = {".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".jpg", ".jpeg", ".ppm"}
+# Pillow tells a picture by its content, whatever its name; the kinds left out here are opened by other programs (EPS by
+# Ghostscript) or by readers that few people use.
+FORMATS = ("PNG", "BMP", "GIF", "TIFF", "WEBP", "JPEG", "PPM")
 SIDE = 32
 
 
@@ -16,8 +19,10 @@ def read_picture(path: Path) -> np.ndarray:
 
     ValueError names the file where it is no picture or has another size, which is looked at before it is unpacked.
     """
+    if not Path(path).is_file():  # a pipe would be waited for
+        raise ValueError(f"{path}: is no file, expected a picture")
     try:
-        with Image.open(path) as picture:
+        with Image.open(path, formats=FORMATS) as picture:
             width, height = picture.size  # known before a picture that unpacks to gigabytes is unpacked
             pixels = np.asarray(picture.convert("RGB")) if (width, height) == (SIDE, SIDE) else None
     except Exception as error:  # Pillow's readers raise many kinds for a damaged file

@@ -14,7 +14,7 @@ from cifar102.datasets import demo, downloads, sets
 from cifar102.tiny_images import candidates
 from cifar102.tiny_images.pair import TinyImages, write_tiny_images
 from cifar102.workspace import arrays, ownership
-from cifar102.workspace.files import read_json, read_table, replacing, write_json, write_table, write_text
+from cifar102.workspace.files import read_object, read_table, replacing, write_json, write_table, write_text
 from cifar102.workspace.folders import CIFAR10_FOLDER, CIFAR100_FOLDER, CIFAR101_FOLDER, Workspace, home
 
 PLACEBO_INFO = {
@@ -129,7 +129,7 @@ def _make_pool(pool: str, workspace: Workspace, data: Path | None, seed: int) ->
 def describe_pool(workspace: Workspace) -> dict[str, str]:
     """The pool of a workspace: pool, title (as figure titles have it), description."""
     path = workspace.raw / "pool.json"
-    return dict(read_json(path)) if path.is_file() else dict(OWN)
+    return read_object(path) if path.is_file() else dict(OWN)
 
 
 def pool_truth(workspace: Workspace) -> pd.DataFrame | None:

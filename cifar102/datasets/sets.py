@@ -14,7 +14,7 @@ from cifar102.datasets.corruptions import SEVERITIES
 from cifar102.datasets.roles import BATCHES, rotated_roles
 from cifar102.tiny_images.pair import TinyImages
 from cifar102.workspace import arrays
-from cifar102.workspace.files import read_json, read_table
+from cifar102.workspace.files import read_object, read_table
 from cifar102.workspace.folders import Workspace
 from cifar102.workspace.wording import near_names
 
@@ -164,7 +164,7 @@ def load_whole_cifar10(workspace: Workspace, reference: dict[str, ImageSet]) -> 
     """
     workspace = Workspace(workspace)
     description = workspace.raw / "pool.json"
-    if not description.is_file() or read_json(description).get("pool") != "cifar10":
+    if not description.is_file() or read_object(description).get("pool") != "cifar10":
         return reference
     path = workspace.raw / "pool_truth.parquet"
     truth = read_table(path, ("tiny_index", "filename", "origin", "origin_row", "true_label"))

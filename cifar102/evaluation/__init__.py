@@ -1,6 +1,6 @@
 """Evaluation: somebody's own model or predictions beside the published models (`evaluate`, `compare`).
 
-Read in this order: verdict (one model judged: the record), ranking (several, with certain ranks), comparison (two, on
+Read in this order: verdict (one model judged: the record), ranking (several, with possible ranks), comparison (two, on
 the same images), accuracy_tables (accuracies alone); score_texts, score_figures and pair_figures (how it is said and
 drawn), records (what all of them give, and the folder it goes to), exports (the forms of others).
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cifar102.analysis import accuracies, intervals, lines, model_pairs, standard_models
+from cifar102.analysis import accuracies, intervals, lines, model_pairs, rankings, standard_models
 from cifar102.workspace.files import check_lines, encoding_of, read_text
 
 NEEDED = ("model", "original", "new")
@@ -123,8 +123,8 @@ def judge(table: pd.DataFrame, level: float = 0.95) -> dict[str, pd.DataFrame]:
 
     fits (a row an axis, as lines.LineFit; the bootstrap draws families where there are at least 5), gaps (a row a
     model: original, new, gap, low, high, with intervals where the images are known), effective_robustness (each model
-    beside the line of all others), ranks (with the ranks that are certain where the images are known). ValueError for
-    fewer than 4 models, which leave no line when one is judged.
+    beside the line of all others), ranks (with those that the tests leave open where the images are known). ValueError
+    for fewer than 4 models, which leave no line when one is judged.
     """
     if len(table) <= standard_models.LEAST:
         raise ValueError(
@@ -169,7 +169,7 @@ def _robustness(table: pd.DataFrame, row: int, level: float) -> pd.DataFrame:
 
 
 def _ranks(table: pd.DataFrame, shares: list[pd.Series], level: float) -> pd.DataFrame:
-    ranks = lines.rank_table(*shares)
+    ranks = rankings.rank_table(*shares)
     if table["n_new"].notna().all():
         known = table[["model", "new", "n_new"]].set_axis(["model", "accuracy", "n"], axis=1)
         certain = model_pairs.certain_ranks(model_pairs.unpaired_table(known, level))
@@ -178,10 +178,10 @@ def _ranks(table: pd.DataFrame, shares: list[pd.Series], level: float) -> pd.Dat
 
 
 def verdict(name: str, tables: dict[str, pd.DataFrame], level: float) -> str:
-    """Return what the table says in one line: the line on linear axes, the mean gap, who is certainly off the line."""
+    """Return what the table says in one line: the line on linear axes, the mean gap, who is off the line."""
     fit = tables["fits"].set_index("axis").loc["linear"]
     gaps, robust = tables["gaps"], tables["effective_robustness"]
-    ranks = lines.rank_correlations(gaps["original"], gaps["new"])
+    ranks = rankings.rank_correlations(gaps["original"], gaps["new"])
     low, high = intervals.percentile_interval(_mean_draws(100 * gaps["gap"].to_numpy()), level)
     text = (
         f"{name}: {len(gaps)} models, new accuracy rises {fit['slope']:.2f} points [{fit['slope_low']:.2f}, "

@@ -18,6 +18,7 @@ Predict = Callable[[np.ndarray], np.ndarray]
 TRIED = 500  # images on which the readings are tried
 SURE = 0.05  # p of the sign test from which on one reading is better than another
 LARGEST_SIDE = 1024
+LARGEST_CALL = 1 << 28  # numbers that a network of a fixed number of images takes at once, 1 GiB of float32
 NUMBERS = ("float32", "float16", "float64")
 WHOLE_NUMBERS = ("uint8", "int32", "int64")
 IMAGE_AXES, ROW_AXES = ("hwc", "chw"), ("rows of pixels", "rows of colours")
@@ -62,6 +63,15 @@ def form_of(shape: Sequence[object], where: str, dtype: str = "float32") -> Form
 
     A size that is no whole number is a free one. Raises ValueError that names `where` and what was found.
     """
+    form = _form_of(shape, where, dtype)
+    height, width = form.size or (32, 32)
+    if form.batch and form.batch * height * width * 3 > LARGEST_CALL:
+        found = f"{form.batch} images of {height} x {width} pixels in one call"
+        raise ValueError(f"{where}: takes {found}; expected at most {LARGEST_CALL} numbers")
+    return form
+
+
+def _form_of(shape: Sequence[object], where: str, dtype: str) -> Form:
     sizes = [size if type(size) is int and size > 0 else None for size in shape]
     told = f"({', '.join('any' if size is None else str(size) for size in sizes)})"
     if dtype not in (*NUMBERS, *WHOLE_NUMBERS):

@@ -62,7 +62,9 @@ def draw_ranks(
         part = table.set_index("model").loc[order].reset_index()
         part = part[["model", "rank", "best_rank", "worst_rank"]]
         rows[title_of(name, sets)] = part.set_axis(["label", "value", "low", "high"], axis=1)
-    title = f"ranks that are certain at {100 * level:g}% (McNemar, Holm over all pairs){about(list(tables), sets)}"
+    title = (
+        f"ranks that the tests leave open at {100 * level:g}% (McNemar, Holm over all pairs){about(list(tables), sets)}"
+    )
     return files_of([scorecards.draw_ranking(rows, folder, title=title)])
 
 

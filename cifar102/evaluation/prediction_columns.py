@@ -5,7 +5,7 @@ order of the set, both readings are given; labels decide between them (predictio
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
@@ -33,6 +33,7 @@ FILES = {"file", "filename", "filenames", "path", "name", "image", "img", "image
 LISTS = ("probabilities", "probability", "probs", "prob", "softmax", "scores", "score", "yprob", "yproba", "yscore")
 LISTS = (*LISTS, "confidences", "proba", "outputs", "output", "predictions", "preds", "pred", "ypred", "logits")
 SETS = {"set", "dataset", "testset", "setname", "datasetname"}
+LONGEST_NAME = 200  # of a column or set; looking for a class in a name takes time by the square of its length
 Columns = list[tuple[str | None, np.ndarray]]
 LABEL_NAMES = {"labelnames", "classnames", "classes", "categories", "names"}
 OTHERS = {"correct", "iscorrect", "hit", "confidence", "conf", "score", "prob", "probability", "maxprob", "entropy"}
@@ -70,6 +71,7 @@ def readings(columns: Sequence[tuple[str | None, np.ndarray]], where: str) -> tu
     """
     if not columns or not len(columns[0][1]):
         raise ValueError(f"{where}: found 0 predictions; expected one line an image")
+    _check_names([name for name, _ in columns if name], where)
     columns, notes = _with_rows_of_classes(list(columns), where)
     answers, others = _answers(columns)
     if not answers:
@@ -91,11 +93,19 @@ def readings(columns: Sequence[tuple[str | None, np.ndarray]], where: str) -> tu
     return tuple(found)
 
 
+def _check_names(names: Iterable[str], where: str) -> None:
+    """ValueError for a name that is too long to be one."""
+    if long := next((name for name in names if len(name) > LONGEST_NAME), None):
+        found = f"a name of {len(long)} characters, {long[:40]!r}..."
+        raise ValueError(f"{where}: found {found}; expected names of at most {LONGEST_NAME}")
+
+
 def by_set(values: Mapping[str, object], where: str) -> dict[str, Readings]:
     """Return the readings of named arrays, of one set (`logits`, `y_true`) or of several (`cifar10`, `v4.logits`).
 
     values: name -> array or list. The set is "" where no name has one. Raises ValueError that names `where`.
     """
+    _check_names(values, where)
     sets: dict[str, dict[str, object]] = {}
     for key, value in values.items():
         name, part = _set_and_part(key)
@@ -323,9 +333,9 @@ def _orders(columns: Columns, others: list[int], where: str) -> list[tuple[np.nd
             return _by_number(values, _title(columns, k), where, is_certain=is_named)
     for k in others:
         if columns[k][1].dtype.kind not in "iufb" and (columns[k][0] is None or plain(columns[k][0]) in FILES | ROWS):
-            numbers = [re.search(r"(\d+)\D*$", PurePosixPath(str(text)).stem) for text in columns[k][1]]
+            numbers = [re.findall(r"\d+", PurePosixPath(str(text)).stem)[-1:] for text in columns[k][1]]
             if all(numbers):
-                values = np.array([int(match[1][:18]) for match in numbers])
+                values = np.array([int(last[:18]) for (last,) in numbers])
                 return _by_number(values, f"the numbers in {_title(columns, k)}", where, is_certain=False)
             return [
                 (None, (f"{where}: {_title(columns, k)} does not number the rows; lines are in the set's order",), "")

@@ -33,6 +33,8 @@ def read(path: Path) -> dict[str, Readings]:
         raise ValueError(f"{path}: not readable as JSON: {error}") from error
     try:
         return _of_value(value, str(path))
+    except RecursionError as error:
+        raise ValueError(f"{path}: found JSON that is nested too deeply; expected a list of ids") from error
     except (AttributeError, IndexError, KeyError, OverflowError, TypeError) as error:  # JSON may hold anything anywhere
         raise ValueError(
             f"{path}: found JSON in a form that is not known ({error!r}); expected a list of ids"

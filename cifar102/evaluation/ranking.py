@@ -1,4 +1,4 @@
-"""Several models: ranks first, with what is certain of them: ranks transfer to new images, accuracies do not."""
+"""Several models: ranks first, with those that tests leave open: ranks transfer to new images, accuracies do not."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from cifar102.analysis import accuracies, lines, model_pairs
+from cifar102.analysis import accuracies, model_pairs, rankings
 from cifar102.analysis.scorecard import TestSet
 from cifar102.evaluation import accuracy_tables, exports, records, sources, verdict
 from cifar102.evaluation.answers import Answers
@@ -99,7 +99,7 @@ def rank_tables(
 
 
 def verdict_of(ranks: pd.DataFrame, sets: Mapping[str, TestSet], level: float) -> str:
-    """Return in one line who leads on the first set, how certain that is, and how far ranks agree between sets."""
+    """Return in one line who leads on the first set, who else may, and how far ranks agree between sets."""
     first = ranks["set"].iloc[0]
     table = ranks[ranks["set"] == first]
     open_place = table[table["best_rank"] == 1]
@@ -109,13 +109,13 @@ def verdict_of(ranks: pd.DataFrame, sets: Mapping[str, TestSet], level: float) -
         others = [name for name in open_place["model"] if name != best]
         text += f", and {len(others)} more may be first ({', '.join(others[:3])}{' ...' if len(others) > 3 else ''})"
     else:
-        text += " for certain"
+        text += " (all others are shown to be worse)"
     new = next((name for name in ranks["set"].unique() if name != first and not sets[name].severity), None)
     if new and len(table) > 2:
         sides = [ranks[ranks["set"] == name].set_index("model")["accuracy"] for name in (first, new)]
         shared = sides[0].index.intersection(sides[1].index)
         if len(shared) > 2:
-            found = lines.rank_correlations(sides[0].loc[shared], sides[1].loc[shared])
+            found = rankings.rank_correlations(sides[0].loc[shared], sides[1].loc[shared])
             text += f"; ranks there and on {title_of(new, sets)} correlate by {found['spearman']:.2f} (Spearman)"
     return f"{text} ({100 * level:g}%, Holm over all pairs)"
 
@@ -126,8 +126,8 @@ def _text(content: Mapping, ranks: pd.DataFrame, sets: Mapping[str, TestSet]) ->
         if sets[name].family:
             continue
         ends = table["best_rank"].astype(str) + "-" + table["worst_rank"].astype(str)
-        shown = table[["rank", "model", "accuracy", "low", "high"]].assign(certain=ends)
-        shown = shown[["rank", "certain", "model", "accuracy", "low", "high"]]
+        shown = table[["rank", "model", "accuracy", "low", "high"]].assign(possible=ends)
+        shown = shown[["rank", "possible", "model", "accuracy", "low", "high"]]
         parts.append(f"{title_of(name, sets)}: {sets[name].provenance}\n{records.shown(shown, 2)}")
     parts.append("\n".join(model["verdict"] for model in content["models"]))
     notes = [*content["notes"], *(f"{m['model']}: {note}" for m in content["models"] for note in m["notes"])]

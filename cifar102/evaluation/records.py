@@ -90,6 +90,19 @@ def check_folder(folder: Path) -> Path:
     return folder
 
 
+def check_file(path: Path) -> Path:
+    """Return the absolute path of a file that a record may be written to; ValueError where another file is there."""
+    path = Path(path).expanduser().absolute()
+    refuse_link(path)
+    try:
+        is_free = not path.exists() or "verdict" in dict(read_json(path))
+    except (OSError, TypeError, ValueError):
+        is_free = False
+    if not is_free:
+        raise ValueError(f"{path}: is there already and holds no record of this command; name another file (--json)")
+    return path
+
+
 def claim_files(folder: Path, names: list[str]) -> None:
     """Note in our folder that files of these names are ours, before they are written: an interrupted call can be
     repeated. Raises ValueError where a file of the user has one of the names."""

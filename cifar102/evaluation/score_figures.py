@@ -19,7 +19,8 @@ def draw(card: Scorecard, sets: Mapping[str, TestSet], folder: Workspace) -> lis
     """Draw a scorecard into figures/ of a folder: every set, the line per new set, reliability; returns the files."""
     about = _about(card, sets)
     heading = f"{card.name}, {100 * card.level:g}% intervals{about}"
-    drawn = [scorecards.draw_scorecard(score_rows(card, sets), folder, title=heading)]
+    rows = score_rows(card, sets)  # none where only corruptions of a set were judged
+    drawn = [scorecards.draw_scorecard(rows, folder, title=heading)] if len(rows) else []
     for new, chart in card.charts.items():
         title = f"{card.name} beside the {standard_models.PUBLISHED}{about}"
         name = f"08-line-{slug(new)}"

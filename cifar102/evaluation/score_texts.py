@@ -159,13 +159,13 @@ def _keyword_gaps(card: Scorecard, sets: Mapping[str, TestSet]) -> str:
         f"keywords with {RANKED_IMAGES} images and more in both sets ({len(ranked)} of {len(table)}), by gaps shrunk "
         f"towards the class; intervals hold for all of them at once"
     )
-    certain = ranked[ranked["low"] > 0]
-    if certain.empty:
-        return f"{heading}: no keyword's gap is certain"
-    best = certain.groupby("set", sort=False).head(WORST)
+    clear = ranked[ranked["low"] > 0]
+    if clear.empty:
+        return f"{heading}: no keyword's gap is shown"
+    best = clear.groupby("set", sort=False).head(WORST)
     best = best.assign(set=[title_of(name, sets) for name in best["set"]])
     columns = ["set", "class_name", "keyword", "n_new", "gap", "shrunk_gap", "low", "high"]
-    return f"{heading}; certain are\n{shown(best[columns])}"
+    return f"{heading}; shown are\n{shown(best[columns])}"
 
 
 def text_of_table(content: Mapping, tables: Mapping[str, pd.DataFrame]) -> str:

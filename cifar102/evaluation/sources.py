@@ -13,6 +13,7 @@ from cifar102.evaluation import contained, functions, inputs, meaning, predictio
 from cifar102.evaluation.answers import Answers
 from cifar102.evaluation.inputs import Form, Predict, Reading
 from cifar102.workspace.files import read_json
+from cifar102.workspace.names import visible
 
 KERAS, ONNX, SAVED_MODEL = (".keras", ".h5", ".hdf5"), ".onnx", "saved_model.pb"
 LARGEST_BATCH = 1 << 25  # numbers, 128 MiB of float32
@@ -67,7 +68,7 @@ def answers_of(
     model = _open(source, sets, pixels, logits, trust)
     if isinstance(model, Model):
         model = _ask(model, sets, batch, logits)
-    return model if name is None else replace(model, name=name)
+    return replace(model, name=visible(model.name if name is None else name))
 
 
 def _open(
@@ -82,6 +83,8 @@ def _open(
     if suffix in GIVEN_DIFFERENTLY:
         reason = GIVEN_DIFFERENTLY[suffix]
         raise ValueError(f"{path}: {reason}; give it as a function package.module:name, or its predictions as files")
+    if suffix in (*KERAS, ONNX) and path.is_dir() and not (path / SAVED_MODEL).is_file():
+        raise ValueError(f"{path}: is a folder without {SAVED_MODEL}; expected a model file or a SavedModel folder")
     if suffix in (*KERAS, ONNX) or (path / SAVED_MODEL).is_file():
         return _contained(path, pixels, trust)
     if path.exists() or suffix in prediction_files.REFUSED:
@@ -121,7 +124,7 @@ def _normalization(path: Path) -> object:
 
     try:
         return pipeline.Normalization(**read_json(path))
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise ValueError(f"{path}: expected kind, mean and std of a normalization: {error}") from error
 
 
@@ -134,7 +137,7 @@ def _ask(model: Model, sets: Mapping[str, TestSet], batch: int, logits: bool | N
     found: dict[str, SetPredictions] = {}
     with tqdm(total=sum(len(test.labels) for test in with_images.values()), unit=" images", disable=None) as bar:
         for name, test in with_images.items():
-            bar.set_description(name)
+            bar.set_description(visible(name))
             outputs = _in_batches(lambda images: _run(model, prepare(images)), test.images, _size(model, batch), bar)
             read_as = meaning.of_outputs(outputs, test.labels, f"{model.where}: {name}", logits=logits)
             found[name] = read_as.predictions

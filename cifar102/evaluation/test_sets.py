@@ -17,8 +17,9 @@ from cifar102.analysis.scorecard import ORIGINAL, TestSet
 from cifar102.datasets import corruption_sets, lookup, sets, sources
 from cifar102.datasets.lookup import places_of
 from cifar102.workspace import arrays
-from cifar102.workspace.files import read_json
+from cifar102.workspace.files import read_json, read_object
 from cifar102.workspace.folders import Workspace
+from cifar102.workspace.names import visible
 
 NAMES = tuple(name for name, known in sets.REGISTRY.items() if known.is_judged)  # judged where nothing is asked for
 CORRUPTED = "cifar10-c"
@@ -185,6 +186,7 @@ def _own(path: Path, drawn: bool) -> dict[str, TestSet]:
         found = _corrupted(path, f"{source}-corrupted" if source else path.name.lower(), None, 0)
     else:
         images, name = lookup.load_labelled(path), path.stem if path.is_file() else path.resolve().name
+        name = visible(name)  # it stands in texts, bars and figures
         name = f"own-{name}" if name in NAMES or name in ON_REQUEST else name
         pool = pool_of(path.absolute())
         about = f"drawings of the {pool} pool (synthetic)" if pool else "a set of the user's own"
@@ -258,7 +260,7 @@ def _about(name: str, count: int, place: Workspace) -> dict[str, str]:
 
 def _pool_title(place: Workspace) -> str:
     path = place.raw / "pool.json"
-    info = read_json(path) if path.is_file() else {}
+    info = read_object(path) if path.is_file() else {}
     if info.get("pool") == "cifar10":
         seen = "training batches 4 and 5, which a network trained on all of CIFAR-10 has seen"
         return f"the placebo pool: real images of CIFAR-10's {seen}"

@@ -123,18 +123,21 @@ def reliability(
     accuracy: str = "accuracy",
     count: str | None = None,
     hue: str | None = None,
+    low: str = "low",
+    high: str = "high",
     x_label: str = "mean confidence of the bin (%)",
     y_label: str = "accuracy in the bin (%)",
 ) -> None:
     """Draw accuracy over confidence, bin by bin, against the diagonal of a calibrated model; both columns are 0-1.
 
-    count: column with the images of each bin, drawn as the area of the bin's point.
+    count: column with the images of each bin, drawn as the area of the bin's point. low, high: of the accuracy.
     """
-    marks.require(table, confidence, accuracy, count, hue)
+    marks.require(table, confidence, accuracy, count, hue, low, high)
     ax.plot([0, 1], [0, 1], color=marks.GREY, linestyle=marks.DASHES[1], linewidth=1, label="calibrated")
     for number, name, rows in marks.groups(table, hue):
         look = {"color": marks.colour(number), "marker": marks.marker(number)}
         ax.plot(rows[confidence], rows[accuracy], linewidth=1.2, markersize=4, label=name or None, **look)
+        ax.vlines(rows[confidence], rows[low], rows[high], linewidth=0.8, alpha=0.6, color=look["color"])
         if count:
             areas = LARGEST_AREA * rows[count] / table[count].max()
             ax.scatter(rows[confidence], rows[accuracy], areas, alpha=0.45, linewidth=0, zorder=3, **look)

@@ -28,6 +28,7 @@ from cifar102.workspace.files import (
 from cifar102.workspace.folders import Workspace
 
 NAME = re.compile(r"\d\d-[a-z0-9-]+")
+LARGEST_SIDE = 100  # inches of a figure that is read from a file, and panels side by side in it
 
 
 @dataclass(frozen=True)
@@ -90,9 +91,21 @@ def read_record(path: Path) -> Record:
     if not table.is_file():
         raise FileNotFoundError(f"{table}: not here, and {path.name} is drawn from it")
     try:
-        return decode(read_text(check_lines(table)), entry)
+        return _checked(decode(read_text(check_lines(table)), entry))
     except (KeyError, TypeError, ValueError, AttributeError) as error:  # a panel that is none, a table that is none
         raise ValueError(f"{path}: expected a figure's panels and its table in {table.name}: {error!r}") from error
+
+
+def _checked(record: Record) -> Record:
+    """Return a record that was read; ValueError where it names no chart of ours, or a figure of any size."""
+    for panel in record.panels:
+        plot_name(panel.plot)
+    sides = [1.0, 1.0] if record.figsize is None else record.figsize
+    if len(sides) != 2 or not all(isinstance(side, int | float) and 0 < side <= LARGEST_SIDE for side in sides):
+        raise ValueError(f"figsize {sides!r}: expected two sides of at most {LARGEST_SIDE} inches")
+    if record.columns is not None and record.columns not in range(1, LARGEST_SIDE + 1):
+        raise ValueError(f"columns {record.columns!r}: expected 1 to {LARGEST_SIDE}")
+    return record
 
 
 def _join(panels: tuple[Panel, ...]) -> str:
@@ -256,7 +269,11 @@ def redraw(source: Workspace | Path | str, style: dict | None = None) -> list[st
         if missing:
             print(f"{path.stem}: left as it is, the images it shows are not here: {', '.join(missing)}")
             continue
-        save_figure(_render(record, workspace, style or {}), path.stem, folder)
+        try:
+            figure = _render(record, workspace, style or {})
+        except (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError) as error:
+            raise ValueError(f"{path}: its chart cannot be drawn from its table: {error!r}") from error
+        save_figure(figure, path.stem, folder)
         names.append(path.stem)
     return names
 

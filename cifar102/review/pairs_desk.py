@@ -12,8 +12,8 @@ from cifar102.dedup import screening
 from cifar102.review import sheets
 from cifar102.review.sheets import Reply
 from cifar102.workspace import arrays
-from cifar102.workspace.files import read_json, read_table
-from cifar102.workspace.folders import Workspace
+from cifar102.workspace.files import read_table
+from cifar102.workspace.folders import Workspace, read_summary
 
 THRESHOLDS = {"duplicate": 0.75, "review": 0.55}  # where no run of notebook 03 has left its own
 MARGIN = 0.05  # pairs that score so far below the review threshold are shown too
@@ -24,7 +24,7 @@ COLUMNS = ("query", "reference_set", "reference", "ncc", "ssim", "shift_row", "s
 
 def thresholds(workspace: Workspace) -> dict[str, float]:
     """The duplicate and review thresholds of the last run of notebook 03, else its defaults."""
-    said = read_json(workspace.summary).get("03_deduplicate", {}) if workspace.summary.is_file() else {}
+    said = read_summary(workspace).get("03_deduplicate", {})
     return {name: float(said.get(f"{name}_threshold", usual)) for name, usual in THRESHOLDS.items()}
 
 

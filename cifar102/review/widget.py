@@ -114,6 +114,6 @@ class ReviewPages(anywidget.AnyWidget):
     def _receive(self, message: dict[str, object]) -> None:
         try:
             reply, pictures = self.answer(str(message.get("request")), dict(message.get("data") or {}))
-        except (ValueError, TypeError, OSError) as error:
-            reply, pictures = {"error": str(error)}, []
+        except Exception as error:  # whatever a request or a damaged workspace raises: a page that waits is answered
+            reply, pictures = {"error": str(error) or type(error).__name__}, []
         self.send({"id": message.get("id"), **reply}, buffers=pictures)

@@ -16,7 +16,7 @@ from papermill.exceptions import PapermillExecutionError
 from papermill.translators import PythonTranslator, papermill_translators
 from tqdm.auto import tqdm
 
-from cifar102.workflow.kernel import WATCH, OwnKernel
+from cifar102.workflow.kernel import NOT_HERE, WATCH, OwnKernel
 from cifar102.workspace.folders import Workspace
 
 # Kernels take these over: no start-up notes of TensorFlow's, no warning of the debugger's.
@@ -117,7 +117,7 @@ def _run_papermill(name: str, notebook: Path, parameters: dict[str, object], run
         parameters=parameters,
         kernel_name="python3",
         kernel_manager_class=OwnKernel,
-        extra_arguments=[WATCH],
+        extra_arguments=[WATCH, NOT_HERE],
         progress_bar={"desc": name, **({} if sys.stderr.isatty() else IN_A_LOG)},
         stdout_file=StepLines(name),
         start_timeout=START_SECONDS,

@@ -5,9 +5,11 @@ import sys
 import threading
 import time
 
-from jupyter_client.kernelspec import KernelSpecManager
+from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 
+# IPython would put the current folder before the installed packages, whatever lies in it.
+NOT_HERE = "--IPKernelApp.ignore_cwd=True"
 # Run by the kernel before the first cell; leaves no name behind in the notebook.
 WATCH = "--IPKernelApp.exec_lines=__import__('cifar102.workflow.kernel', fromlist=['x']).end_with_parent()"
 
@@ -21,6 +23,12 @@ class OwnKernelSpecs(KernelSpecManager):
 
     def _kernel_dirs_default(self) -> list[str]:
         return []
+
+    def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
+        """The kernel of that name, started without looking for modules in the current folder (-P)."""
+        spec = super().get_kernel_spec(kernel_name)
+        spec.argv[1:1] = ["-P"]
+        return spec
 
 
 class OwnKernel(AsyncKernelManager):

@@ -5,6 +5,7 @@ First the page and what it is put together of, then the cells of a notebook as H
 
 import base64
 import html
+import math
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ import nbformat
 import nh3
 import pandas as pd
 
-from cifar102.workspace.files import read_json, read_table, write_text
+from cifar102.workspace.files import read_object, read_table, write_text
 from cifar102.workspace.folders import Workspace, read_summary
 from cifar102.workspace.wording import duration
 
@@ -76,6 +77,7 @@ ATTRIBUTES = {"img": {"alt", "width", "src"}, "a": {"href"}, **{tag: {"colspan",
 ADDRESSES = {"img": ("data:image/",), "a": ("https://", "http://", "#")}
 ACTIVE_TAGS = {"script", "style", "template", "iframe", "object", "svg", "math"}  # go with all that is in them
 TERMINAL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+DEEPEST = 20  # levels of a value that are shown
 MAX_LINES = 40  # of a printed output before it is folded
 POINTS = ("published_difference", "difference")
 
@@ -131,8 +133,13 @@ def pairs(values: dict[str, object]) -> str:
     return table(("name", "value"), ((html.escape(str(name)), written(value)) for name, value in values.items()))
 
 
-def written(value: object) -> str:
-    """Write a value as escaped text: four digits of a float, thousands with commas, a list with commas."""
+def written(value: object, depth: int = 0) -> str:
+    """Write a value as escaped text: four digits of a float, thousands with commas, a list with commas.
+
+    depth: how deep it lies in others; below DEEPEST levels stands a mark that something was left out.
+    """
+    if depth > DEEPEST:
+        return "&hellip;"
     if value is None:
         return ABSENT
     if isinstance(value, bool):
@@ -142,9 +149,9 @@ def written(value: object) -> str:
     if isinstance(value, float):
         return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
     if isinstance(value, list | tuple):
-        return f"[{', '.join(written(item) for item in value)}]"
+        return f"[{', '.join(written(item, depth + 1) for item in value)}]"
     if isinstance(value, dict):
-        return "; ".join(f"{html.escape(str(name))}: {written(item)}" for name, item in value.items())
+        return "; ".join(f"{html.escape(str(name))}: {written(item, depth + 1)}" for name, item in value.items())
     return html.escape(str(value))
 
 
@@ -175,7 +182,11 @@ def notebook_html(path: Path) -> str:
     The first heading is left out: it is notebook_title, which the page sets above.
     Raises FileNotFoundError, or ValueError where the file is not a notebook.
     """
-    markup = "\n".join(part for cell in _read(path).cells if (part := _cell(cell)))
+    cells = _read(path).cells
+    try:
+        markup = "\n".join(part for cell in cells if (part := _cell(cell)))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:  # an output without its data, of another kind
+        raise ValueError(f"{path}: not readable as a notebook that has run: {error!r}") from error
     return re.sub(r"\A<h\d>.*?</h\d>\s*", "", markup)
 
 
@@ -226,7 +237,7 @@ def _image(output: nbformat.NotebookNode) -> str:
 
 
 def _image_tag(kind: str, content: str, text: str, width: object) -> str:
-    size = f' width="{int(width)}"' if isinstance(width, int | float) else ""
+    size = f' width="{int(width)}"' if isinstance(width, int | float) and math.isfinite(width) else ""
     return f'<figure><img alt="{html.escape(text)}"{size} src="data:{kind},{content}"></figure>'
 
 
@@ -268,7 +279,7 @@ def build_report(workspace: Workspace, steps: Sequence[dict]) -> Path:
     """
     workspace = Workspace(workspace)
     sections = read_summary(workspace)
-    pool = read_json(workspace.raw / "pool.json") if (workspace.raw / "pool.json").is_file() else {}
+    pool = read_object(workspace.raw / "pool.json") if (workspace.raw / "pool.json").is_file() else {}
     headline = sections.pop("headline", {})
     for values in sections.values():
         headline |= values.pop("headline", {})

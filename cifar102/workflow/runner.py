@@ -21,8 +21,8 @@ from cifar102.workflow import stamps
 from cifar102.workflow.plans import Plan
 from cifar102.workflow.steps import Step
 from cifar102.workspace import files, names, ownership
-from cifar102.workspace.files import read_json, remove_leftovers
-from cifar102.workspace.folders import LAYOUT, Workspace
+from cifar102.workspace.files import remove_leftovers
+from cifar102.workspace.folders import LAYOUT, Workspace, read_summary
 
 NAME_SECONDS = 1.0  # a holder writes down its name at once after it has the lock
 
@@ -171,8 +171,7 @@ def closing_lines(plan: Plan, progress: Progress) -> str:
     done = f"{len(progress.ran)} steps ran in {sum(progress.ran.values()):.0f} s of notebook time"
     lines = ["", done if progress.ran else "everything was up to date: nothing ran"]
     lines += [f"report   {workspace.root / 'report.html'}", f"release  {workspace.release}"]
-    summary = read_json(workspace.summary) if workspace.summary.is_file() else {}
-    for values in summary.values():
+    for values in read_summary(workspace).values():
         lines += [f"{label}: {text}" for label, text in values.get("headline", {}).items()]
     return "\n".join(lines)
 

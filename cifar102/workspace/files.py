@@ -17,6 +17,7 @@ from pathlib import Path
 import filelock
 import numpy as np
 import pandas as pd
+from pyarrow import parquet
 
 POLL_SECONDS = 0.02
 MARK = "cifar102-"  # in each temporary name of `replacing`, so that nobody else's file is taken for one of ours
@@ -24,7 +25,9 @@ LEFTOVER = re.compile(rf"\..+\.{MARK}[a-z0-9_]{{8}}\.tmp(\.\w+)?")
 NUMBER = r"[+-]?[\d.]+([eE][+-]?\d+)?$"
 FORMULA = re.compile(rf"(?!{NUMBER})'*[=+\-@\t\r]")  # what a spreadsheet may run
 GUARDED = re.compile(r"'+[=+\-@\t\r]")
-HTML = re.compile(rb"(\xef\xbb\xbf)?\s*(<!--.*?-->\s*)*<(!doctype html|html|head|body)\b", re.IGNORECASE | re.DOTALL)
+# A comment ends at its first end: a pattern that may also end it later tries every way to do so, for ever.
+COMMENTS = rb"(<!--((?!-->).)*-->\s*)*"
+HTML = re.compile(rb"(\xef\xbb\xbf)?\s*" + COMMENTS + rb"<(!doctype html|html|head|body)\b", re.IGNORECASE | re.DOTALL)
 # What stands where a data file should, by its first bytes: what other programs leave under the name of what was asked.
 OTHER_CONTENT = (
     (HTML, "an HTML page (a web page in the place of the file: download the file itself)"),
@@ -37,6 +40,8 @@ OTHER_CONTENT = (
     (re.compile(rb"\x93NUMPY"), "an array (.npy)"),
     (re.compile(rb"PAR1"), "a table (.parquet)"),
 )
+LARGEST_TABLE = 1 << 28  # cells of a .parquet table, 2 GiB of numbers; a megabyte can stand for any number of them
+MOST_COLUMNS = 10_000  # of a .csv table; those of this project have a few dozen
 LONGEST_LINE = 1 << 20  # bytes of a line of CSV; those of this project have a few hundred
 UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
@@ -199,6 +204,14 @@ def read_json(path: Path) -> object:
         raise ValueError(f"{path}: not readable as JSON: {other_content(path) or error}") from error
 
 
+def read_object(path: Path) -> dict:
+    """Read a JSON file that holds one object; raises as read_json does, and ValueError where it holds anything else."""
+    content = read_json(path)
+    if not isinstance(content, dict):
+        raise ValueError(f"{path}: expected a JSON object, found {type(content).__name__}")
+    return content
+
+
 def parse_json(text: str) -> object:
     """Parse JSON in which no name stands twice in one object; ValueError, RecursionError."""
     return json.loads(text, object_pairs_hook=_once_each)
@@ -293,7 +306,7 @@ def read_table(path: Path, columns: tuple[str, ...] = (), texts: tuple[str, ...]
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such table; the notebook that leaves it has not run in this workspace")
     try:
-        table = pd.read_parquet(path) if path.suffix == ".parquet" else _read_csv(path, texts)
+        table = _read_parquet(path) if path.suffix == ".parquet" else _read_csv(path, texts)
     except Exception as error:  # pyarrow and pandas raise many kinds for a damaged file
         raise ValueError(f"{path}: not readable as a {path.suffix} table: {other_content(path) or error}") from error
     missing = [name for name in columns if name not in table.columns]
@@ -303,15 +316,31 @@ def read_table(path: Path, columns: tuple[str, ...] = (), texts: tuple[str, ...]
     return table
 
 
+def _read_parquet(path: Path) -> pd.DataFrame:
+    about = parquet.read_metadata(path)
+    if (cells := about.num_rows * about.num_columns) > LARGEST_TABLE:
+        raise ValueError(f"it has {cells} cells, expected at most {LARGEST_TABLE}")
+    return pd.read_parquet(path)
+
+
 def _read_csv(path: Path, texts: tuple[str, ...]) -> pd.DataFrame:
     """Read CSV with commas, or with the semicolons or tabs that a spreadsheet puts where a comma is a decimal point."""
     encoding = encoding_of(path)
     with check_lines(path).open(encoding=encoding) as file:
-        header = file.readline()
+        header, first = file.readline(), file.readline()
     separator = next((mark for mark in ";\t" if mark in header and "," not in header), ",")
+    _check_columns([header, first], separator)
     as_they_stand = dict.fromkeys(texts, str)
     table = without_guards(pd.read_csv(path, sep=separator, encoding=encoding, converters=as_they_stand))
     return table.rename(columns=lambda name: name.strip() if isinstance(name, str) else name)
+
+
+def _check_columns(lines: list[str], separator: str) -> None:
+    """ValueError for more columns than a table has, or more cells in the first row than names and a row name above it:
+    pandas would make an index of each of them."""
+    names, cells = (len(next(csv.reader([line], delimiter=separator), [])) for line in lines)
+    if max(names, cells - 1) > MOST_COLUMNS or cells > names + 1:
+        raise ValueError(f"its first row has {cells} cells under {names} names, of at most {MOST_COLUMNS}")
 
 
 def hash_file(path: Path) -> str:

@@ -143,6 +143,9 @@ def read_summary(workspace: Workspace) -> dict[str, dict]:
     content = read_json(path) if path.is_file() else {}
     if not isinstance(content, dict):
         raise ValueError(f"{path}: expected a JSON object of sections, found {type(content).__name__}")
+    for name, section in content.items():
+        if not isinstance(section, dict) or not isinstance(section.get("headline", {}), dict):
+            raise ValueError(f"{path}: {name}: expected names and values, and such a headline, found {section!r:.80}")
     return content
 
 

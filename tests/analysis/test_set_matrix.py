@@ -42,9 +42,19 @@ def test_parts_sum_to_the_gap_and_a_better_training_set_does_not_count(rng: np.r
     assert sum(shares(set_matrix.harder_or_different(drawn, resamples=20)).values()) == pytest.approx(1)
 
 
-def test_no_gap_has_shares_without_limits(rng: np.random.Generator) -> None:
+def test_networks_are_one_sample_for_both_training_sets(rng: np.random.Generator) -> None:
+    """A network that is good is good wherever it was trained: that must not make the difference of sets uncertain."""
+    good = np.array([0.5, 0.95, 0.6, 0.9])[:, None]
+    names = ("cifar10", "cifar102")
+    drawn = {(train, test): rng.random((4, 4_000)) < good for train in names for test in names}
+    terms = set_matrix.harder_or_different(drawn, resamples=300).terms.set_index("term")
+    home = terms.loc["home_difference"]
+    assert home["high"] - home["low"] < 0.05
+
+
+def test_without_a_gap_there_are_no_shares(rng: np.random.Generator) -> None:
     found = set_matrix.harder_or_different(scores(rng, [[0.8, 0.8], [0.8, 0.8]], n=500), resamples=200)
-    assert found.shares[["low", "high"]].isna().all(axis=None)
+    assert found.shares[["value", "low", "high"]].isna().all(axis=None)
     assert found.verdict.startswith("No gap")
 
 

@@ -113,3 +113,30 @@ def test_the_folder_of_results_is_named_by_the_file_or_by_all_of_a_functions_nam
     monkeypatch.chdir(tmp_path)
     (tmp_path / "saved.v2").mkdir()
     assert records.name_of(source) == name
+
+
+@pytest.mark.parametrize("content", ["my thesis", "[1]", "{}", '"verdict"', "\0"])
+@pytest.mark.parametrize("words", [["evaluate", "good.npy"], ["compare", "good.npy", "poor.npy"]])
+def test_a_record_is_not_written_over_a_file_of_the_user(here, capsys, words, content):
+    (here / "notes.json").write_text(content)
+    assert main([*words, *OPTIONS, "--json", "notes.json"]) == 2
+    assert "notes.json: is there already and holds no record" in capsys.readouterr().err
+    assert (here / "notes.json").read_text() == content and not list(here.glob(f"{words[0]}-*"))
+
+
+def test_a_record_is_written_over_an_older_one_and_not_through_a_link(here, capsys):
+    for name in ("good", "poor"):
+        assert main(["evaluate", f"{name}.npy", *OPTIONS, "--json", "mine.json"]) == 0
+        assert json.loads((here / "mine.json").read_text())["model"] == name
+    (here / "link.json").symlink_to(here / "mine.json")
+    assert main(["evaluate", "good.npy", *OPTIONS, "--json", "link.json"]) == 2
+    assert "nothing is written through links" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no file of Windows has such a name")
+def test_names_of_sets_and_models_do_not_steer_the_terminal(here, capfd):
+    np.savez(here / "set\x1b[2J\a.npz", images=np.zeros((60, 32, 32, 3), np.uint8), labels=LABELS)
+    (here / "good.npy").rename(here / "good\x1b[2J\a.npy")
+    assert main(["evaluate", "good\x1b[2J\a.npy", "--sets", "set\x1b[2J\a.npz", "--workspace", "w"]) == 0
+    printed = "".join(capfd.readouterr())
+    assert r"set\x1b[2J\x07" in printed and not {"\x1b", "\a"} & set(printed)

@@ -100,3 +100,22 @@ def test_a_part_of_a_data_set_is_found_by_name(real_data, workspace: Workspace, 
     monkeypatch.setenv("CIFAR102_DATA", str(real_data))
     assert len(lookup.load("cifar10-test", workspace)) == 10_000
     assert len(lookup.load("cifar100", workspace)) == 60_000
+
+
+def test_the_second_set_is_written_without_what_it_shares(two_files, tmp_path: Path, workspace: Workspace) -> None:
+    found = leakage.report(*map(str, two_files), workspace, clean=tmp_path / "clean")
+    assert found.cleaned.kept == 6 and found.cleaned.dropped["row"].tolist() == [2, 6]
+    assert found.cleaned.dropped["reason"].tolist() == ["copy", "near-duplicate"]
+    assert "cleaned: 2 images out (1 copy, 1 near-duplicate), 6 kept" in str(found)
+    with np.load(found.cleaned.path) as entry:
+        assert entry["labels"].tolist() == [0, 1, 3, 4, 5, 7]
+    again = leakage.report(str(two_files[0]), str(found.cleaned.path), workspace)
+    assert again.exact.empty and not (again.near["verdict"] == "duplicate").any()
+
+
+def test_a_folder_that_may_not_be_written_is_refused_before_the_search(two_files, tmp_path, workspace) -> None:
+    (tmp_path / "clean").mkdir()
+    (tmp_path / "clean" / "mine.txt").write_text("mine")
+    with pytest.raises(ValueError, match="did not make"):
+        leakage.report(*map(str, two_files), workspace, clean=tmp_path / "clean")
+    assert not workspace.root.exists()

@@ -121,3 +121,9 @@ def test_the_users_word_and_whole_numbers_settle_it_without_a_trial() -> None:
     assert inputs.readings(Form((32, 32)), "symmetric") == [Reading("hwc", "symmetric")]
     assert inputs.readings(Form((32, 32), dtype="uint8"), "auto") == [Reading("hwc", "raw")]
     assert inputs.choose(None, Form(), [Reading("hwc", "raw")], {}, "m") == (Reading("hwc", "raw"), ())
+
+
+@pytest.mark.parametrize("shape", [(10**6, 32, 32, 3), (10**6, 3, None, None), (10**8, 3072), (2000, 3, 1024, 1024)])
+def test_batch_that_would_fill_the_memory_is_refused(shape: tuple) -> None:
+    with pytest.raises(ValueError, match=r"m\.onnx: takes \d+ images of .* in one call; expected at most"):
+        inputs.form_of(shape, "m.onnx")

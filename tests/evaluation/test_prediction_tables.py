@@ -1,6 +1,7 @@
 """Prediction files as people have them: read where the meaning is certain, said how, else refused with what to do."""
 
 import json
+import time
 import zipfile
 from pathlib import Path
 
@@ -384,3 +385,33 @@ def test_npz_that_unpacks_to_more_than_predictions_can_be_is_refused_unopened(tm
         bundle.writestr("other.npy", bytes(900_000_000))
     with pytest.raises(ValueError, match=r"p\.npz: its arrays unpack to 900000000 bytes, expected at most 800000000"):
         read(tmp_path / "p.npz")
+
+
+def nested(depth: int) -> str:
+    return '{"s": {"x": [0]}, "t": ' * depth + '{"x": [0]}' + "}" * depth
+
+
+ENDLESS = {
+    "a column named by 60,000 characters": ("p.csv", "_" * 60_000 + "!" + ",x" * 11 + ("\n0" + ",0" * 11) * 20),
+    "a list named by 400,000 characters": ("p.json", json.dumps({"a." * 200_000: [0] * 20, "b": [1] * 20})),
+    "JSON nested 900 deep": ("p.json", nested(900)),
+    "JSON nested 300 deep": ("p.json", nested(300)),
+}
+
+
+@pytest.mark.parametrize("name", ENDLESS)
+def test_names_without_end_are_refused_at_once(tmp_path: Path, name: str) -> None:
+    file, text = ENDLESS[name]
+    (tmp_path / file).write_text(text)
+    begun = time.process_time()
+    with pytest.raises(ValueError, match=f"{file}"):
+        read(tmp_path / file)
+    assert time.process_time() - begun < 20
+
+
+def test_a_file_name_of_a_hundred_thousand_digits_is_read_at_once(tmp_path: Path) -> None:
+    names = ["1" * 100_000 + f"a{row}.png" for row in range(4)]
+    (tmp_path / "p.csv").write_text("file,prediction\n" + "".join(f"{name},{row}\n" for row, name in enumerate(names)))
+    begun = time.process_time()
+    assert list(prediction_tables.read(tmp_path / "p.csv").values) == [0, 1, 2, 3]
+    assert time.process_time() - begun < 20

@@ -30,7 +30,7 @@ SEEDS = pd.DataFrame({"arm": ["a", "a", "b"], "accuracy": [0.7, 0.8, 0.9], "mean
 CELLS = pd.DataFrame(
     {"true": ["z", "z", "a", "a"], "predicted": ["z", "a", "z", "a"], "share": [90.0, 10.0, 25.0, 75.0]}
 )
-RELIABILITY = pd.DataFrame({"confidence": [0.2, 0.9], "accuracy": [0.1, 0.8]})
+RELIABILITY = pd.DataFrame({"confidence": [0.2, 0.9], "accuracy": [0.1, 0.8], "low": [0.0, 0.7], "high": [0.3, 0.9]})
 ESTIMATES = GAPS.rename(columns={"gap": "value"})
 ALL = {
     "bars": (COUNTS, {"x": "class_name", "y": "images", "hue": "split"}),

@@ -1,5 +1,6 @@
 """Figures: drawn from their own two files, with the same bytes again; sheets show the images their rows name."""
 
+import json
 import os
 import subprocess
 import sys
@@ -318,3 +319,27 @@ def test_a_matplotlibrc_of_the_user_changes_no_byte(workspace, tmp_path, rng):
     assert done.stdout.split() == ["01-keywords", "01-sheet", "05-pair", "08-matrix"]
     again = files_of(workspace.figures)
     assert [name for name in first if first[name] != again[name]] == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"plot": "os.system"},
+        {"options": {"x": "nothing", "y": "count"}},
+        {"options": {"x": "keyword", "y": "count", "own": 5}},
+        {"options": [1]},
+        {"figsize": [1e6, 1e6]},
+        {"figsize": 5},
+        {"figsize": [True, "x"]},
+        {"columns": 10**9},
+        {"columns": "x"},
+    ],
+)
+def test_a_figure_of_somebody_else_is_drawn_by_our_charts_or_named(workspace, change):
+    draw_bars(workspace)
+    path = workspace.figures / "01-keywords.json"
+    path.write_text(json.dumps(read_json(path) | change))
+    before = files_of(workspace.figures)
+    with pytest.raises(ValueError, match=r"01-keywords\.json: "):
+        drawing.redraw(workspace)
+    assert files_of(workspace.figures) == before

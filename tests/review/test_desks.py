@@ -251,3 +251,20 @@ def test_a_hundred_thousand_votes_are_recorded_counted_and_not_taken_twice(tmp_p
     assert sum(len(ledger.record(batch)) for batch in batches) == 100_000
     assert not log.ledger().record(batches[7])
     assert len(log.table()) == 100_000 and log.path.read_bytes().count(b"\n") == 100_000
+
+
+def test_every_request_is_answered_whatever_it_holds_and_whatever_stands_in_the_workspace(open_pool, tmp_path):
+    (open_pool.root / "results").unlink()
+    open_pool.results.mkdir()
+    (open_pool.summary).write_text('{"03_deduplicate": [1]}')
+    page, sent = ReviewPages(open_pool), []
+    page.send = lambda message, buffers=None: sent.append(message)
+    asked = [
+        *(("pairs.sheet", {"rater": "ann"}), ("pairs.record", {"rows": [{"tiny_index": 1e308}]})),
+        *(("labelling.record", {"rows": [None, 1, {"rater": []}]}), ("labelling.sheet", {"rater": [1]})),
+        *(("disagreements.record", {"rows": [5]}), ("disagreements.sheet", {"rater": {}}), ("hello", [1]), ({}, 5)),
+    ]
+    for number, (request, data) in enumerate(asked):
+        page._receive({"id": number, "request": request, "data": data})
+    assert [message["id"] for message in sent] == list(range(len(asked)))
+    assert "summary.json: 03_deduplicate: expected names and values" in sent[0]["error"]

@@ -83,7 +83,7 @@ def test_only_this_interpreters_kernel_is_known(tmp_path, monkeypatch):
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
     specs = OwnKernelSpecs()
     assert list(specs.find_kernel_specs()) == ["python3"]
-    assert specs.get_kernel_spec("python3").argv[0] == sys.executable
+    assert specs.get_kernel_spec("python3").argv[:2] == [sys.executable, "-P"]  # not of the current folder
 
 
 def test_lab_changes_no_kernel_of_the_users(tmp_path, monkeypatch):
@@ -95,6 +95,7 @@ def test_lab_changes_no_kernel_of_the_users(tmp_path, monkeypatch):
     assert dispatch.lab(type("Options", (), {"extra": []})) == 0
     assert json.loads(theirs.read_text()) == FOREIGN and not (tmp_path / "environment").exists()
     assert any("OwnKernelSpecs" in word for word in called[0])
+    assert called[0][1:4] == ["-P", "-m", "jupyterlab"]  # another jupyterlab.py may lie in the current folder
 
 
 def test_a_running_jupyterlab_knows_this_interpreters_kernel_alone(tmp_path):

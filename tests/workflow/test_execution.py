@@ -165,3 +165,13 @@ def test_the_lock_of_a_killed_run_is_free(tmp_path: Path) -> None:
     holder.wait()
     with runner.hold_workspace(Workspace(tmp_path)):
         pass
+
+
+def test_no_module_of_the_folder_one_stands_in_is_run_by_a_kernel(tmp_path: Path, monkeypatch) -> None:
+    for name in ("ipykernel_launcher", "IPython", "seaborn"):
+        (tmp_path / f"{name}.py").write_text("from pathlib import Path\nPath(__file__).with_name('CANARY').touch()\n")
+    monkeypatch.chdir(tmp_path)
+    workspace = Workspace(tmp_path / "workspace")
+    notebook = write_notebook(tmp_path / "01_a.ipynb", "import seaborn\nseaborn.color_palette")
+    execution.execute("01_a", notebook, {"workspace": str(workspace.root)}, workspace)
+    assert not (tmp_path / "CANARY").exists()

@@ -230,3 +230,43 @@ def test_summary_numbers_survive_json(workspace):
 
     folders.update_summary(workspace, "x", {"n": np.int64(3), "a": np.array([0.5]), "bad": float("nan")})
     assert json.loads(workspace.summary.read_text()) == {"x": {"n": 3, "a": [0.5], "bad": None}}
+
+
+OUTPUTS = {
+    "a width without end": '{"output_type": "display_data", "data": {"image/png": "AAAA"}, '
+    '"metadata": {"image/png": {"width": Infinity}}}',
+    "no data": '{"output_type": "display_data"}',
+    "text that is none": '{"output_type": "stream", "name": "stdout", "text": {"a": 1}}',
+    "data that is none": '{"output_type": "display_data", "metadata": {}, "data": 5}',
+    "no type": "{}",
+}
+
+
+@pytest.mark.parametrize("name", OUTPUTS)
+def test_a_notebook_that_somebody_made_is_shown_or_named(workspace, name):
+    path = write_notebook(workspace, code("1"))
+    text = path.read_text().replace('"outputs": []', f'"outputs": [{OUTPUTS[name]}]')
+    assert OUTPUTS[name] in text
+    path.write_text(text)
+    try:
+        assert "<details" in report.notebook_html(path)
+    except ValueError as error:
+        assert str(error).startswith(f"{path}: not readable as a notebook")
+
+
+@pytest.mark.parametrize(
+    "content",
+    ['{"x": [1]}', '{"x": "y"}', '{"headline": 5}', '{"x": {"headline": [1]}}', '{"headline": {"headline": 1}}'],
+)
+def test_a_summary_whose_sections_are_none_is_named(workspace, content):
+    files.write_text(workspace.summary, content)
+    with pytest.raises(ValueError, match=r"summary\.json: (x|headline): expected names and values"):
+        build(workspace)
+
+
+def test_a_number_nested_without_end_is_cut_off_and_a_pool_that_is_no_object_is_named(workspace):
+    files.write_text(workspace.summary, '{"a": {"b": ' + "[" * 700 + "]" * 700 + "}}")
+    assert "&hellip;" in build(workspace)
+    files.write_text(workspace.raw / "pool.json", "[1]")
+    with pytest.raises(ValueError, match=r"pool\.json: expected a JSON object, found list"):
+        build(workspace)

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -163,3 +164,32 @@ def test_text_of_windows_tools_is_read_like_any_other(tmp_path: Path, encoding: 
 def test_good_indices_that_an_editor_on_windows_saved_are_read(tmp_path: Path) -> None:
     (tmp_path / "good.json").write_bytes(b'\xef\xbb\xbf{"cat": [1, 2]}\r\n')
     assert cifar101.read_good_indices(tmp_path / "good.json") == {"cat": [1, 2]}
+
+
+def test_what_a_file_is_is_told_at_once_whatever_it_begins_with(tmp_path: Path) -> None:
+    for start, found in ((b"<!---->" * 140, ""), (b"<!-- a --> <!-- <b> -->\n<HTML lang=en>", "an HTML page")):
+        (tmp_path / "p.csv").write_bytes(start)
+        begun = time.process_time()
+        said = files.other_content(tmp_path / "p.csv")
+        assert (found in said and bool(said) == bool(found)) and time.process_time() - begun < 5
+
+
+def test_a_parquet_table_of_more_cells_than_memory_is_refused_unread(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(files, "LARGEST_TABLE", 100)
+    files.write_table(tmp_path / "t.parquet", pd.DataFrame({"a": range(50), "b": 1}))
+    assert len(files.read_table(tmp_path / "t.parquet", ("a",))) == 50
+    files.write_table(tmp_path / "t.parquet", pd.DataFrame({"a": range(51), "b": 1}))
+    monkeypatch.setattr(pd, "read_parquet", lambda path: pytest.fail("it was read"))
+    with pytest.raises(ValueError, match=r"t\.parquet: .*it has 102 cells, expected at most 100"):
+        files.read_table(tmp_path / "t.parquet")
+
+
+@pytest.mark.parametrize("text", ["a,b\n" + "1," * 400_000 + "\n", "a," * 400_000 + "\n1\n", "a,b\n1,2,3,4\n"])
+def test_a_row_of_more_cells_than_columns_is_refused_at_once(tmp_path: Path, text: str) -> None:
+    (tmp_path / "t.csv").write_text(text)
+    begun = time.process_time()
+    with pytest.raises(ValueError, match=r"t\.csv: .*its first row has \d+ cells under \d+ names"):
+        files.read_table(tmp_path / "t.csv")
+    assert time.process_time() - begun < 20
+    (tmp_path / "r.csv").write_text('a,b\n"x, y",1,2\n')  # as R writes it, with names of rows and none for them
+    assert files.read_table(tmp_path / "r.csv")["b"].tolist() == [2]
