@@ -155,6 +155,7 @@ TABLE = {
         leaves=(
             "built/exact_groups.parquet",
             "built/pairs.parquet",
+            "built/neighbours.parquet",
             "results/duplicates_per_class.csv",
             "results/duplicate_rules.csv",
         ),
