@@ -279,6 +279,17 @@ def duplicates(options: argparse.Namespace) -> int:
     return 0
 
 
+def neighbours(options: argparse.Namespace) -> int:
+    """Print how near the nearest images of one set are to those of another, and write them down."""
+    from cifar102.commands import neighbours as command
+    from cifar102.workflow import plans
+
+    data = Path(options.data) if options.data else None
+    workspace = plans.workspace_or_demo(options)
+    print(command.report(*options.sets, workspace, options.k, data, options.scheduler))
+    return 0
+
+
 def corrupt(options: argparse.Namespace) -> int:
     """Write the common corruptions of a test set into a folder in the form of CIFAR-10-C."""
     from cifar102.datasets import corruption_sets, corruptions
