@@ -2,12 +2,13 @@
 
 It reads tables and arrays and never trains; no room reaches TensorFlow. Read in this order: predictions (what a model
 says, and in which files), intervals (of shares and differences, and what a test set can show), accuracies (per model,
-class and subset), gaps (between two test sets), lines (new on original accuracy, effective robustness), joint_bootstrap
-(over models and images at once), model_pairs (McNemar, possible ranks, agreement), rankings (of two sets), adaptivity
-(the best of many), paired_runs (arms of a study, seed by seed and image by image), set_matrix (harder or different),
-keyword_mixture, single_images, calibration, corruption_tables (CIFAR-10-C), human_labels (CIFAR-10H and -N), published
-(the models of CIFAR-10.1), standard_models (those of a line), scorecard (one model on every set), methods (a text to
-quote), chart_tables and run_tables (statements and trainings as charts draw them).
+class and subset), gaps (between two test sets), protocol (what of a gap the protocol makes), lines (new on original
+accuracy, effective robustness), joint_bootstrap (over models and images at once), model_pairs (McNemar, possible ranks,
+agreement), rankings (of two sets), adaptivity (the best of many), paired_runs (arms of a study, seed by seed and image
+by image), set_matrix (harder or different), keyword_mixture, single_images, calibration, corruption_tables
+(CIFAR-10-C), human_labels (CIFAR-10H and -N), published (the models of CIFAR-10.1), standard_models (those of a line),
+scorecard (one model on every set), methods (a text to quote), chart_tables and run_tables (statements and trainings as
+charts draw them).
 """
 
 import lazy_loader
@@ -38,6 +39,14 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "placebo_keywords",
             "placebo_slope",
             "pooled_keyword_pairs",
+        ],
+        "protocol": [
+            "arm_to_publish",
+            "batch_difference",
+            "batch_sentence",
+            "corrected_gap",
+            "protocol_sentences",
+            "protocol_table",
         ],
         "lines": ["effective_robustness", "fit_line"],
         "joint_bootstrap": ["joint_intervals"],

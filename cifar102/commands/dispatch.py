@@ -71,8 +71,7 @@ def plan_of(options: argparse.Namespace) -> "Plan":
         raise ValueError(f"--workspace {place}: {blocking} is a file, expected a folder")
     profile = profile_of(options.profile, options.workspace)
     workspace = Workspace(place or profile.workspace)
-    if options.scheduler and not SCHEDULER.fullmatch(options.scheduler):
-        raise ValueError(f"--scheduler {options.scheduler}: expected tcp://HOST:PORT")
+    _check_scheduler(options.scheduler)
     if options.data and not Path(options.data).is_dir():
         raise FileNotFoundError(f"--data {options.data}: no such folder")
     data = options.data or os.environ.get("CIFAR102_DATA", "")
@@ -81,6 +80,11 @@ def plan_of(options: argparse.Namespace) -> "Plan":
     only = [word for text in options.only for word in text.split(",")]
     places = {name: place for name, place in places.items() if place}
     return plan(profile, workspace, overrides, only, options.start, places)
+
+
+def _check_scheduler(address: str) -> None:
+    if address and not SCHEDULER.fullmatch(address):
+        raise ValueError(f"--scheduler {address}: expected tcp://HOST:PORT")
 
 
 def _check_stack(wanted: str) -> None:
@@ -266,6 +270,7 @@ def duplicates(options: argparse.Namespace) -> int:
     from cifar102.commands import leakage
     from cifar102.workflow import plans
 
+    _check_scheduler(options.scheduler)
     first, second = options.sets
     workspace = plans.workspace_or_demo(options)
     data = Path(options.data) if options.data else None
