@@ -290,6 +290,24 @@ def neighbours(options: argparse.Namespace) -> int:
     return 0
 
 
+def judgements(options: argparse.Namespace) -> int:
+    """Print what raters said on the blind judging page, and write its table."""
+    from cifar102.dedup import pair_judgements
+    from cifar102.workflow import plans
+    from cifar102.workspace import ownership
+    from cifar102.workspace.files import write_table
+
+    workspace = plans.workspace_of(options)
+    sample = pair_judgements.sample_of(workspace)
+    said = pair_judgements.judged(sample, pair_judgements.blind_verdicts(workspace.pair_verdicts))
+    print(pair_judgements.report(said, len(sample)))
+    if len(said):
+        ownership.sign(workspace)
+        path = write_table(workspace.results / "pair_judgements.csv", pair_judgements.precision_table(said))
+        print(f"table: {path}")
+    return 0
+
+
 def corrupt(options: argparse.Namespace) -> int:
     """Write the common corruptions of a test set into a folder in the form of CIFAR-10-C."""
     from cifar102.datasets import corruption_sets, corruptions
