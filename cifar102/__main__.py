@@ -98,6 +98,9 @@ def parser() -> argparse.ArgumentParser:
     review.add_argument("--workspace", metavar="DIR", help="the folder of a run")
     review.add_argument("--port", type=int, default=0, help="default: the one used last, else from 8866 on")
     review.add_argument("--no-browser", action="store_true", help="print the address and open nothing")
+    judged = _command(words, "judgements", dispatch.judgements, "what raters said of pairs without seeing the score")
+    judged.add_argument("profile", nargs="?", default="", metavar="PROFILE", help="default: that of the last run")
+    judged.add_argument("--workspace", metavar="DIR", help="the folder of a run")
     figures = _command(words, "figures", dispatch.figures, "redraw the figures from their tables, without training")
     figures.add_argument("profile", nargs="?", default="", metavar="PROFILE")
     figures.add_argument("--workspace", metavar="DIR")
@@ -106,14 +109,7 @@ def parser() -> argparse.ArgumentParser:
     test = _command(words, "test", dispatch.test, "the test suite; further arguments go to pytest", passes_on=True)
     test.add_argument("--all", action="store_true", help="makes .venv-clients first, with PyTorch and ONNX (1.8 GB)")
     test.add_argument("--faults", action="store_true", help="the fault suite instead; leaves data/faults.json")
-    shared = _command(words, "duplicates", dispatch.duplicates, "what two sets of images share")
-    shared.add_argument("sets", nargs=2, metavar="SET", help="a data set name, or a file or folder of images")
-    shared.add_argument("--workspace", metavar="DIR", help="where data set names are looked up (default: the last run)")
-    shared.add_argument("--data", metavar="DIR", help="folder of published sets, in which names are looked up first")
-    shared.add_argument("--scheduler", default="", metavar="tcp://HOST:PORT", help="a Dask scheduler for the search")
-    shared.add_argument("--rule", choices=RULES, default=RULES[0], help="how pairs are scored (default: registered)")
-    shared.add_argument("--five-views", action="store_true", help="look for crops and borders in five cuts")
-    shared.add_argument("--write-clean", metavar="DIR", help="a new folder: the second set without what it shares")
+    _add_searches(words)
     _add_data_commands(words)
     _add_corrupt(words)
     _add_evaluation(words)
@@ -126,6 +122,24 @@ class _Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         print(f"cifar102 {importlib.metadata.version('cifar102')}")
         parser.exit()
+
+
+def _add_searches(words) -> None:
+    shared = _command(words, "duplicates", dispatch.duplicates, "what two sets of images share")
+    shared.add_argument("--rule", choices=RULES, default=RULES[0], help="how pairs are scored (default: registered)")
+    shared.add_argument("--five-views", action="store_true", help="look for crops and borders in five cuts")
+    shared.add_argument("--write-clean", metavar="DIR", help="a new folder: the second set without what it shares")
+    nearest = _command(words, "neighbours", dispatch.neighbours, "the nearest images of one set in another, exactly")
+    nearest.add_argument("--k", type=int, default=10, metavar="N", help="neighbours of each image (default: 10)")
+    for command in (shared, nearest):
+        command.add_argument("sets", nargs=2, metavar="SET", help="a data set name, or a file or folder of images")
+        command.add_argument("--workspace", metavar="DIR", help="where names are looked up (default: the last run)")
+        command.add_argument(
+            "--data", metavar="DIR", help="folder of published sets, in which names are looked up first"
+        )
+        command.add_argument(
+            "--scheduler", default="", metavar="tcp://HOST:PORT", help="a Dask scheduler for the search"
+        )
 
 
 def _add_data_commands(words) -> None:

@@ -24,6 +24,7 @@ class ImageSet:
     fine_labels and coarse_labels: int64 (n,), CIFAR-100 only, where `labels` are the fine ones.
     groups: int64 (n,), near-duplicate group of each image, of this project's releases only.
     votes: int64 (n, 10), how many people gave each class to each image, of CIFAR-10H only.
+    notes: what was changed to make pictures of other sizes and colour modes such images, a sentence each.
     """
 
     images: np.ndarray
@@ -34,6 +35,7 @@ class ImageSet:
     batch_label: str = ""
     groups: np.ndarray | None = None
     votes: np.ndarray | None = None
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.images)

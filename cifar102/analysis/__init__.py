@@ -2,11 +2,13 @@
 
 It reads tables and arrays and never trains; no room reaches TensorFlow. Read in this order: predictions (what a model
 says, and in which files), intervals (of shares and differences, and what a test set can show), accuracies (per model,
-class and subset), gaps (between two test sets), lines (new on original accuracy, effective robustness), model_pairs
-(McNemar, possible ranks, agreement), paired_runs (arms of a study, seed by seed and image by image), set_matrix (harder
-or different), keyword_mixture, single_images, calibration, corruption_tables (CIFAR-10-C), human_labels (CIFAR-10H and
--N), published (the models of CIFAR-10.1), standard_models (those of a line), scorecard (one model on every set),
-methods (a text to quote), chart_tables and run_tables (statements and trainings as charts draw them).
+class and subset), gaps (between two test sets), protocol (what of a gap the protocol makes), lines (new on original
+accuracy, effective robustness), joint_bootstrap (over models and images at once), model_pairs (McNemar, possible ranks,
+agreement), rankings (of two sets), adaptivity (the best of many), paired_runs (arms of a study, seed by seed and image
+by image), set_matrix (harder or different), keyword_mixture, single_images, calibration, corruption_tables
+(CIFAR-10-C), human_labels (CIFAR-10H and -N), published (the models of CIFAR-10.1), standard_models (those of a line),
+scorecard (one model on every set), methods (a text to quote), chart_tables and run_tables (statements and trainings as
+charts draw them).
 """
 
 import lazy_loader
@@ -38,7 +40,18 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "placebo_slope",
             "pooled_keyword_pairs",
         ],
+        "protocol": [
+            "arm_to_publish",
+            "batch_difference",
+            "batch_sentence",
+            "corrected_gap",
+            "protocol_sentences",
+            "protocol_table",
+        ],
         "lines": ["effective_robustness", "fit_line"],
+        "joint_bootstrap": ["joint_intervals"],
+        "rankings": ["rank_agreement", "reversals"],
+        "adaptivity": ["best_of_halves"],
         "model_pairs": ["agreement_on_the_line", "mcnemar"],
         "set_matrix": ["harder_or_different"],
         "keyword_mixture": ["keyword_reweighted"],
@@ -46,6 +59,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "accuracy_by_entropy",
             "candidates_of_images",
             "copies_in_train",
+            "difficulty_matched_gap",
             "difficulty_table",
             "entropy_curves",
             "gap_without_copies_table",
@@ -62,9 +76,10 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "reliability_table",
         ],
         "corruption_tables": ["corruption_means", "corruption_table"],
-        "human_labels": ["agreement_table", "human_table"],
+        "human_labels": ["agreement_table", "gap_by_labelling", "human_table", "people_disagree"],
         "published": [
             "PUBLISHED_HOME",
+            "people_tables",
             "published_accuracies",
             "published_gap_without_copies",
             "published_scores",

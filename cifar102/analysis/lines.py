@@ -132,7 +132,7 @@ def image_band(
     means = [table.mean(axis=0) for table in tables]
     fit = fit_line(*means, axis, level=level, resamples=0)
     rng = np.random.default_rng(seed)
-    x, y = (to_axis(_resampled_means(table, resamples, rng), axis) for table in tables)
+    x, y = (to_axis(resampled_accuracies(table, resamples, rng), axis) for table in tables)
     slopes, starts = _lines(x, y)
     limits = [*intervals.percentile_interval(slopes, level), *intervals.percentile_interval(starts, level)]
     names = ("slope_low", "slope_high", "intercept_low", "intercept_high")
@@ -198,6 +198,20 @@ def effective_robustness(
     )
 
 
+def beside_others(
+    original: pd.Series, new: pd.Series, axis: str = "logit", *, level: float = 0.95, **sizes: int
+) -> pd.DataFrame:
+    """Return effective_robustness of each model beside the line of all others, which are the standard for it.
+
+    original, new: accuracies 0-1 by model, at least 4 models; sizes: n_original, n_new.
+    """
+    rows = []
+    for model in original.index:
+        line = fit_line(original.drop(model), new.drop(model), axis, level=level, resamples=0)
+        rows.append(effective_robustness(original[[model]], new[[model]], line, level=level, **sizes))
+    return pd.concat(rows, ignore_index=True)
+
+
 def robustness_interval(
     own: Sequence[np.ndarray],
     standard: Sequence[np.ndarray],
@@ -216,35 +230,11 @@ def robustness_interval(
     rng = np.random.default_rng(seed)
     sides = []
     for mine, others in zip(own, standard, strict=True):
-        sides.append(to_axis(_resampled_shares(np.column_stack([mine, others]).astype(bool), resamples, rng), axis))
+        sides.append(to_axis(resampled_accuracies(np.column_stack([mine, others]).astype(bool), resamples, rng), axis))
     models = rng.integers(1, sides[0].shape[1], size=(resamples, sides[0].shape[1] - 1))
     slopes, starts = _lines(*(np.take_along_axis(side, models, axis=1) for side in sides))
     draws = from_axis(sides[1][:, 0], axis) - from_axis(slopes * sides[0][:, 0] + starts, axis)
     return intervals.percentile_interval(draws, level)
-
-
-def rank_table(original: pd.Series, new: pd.Series) -> pd.DataFrame:
-    """Return the models' ranks on both sets: model, original_rank, new_rank, change (places won); best original first.
-
-    original, new: accuracies by model. Equal accuracies share the better rank.
-    """
-    check_accuracies(original, new, least=1)
-    table = pd.DataFrame({"model": model_names(original), "original": np.asarray(original)})
-    table["new"] = np.asarray(new.loc[original.index] if isinstance(new, pd.Series) else new)
-    for name in ("original", "new"):
-        table[f"{name}_rank"] = table[name].rank(ascending=False, method="min").astype(int)
-    table["change"] = table["original_rank"] - table["new_rank"]
-    columns = ["model", "original_rank", "new_rank", "change"]
-    return table.sort_values("original_rank", kind="stable", ignore_index=True)[columns]
-
-
-def rank_correlations(original: np.ndarray, new: np.ndarray) -> dict[str, float]:
-    """Return {"spearman", "kendall"} (tau-b) of the models' accuracies on the two sets."""
-    original, new = check_accuracies(original, new)
-    return {
-        "spearman": float(stats.spearmanr(original, new).statistic),
-        "kendall": float(stats.kendalltau(original, new).statistic),
-    }
 
 
 def to_axis(share: np.ndarray, axis: str) -> np.ndarray:
@@ -303,16 +293,30 @@ def _cluster_bootstrap(
     x: np.ndarray, y: np.ndarray, clusters: Sequence[str], resamples: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Slopes and intercepts where whole clusters are drawn, each with all its models; NaN where all x are one."""
-    codes, names = pd.factorize(np.asarray(clusters, dtype=object))
-    if len(codes) != len(x) or (codes < 0).any():
-        raise ValueError(f"clusters: expected a name for each of {len(x)} models, found {len(codes)}")
-    rng, center = np.random.default_rng(seed), x.mean()
+    codes, names = cluster_codes(clusters, len(x))
+    rng = np.random.default_rng(seed)
     weights = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=resamples)[:, codes]
-    total = weights.sum(axis=1)
-    x_mean, y_mean = weights @ (x - center) / total, weights @ y / total
-    spread = weights @ (x - center) ** 2 / total - x_mean**2
-    shared = weights @ ((x - center) * y) / total - x_mean * y_mean
-    slopes = np.divide(shared, spread, out=np.full(resamples, np.nan), where=spread > 1e-12)
+    return weighted_lines(x[None], y[None], weights)
+
+
+def cluster_codes(clusters: Sequence[str], count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the cluster number of each model, int (models,), and the names of the clusters; ValueError."""
+    codes, names = pd.factorize(np.asarray(clusters, dtype=object))
+    if len(codes) != count or (codes < 0).any():
+        raise ValueError(f"clusters: expected a name for each of {count} models, found {len(codes)}")
+    return codes, names
+
+
+def weighted_lines(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return slopes and intercepts (draws,) of weighted least squares; NaN where all x of weight are one.
+
+    x, y: float (draws, models), or (1, models) where they are the same in each draw; weights: (draws, models).
+    """
+    total, center = weights.sum(axis=1), x.mean()
+    x_mean, y_mean = ((weights * side).sum(axis=1) / total for side in (x - center, y))
+    spread = (weights * (x - center) ** 2).sum(axis=1) / total - x_mean**2
+    shared = (weights * (x - center) * y).sum(axis=1) / total - x_mean * y_mean
+    slopes = np.divide(shared, spread, out=np.full(len(total), np.nan), where=spread > 1e-12)
     return slopes, y_mean - slopes * (x_mean + center)
 
 
@@ -325,16 +329,16 @@ def _lines(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return slopes, y_mean - slopes * x_mean
 
 
-def _resampled_means(table: np.ndarray, resamples: int, rng: np.random.Generator) -> np.ndarray:
-    weights = rng.multinomial(len(table), np.full(len(table), 1 / len(table)), size=resamples)
-    return weights @ table / len(table)
+def resampled_accuracies(table: np.ndarray, resamples: int, rng: np.random.Generator) -> np.ndarray:
+    """Return accuracies (resamples, models) on images drawn with replacement, of bool or 0-1 (n, models).
 
-
-def _resampled_shares(right: np.ndarray, resamples: int, rng: np.random.Generator) -> np.ndarray:
-    """_resampled_means of bool (n, models): images that the same models get right are drawn together."""
-    packed, counts = np.unique(np.packbits(right, axis=1), axis=0, return_counts=True)
-    patterns = np.unpackbits(packed, axis=1, count=right.shape[1]).astype(np.float64)
-    return rng.multinomial(len(right), counts / len(right), size=resamples) @ patterns / len(right)
+    Of bool, images that the same models get right are drawn together, which is much faster.
+    """
+    if table.dtype != bool:
+        return rng.multinomial(len(table), np.full(len(table), 1 / len(table)), size=resamples) @ table / len(table)
+    packed, counts = np.unique(np.packbits(table, axis=1), axis=0, return_counts=True)
+    patterns = np.unpackbits(packed, axis=1, count=table.shape[1]).astype(np.float64)
+    return rng.multinomial(len(table), counts / len(table), size=resamples) @ patterns / len(table)
 
 
 def _band_table(fit: LineFit, at: np.ndarray, slopes: np.ndarray, starts: np.ndarray) -> pd.DataFrame:

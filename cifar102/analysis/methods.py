@@ -59,20 +59,26 @@ def published_facts(
 ) -> dict[str, object]:
     """Return what MethodsFacts says about the published models, as its fields; set_sizes holds their new set alone.
 
-    tables: of published.published_tables; gap: of placebo_gap over the models; whose: "published" or "simulated".
+    tables: of published.published_tables; gap: of placebo_gap over the models, which is taken where there is no table
+    of intervals over models and images at once; whose: "published" or "simulated".
     """
     version = models.version
     fits = tables["fits"][tables["fits"]["version"] == version]
+    joint = tables.get("joint", pd.DataFrame(columns=["statistic", "axis", "value", "low", "high", "resamples"]))
+    mean_gap = joint.loc[joint["statistic"] == "mean gap", ["value", "low", "high"]]
+    mean_gap = gap[["gap", "low", "high"]].tail(1) if mean_gap.empty else mean_gap
+    slopes = joint[joint["statistic"] == "slope"].set_index("axis")
+    r2 = fits.set_index("axis")["r2"]
     return {
         "set_sizes": {version: len(models.labels[version])},
         "published": whose,
         "num_published": len(tables["gap"]),
         "published_set": version,
-        "published_gap": tuple(gap.iloc[-1][["gap", "low", "high"]].astype(float)),
+        "published_gap": tuple(mean_gap.iloc[0].astype(float)),
         "fit": {
-            row["axis"]: (row["slope"], row["slope_low"], row["slope_high"], row["r2"]) for _, row in fits.iterrows()
+            axis: (*slopes.loc[axis, ["value", "low", "high"]].astype(float), float(r2[axis])) for axis in slopes.index
         },
-        "fit_resamples": int(fits["resamples"].iloc[0]),
+        "fit_resamples": int(joint["resamples"].max()) if len(joint) else 0,
         "num_pairs": len(tables["pairs"]),
         "num_certain": int(tables["pairs"]["is_certain"].sum()),
     }
@@ -160,14 +166,15 @@ def _published(facts: MethodsFacts) -> list[str]:
     source = "published with CIFAR-10.1 (commit d9982ab)" if facts.published == "published" else facts.published
     parts = [f"Predictions of {facts.num_published} models on {facts.original} and {facts.published_set} are {source}."]
     if facts.published_gap is not None:
-        parts.append(f"Their mean gap was {_points(facts.published_gap)}.")
+        over = f" ({facts.level:.0%} over models and images at once)" if facts.fit_resamples else ""
+        parts.append(f"Their mean gap was {_points(facts.published_gap)}{over}.")
     if facts.fit:
         slopes = [f"{axis} {s:.3f} [{low:.3f}, {high:.3f}] (R2 {r2:.3f})" for axis, (s, low, high, r2) in _fits(facts)]
         parts.append(
             f"New accuracy was fitted on original accuracy by least squares over these models; slopes by axis: "
-            f"{_listed(slopes)}, with percentile bootstrap intervals over models ({facts.fit_resamples:,} resamples, "
-            f"seed {facts.seed}). Effective robustness is the accuracy above the line on logit axes (Taori et al. "
-            "2020)."
+            f"{_listed(slopes)}, with percentile bootstrap intervals over models and images at once "
+            f"({facts.fit_resamples:,} resamples, seed {facts.seed}). Effective robustness is the accuracy above the "
+            "line of the other models on logit axes (Taori et al. 2020)."
         )
     return parts
 

@@ -7,7 +7,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cifar102.analysis import accuracies, gaps, keyword_mixture, lines, model_pairs, single_images
+from cifar102.analysis import (
+    accuracies,
+    adaptivity,
+    gaps,
+    human_labels,
+    joint_bootstrap,
+    keyword_mixture,
+    lines,
+    model_pairs,
+    rankings,
+    single_images,
+)
 from cifar102.analysis.predictions import check_truth, published_word, read_class_ids
 from cifar102.workspace import arrays
 from cifar102.workspace.files import read_json
@@ -159,7 +170,7 @@ def version_table(models: PublishedModels, *, level: float = 0.95, seed: int = 0
     first |= {"n_new": gap["n_new"], "gap": gap["gap"], "gap_low": gap["low"], "gap_high": gap["high"]}
     if len(sides[0]) < gaps.LEAST_MODELS:
         return pd.DataFrame()
-    first |= lines.rank_correlations(*sides)
+    first |= rankings.rank_correlations(*sides)
     fits = [vars(lines.fit_line(*sides, axis, level=level, seed=seed)) for axis in lines.AXES]
     return pd.DataFrame([first | {name: value for name, value in fit.items() if name != "n"} for fit in fits])
 
@@ -167,26 +178,31 @@ def version_table(models: PublishedModels, *, level: float = 0.95, seed: int = 0
 def model_tables(models: PublishedModels, level: float = 0.95) -> dict[str, pd.DataFrame]:
     """Return the tables that have a row a model or a pair of models, by name.
 
-    gap, averages (micro and macro, whole and without each class in turn), robustness, ranks, influence, pairs and
-    certain_ranks (of the new set), terms, agreement. Those that need a line are left out below 3 models (influence:
-    4), those of pairs below 2.
+    gap, averages (micro and macro, whole and without each class in turn), robustness (each model beside the line of all
+    others), ranks, rank_agreement, influence, pairs and certain_ranks (of the new set), reversals, terms, agreement.
+    Those that need a line are left out below 3 models (robustness, influence: 4; rank_agreement: 5), those of pairs
+    below 2.
     """
     tables = [_table(models, name, level) for name in models.sets]
     found = {"gap": accuracies.gap_table(*tables, level)}
     found["averages"] = pd.concat([_averages(models, name, level) for name in models.sets], ignore_index=True)
     sides = [table.set_index("model")["accuracy"] for table in tables]
-    found["ranks"] = lines.rank_table(*sides)
+    found["ranks"] = rankings.rank_table(*sides)
     found["terms"] = gaps.decompose(*tables, models_tested=len(tables[0]), level=level)
     said = [models.predictions[name] for name in models.sets]
+    if len(sides[0]) > gaps.LEAST_MODELS + 1:
+        found["rank_agreement"] = rankings.rank_agreement(*sides, level)
     if len(sides[0]) > 1:
         found["pairs"] = model_pairs.mcnemar_table(said[1], models.labels[models.version], level)
         found["certain_ranks"] = model_pairs.certain_ranks(found["pairs"])
+        of_original = model_pairs.mcnemar_table(said[0], models.labels[ORIGINAL], level)
+        found["reversals"] = rankings.reversals(of_original, found["pairs"])
     if len(sides[0]) >= gaps.LEAST_MODELS and np.ptp(sides[0]) > 0:
-        sizes = dict(zip(("n_original", "n_new"), (int(table["n"].iloc[0]) for table in tables), strict=True))
-        found["robustness"] = lines.effective_robustness(*sides, level=level, **sizes)
         labels = [models.labels[name] for name in models.sets]
         found["agreement"] = model_pairs.agreement_on_the_line(*said, *labels).models
     if len(sides[0]) > gaps.LEAST_MODELS:
+        sizes = dict(zip(("n_original", "n_new"), (int(table["n"].iloc[0]) for table in tables), strict=True))
+        found["robustness"] = lines.beside_others(*sides, level=level, **sizes)
         found["influence"] = pd.concat(
             [lines.influence(*sides, axis).assign(axis=axis) for axis in lines.AXES], ignore_index=True
         )
@@ -197,7 +213,8 @@ def image_tables(models: PublishedModels, level: float = 0.95, seed: int = 0) ->
     """Return the tables about classes, keywords and images, by name.
 
     classes (gap per model and class), confusion (its change, mean over models), difficulty (both sets, hardest first),
-    and where both sets have keywords: keywords (accuracy per keyword, mean over models, shrunk), keyword_mixture.
+    adaptivity (of the original set), joint and difficulty_matched (from 3 and 4 models on), and where both sets have
+    keywords: keywords (accuracy per keyword, mean over models, shrunk), keyword_mixture, keyword_clusters.
     """
     sides = [(models.predictions[name], models.labels[name]) for name in models.sets]
     found = {"classes": accuracies.class_gap_table(*(accuracies.class_table(*side, level) for side in sides), level)}
@@ -206,6 +223,12 @@ def image_tables(models: PublishedModels, level: float = 0.95, seed: int = 0) ->
     found["difficulty"] = pd.concat(
         [table.assign(set=name) for table, name in zip(difficulty, models.sets, strict=True)], ignore_index=True
     )
+    right = [accuracies.correctness(*side).to_numpy() for side in sides]
+    found["adaptivity"] = adaptivity.best_of_halves(right[0], level=level, seed=seed)
+    if right[0].shape[1] >= gaps.LEAST_MODELS and np.ptp(right[0].mean(axis=0)) > 0:
+        found["joint"] = joint_bootstrap.joint_intervals(*right, level=level, seed=seed)
+    if right[0].shape[1] > gaps.LEAST_MODELS:
+        found["difficulty_matched"] = single_images.difficulty_matched_gap(*right, level=level, seed=seed)
     if set(models.keywords) == set(models.sets):
         right = [accuracies.correctness(*side).mean(axis=1) for side in sides]
         images = [
@@ -213,6 +236,7 @@ def image_tables(models: PublishedModels, level: float = 0.95, seed: int = 0) ->
             for k, name in enumerate(models.sets)
         ]
         found["keywords"] = keyword_mixture.keyword_pairs(*images, level=level)
+        found["keyword_clusters"] = keyword_mixture.clustered_gaps(*images, level=level)
         found["keyword_mixture"] = pd.DataFrame(
             [vars(keyword_mixture.keyword_reweighted(*images, level=level, seed=seed))]
         )
@@ -251,6 +275,25 @@ def published_gap_without_copies(models: PublishedModels, has_copy: np.ndarray, 
     original, new = ((models.predictions[name], models.labels[name]) for name in models.sets)
     no_copy = np.zeros(len(new[1]), dtype=bool)
     return single_images.gap_without_copies_table((*original, has_copy), (*new, no_copy), level)
+
+
+def people_tables(
+    models: PublishedModels | None, labels: np.ndarray, counts: np.ndarray, level: float = 0.95
+) -> dict[str, pd.DataFrame]:
+    """Return what people's answers say of the original set's labels, and of the models' gap, by name.
+
+    labels: integers (n,), of the original set; counts: integers (n, classes), of CIFAR-10H. people_disagree (images),
+    and where there are models people_none_right (those among them that no model gets right) and gap_by_labelling.
+    """
+    found = {"people_disagree": human_labels.people_disagree(labels, counts)}
+    if models is None:
+        return found
+    right = accuracies.correctness(models.predictions[ORIGINAL], labels).any(axis=1).to_numpy()
+    found["people_none_right"] = found["people_disagree"][~right[found["people_disagree"]["row"]]]
+    said = (models.predictions[name] for name in models.sets)
+    truth = (labels, models.labels[models.version])
+    found["gap_by_labelling"] = human_labels.gap_by_labelling(*said, truth, counts, level=level)
+    return found
 
 
 def _table(models: PublishedModels, name: str, level: float) -> pd.DataFrame:

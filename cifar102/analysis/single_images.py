@@ -38,6 +38,49 @@ def difficulty_table(predictions: Predictions, labels: np.ndarray) -> pd.DataFra
     return table.sort_values("num_right", kind="stable", ignore_index=True)
 
 
+def difficulty_matched_gap(
+    original: np.ndarray, new: np.ndarray, *, level: float = 0.95, resamples: int = 400, seed: int = 0
+) -> pd.DataFrame:
+    """Return the mean gap before and after the new set is weighted to the original's mix of easy and hard images.
+
+    original, new: bool (n, models), which images each model gets right, at least 4 models in one order. An image's
+    difficulty is how many of one half of the models get it right; the gap is that of the other half, so the score is
+    independent of what is judged. Each draw cuts the models in two at random and draws both sets of images with
+    replacement. One row: gap, gap_low, gap_high, matched, matched_low, matched_high (accuracy 0-1), covered (share of
+    the original's images whose score the new set has), num_models, resamples, level. What is left after matching is no
+    matter of difficulty as half of the models see it; the score is noisy, so matching takes away too little.
+    """
+    sides, rng = [np.asarray(side, dtype=bool) for side in (original, new)], np.random.default_rng(seed)
+    count = sides[0].shape[1]
+    if count < 4 or sides[1].shape[1] != count:
+        raise ValueError(f"expected the same 4 or more models twice, found shapes {[side.shape for side in sides]}")
+    found = np.empty((resamples, 3))
+    for draw in range(resamples):
+        order = rng.permutation(count)
+        drawn = [side[rng.integers(len(side), size=len(side))] for side in sides]
+        found[draw] = _matched(drawn, order[: count // 2], order[count // 2 :])
+    whole = np.mean([_matched(sides, *np.array_split(rng.permutation(count), 2)) for _ in range(50)], axis=0)
+    row: dict[str, float] = {}
+    for k, name in enumerate(("gap", "matched")):
+        low, high = intervals.percentile_interval(found[:, k], level)
+        row |= {name: whole[k], f"{name}_low": low, f"{name}_high": high}
+    row |= {"covered": whole[2], "num_models": count, "resamples": resamples, "level": level}
+    return pd.DataFrame([row])
+
+
+def _matched(sides: list[np.ndarray], scoring: np.ndarray, judged: np.ndarray) -> tuple[float, float, float]:
+    """The gap of the judged models, plain and under the original's mix of scores, and the share of it there is."""
+    scores = [side[:, scoring].sum(axis=1) for side in sides]
+    accuracy = [side[:, judged].mean(axis=1) for side in sides]
+    counts = [np.bincount(score, minlength=len(scoring) + 1) for score in scores]
+    sums = [np.bincount(score, right, len(scoring) + 1) for score, right in zip(scores, accuracy, strict=True)]
+    shared = (counts[0] > 0) & (counts[1] > 0)
+    mix = counts[0][shared] / counts[0][shared].sum()
+    means = [part[shared] / count[shared] for part, count in zip(sums, counts, strict=True)]
+    gap = accuracy[0].mean() - accuracy[1].mean()
+    return gap, float(mix @ (means[0] - means[1])), float(counts[0][shared].sum() / counts[0].sum())
+
+
 def hard_images(difficulty: pd.DataFrame, set_name: str, count: int = 60) -> pd.DataFrame:
     """Return a contact sheet of the hardest images: set, row, caption, group, in difficulty_table's order.
 

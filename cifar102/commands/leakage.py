@@ -31,7 +31,7 @@ class Leakage:
     one set); near: the pair table without pairs of verdict "different", with query_set and reference_set in front, the
     most similar first; groups: group, set, row of the images that hang together by pairs of verdict "duplicate";
     sizes: set name -> images; folder: where exact.csv, near.csv, groups.csv and pairs.png are. cleaned: the second set
-    without what it shares, where that was asked for.
+    without what it shares, where that was asked for; notes: how pictures were read.
     """
 
     exact: pd.DataFrame
@@ -40,6 +40,7 @@ class Leakage:
     sizes: dict[str, int]
     folder: Path
     cleaned: cleaning.Cleaned | None = None
+    notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         query = list(self.sizes)[-1]
@@ -54,6 +55,7 @@ class Leakage:
         lines.append(
             f"  groups: {len(members):,} of near-duplicates, the largest of {members.max() if len(members) else 0:,}"
         )
+        lines += [f"  note: {note}" for note in self.notes]
         lines.append(f"  tables and contact sheet: {self.folder}")
         return "\n".join([*lines, str(self.cleaned)] if self.cleaned else lines)
 
@@ -90,11 +92,12 @@ def report(
     if clean is not None:
         cleaning.check_folder(clean, tuple(path for path in map(_path, (first, second)) if path is not None))
     images = {name: lookup.load(name, workspace, data) for name in dict.fromkeys((first, second))}
-    name = f"duplicates_{_plain(first)}_{_plain(second)}"
+    name = f"duplicates_{plain_name(first)}_{plain_name(second)}"
     folder = folder or workspace.results / name
     ownership.sign(workspace)
     blocks = workspace.built / "blocks" / name
-    found = compare(images, folder, blocks, scheduler, **options)
+    notes = tuple(f"{key}: {note}" for key, value in images.items() for note in value.notes)
+    found = dataclasses.replace(compare(images, folder, blocks, scheduler, **options), notes=notes)
     for part in ("exact", "near", "groups"):
         write_table(folder / f"{part}.csv", getattr(found, part))
     with replacing(folder / "pairs.png") as temporary:
@@ -180,5 +183,6 @@ def contact_sheet(pairs: pd.DataFrame, sets: dict[str, ImageSet], limit: int = 1
     return sheet
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
+    """The name of a set, or the last part of its path, as part of a file name."""
     return re.sub(r"[^A-Za-z0-9.-]+", "_", Path(name).name or name)

@@ -1,12 +1,13 @@
 """Images a user names: a data set, a file or a folder, all as labelled sets of 32 x 32 RGB images."""
 
+import dataclasses
 import os
 from pathlib import Path
 
 import numpy as np
 
 from cifar102 import cifar
-from cifar102.datasets import pictures, release_sets, sets
+from cifar102.datasets import picture_sources, release_sets, sets
 from cifar102.workspace import arrays
 from cifar102.workspace.files import read_table
 from cifar102.workspace.folders import Workspace
@@ -23,10 +24,10 @@ def load(name: str, workspace: Workspace, data: Path | None = None) -> cifar.Ima
     """Load the images that `name` stands for.
 
     name: a file or folder (.npy with images, .npz with images and perhaps labels, of IMAGE_KEYS and LABEL_KEYS, a
-    python batch, an unpacked CIFAR folder, any folder of pictures of 32 x 32), else "candidates", a data set of
-    `sets.NAMES`, all of it, or one part of it as in "cifar10-test". Data sets are looked for in `data`, the workspace,
-    then CIFAR102_DATA. Labels are -1 where there are none. Raises ValueError or FileNotFoundError that says what was
-    looked for.
+    python batch, an unpacked CIFAR folder, a release of this project, any folder of pictures, Hugging Face's parquet
+    files or WebDataset tars, or one of these: picture_sources), else "candidates", a data set of `sets.NAMES`, all of
+    it, or one part of it as in "cifar10-test". Data sets are looked for in `data`, the workspace, then CIFAR102_DATA.
+    Labels are -1 where there are none. Raises ValueError or FileNotFoundError that says what was looked for.
     """
     path = Path(name).expanduser()
     if path.is_dir():
@@ -54,14 +55,17 @@ def load_labelled(path: Path) -> cifar.ImageSet:
 
     path: a .npz with images and labels (of IMAGE_KEYS and LABEL_KEYS), a .npy with images and its labels beside it
     (`x_test.npy` and `y_test.npy`, `..._data.npy` and `..._labels.npy`), a python batch, an unpacked CIFAR-10 (its test
-    images), a release of this project, or a folder of pictures in folders named by class or by number 0-9 (where there
-    is a `test` folder, that one). Images are 32 x 32. Raises FileNotFoundError, ValueError that say what was found.
+    images), a release of this project, or pictures (picture_sources) in folders named by class or by number 0-9, or
+    with such labels in a parquet file or tar (where there is a `test` folder or file, that one). Arrays hold images of
+    32 x 32, pictures are brought to it. Raises FileNotFoundError, ValueError that say what was found.
     """
     path = Path(path).expanduser()
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file or folder of labelled images")
     if path.is_dir():
         return _labelled_folder(path)
+    if picture_sources.is_source(path):
+        return _labelled_pictures(path)
     found = _file(path)
     if path.suffix == ".npy":
         found = cifar.ImageSet(found.images, _labels_beside(path))
@@ -85,14 +89,20 @@ def _labelled_folder(path: Path) -> cifar.ImageSet:
         return cifar.load_cifar10(path, ("test",))["test"]
     if (path / "cifar102_test.npz").is_file():
         return release_sets.read_release(path / "cifar102_test.npz")
-    found = pictures.read_folder(path / "test" if (path / "test").is_dir() else path)
-    words = [Path(name).parent.name.lower() for name in found.filenames]
+    return _labelled_pictures(path)
+
+
+def _labelled_pictures(path: Path) -> cifar.ImageSet:
+    """Pictures whose folders, parquet column or tar members name one of the ten classes."""
+    found, words = picture_sources.read_set(path, part="test")
+    words = [word.lower() for word in words]
+    if "" in words:
+        raise ValueError(f"{path}: holds pictures without a class; expected a folder a class, such as airplane/")
     if unknown := next((word for word in words if word not in CLASS_WORDS), None):
         expected = f"a folder a class, {near_names(unknown, cifar.CLASS_NAMES)}"
         raise ValueError(f"{path}: {unknown!r} is no class of CIFAR-10; expected {expected}")
-    if "" in words:
-        raise ValueError(f"{path}: holds pictures without a class; expected a folder a class, such as airplane/")
-    return cifar.ImageSet(found.images, np.array([CLASS_WORDS[word] for word in words]))
+    labels = np.array([CLASS_WORDS[word] for word in words])
+    return cifar.ImageSet(found.images, labels, notes=found.notes)
 
 
 class DataFolder(Workspace):
@@ -138,6 +148,8 @@ def _join(parts: list[cifar.ImageSet]) -> cifar.ImageSet:
 
 
 def _file(path: Path) -> cifar.ImageSet:
+    if picture_sources.is_source(path):
+        return _pictures(path)
     if path.suffix == ".npy":
         return _unlabelled(arrays.read_npy(path), path)
     if path.suffix != ".npz":
@@ -159,7 +171,17 @@ def _folder(path: Path) -> cifar.ImageSet:
         return _join(list(cifar.load_cifar10(path).values()))
     if (path / "meta").is_file():
         return _join(list(cifar.load_cifar100(path).values()))
-    return pictures.read_folder(path)
+    splits = [path / f"cifar102_{split}.npz" for split in ("train", "test")]
+    if any(split.is_file() for split in splits):
+        return _join([release_sets.read_release(split) for split in splits if split.is_file()])
+    return _pictures(path)
+
+
+def _pictures(path: Path) -> cifar.ImageSet:
+    """A source of pictures; labels where each has the name of one of the ten classes (numbers may mean anything)."""
+    found, words = picture_sources.read_set(path)
+    labels = [CLASS_WORDS.get(word.lower(), -1) if not word.isdigit() else -1 for word in words]
+    return found if min(labels) < 0 else dataclasses.replace(found, labels=np.array(labels))
 
 
 def _unlabelled(images: object, path: Path) -> cifar.ImageSet:

@@ -11,6 +11,7 @@ from cifar102 import cifar
 from cifar102.cifar import ImageSet
 from cifar102.datasets import corruption_sets, downloads, release_sets, sources
 from cifar102.datasets.corruptions import SEVERITIES
+from cifar102.datasets.roles import BATCHES, rotated_roles
 from cifar102.tiny_images.pair import TinyImages
 from cifar102.workspace import arrays
 from cifar102.workspace.files import read_object, read_table
@@ -178,6 +179,12 @@ def load_whole_cifar10(workspace: Workspace, reference: dict[str, ImageSet]) -> 
     return {**reference, "train": ImageSet(images, labels, tuple(rows["filename"]), batch_label="whole")}
 
 
+def all_of_cifar10(workspace: Workspace) -> ImageSet:
+    """Load CIFAR-10's training and test images as one set, the test batch last; those a placebo keeps back too."""
+    whole = load("cifar10-whole", workspace)
+    return cifar.join([whole["train"], whole["test"]])
+
+
 def _known(name: str) -> "DataSet":
     if name not in REGISTRY:
         known = f"the known names are {', '.join([*NAMES, CORRUPTED])}"
@@ -282,6 +289,17 @@ def _corruption(corruption: str, severity: int) -> Callable[[Workspace], Sets]:
     return lambda workspace: {"test": load_corruption(corruption, severity, workspace)}
 
 
+def _rotation(number: int) -> Callable[[Workspace], Sets]:
+    """A rotation of the batches: the fitted images as training set, the old and the new ones as test set."""
+
+    def read(workspace: Workspace) -> Sets:
+        images = all_of_cifar10(workspace)
+        roles = rotated_roles(len(images), number)
+        return {"train": take(images, np.sort(roles.fitted)), "test": take(images, roles.tested)}
+
+    return read
+
+
 @dataclass(frozen=True)
 class DataSet:
     """One row of the registry: how a data set is read and what is known of it by name.
@@ -325,3 +343,5 @@ REGISTRY |= {
     for corruption in sources.CORRUPTIONS
     for severity in SEVERITIES
 }
+ROTATION = "cifar10-rotation-{number}"  # for the networks of study placebo
+REGISTRY |= {ROTATION.format(number=number): DataSet(_rotation(number), ("cifar10",)) for number in range(BATCHES)}

@@ -17,7 +17,8 @@ SIGNED = ("shift_row", "shift_column")
 
 def score_column(pairs: pd.DataFrame) -> str:
     """Name the column by which a pair table is judged: `score` of the registered rule, else `ssim`."""
-    return "score" if "score" in pairs else "ssim"
+    is_registered = "score" in pairs and ("probability" not in pairs or pairs["probability"].notna().any())
+    return "score" if is_registered else "ssim"
 
 
 def search_both_ways(

@@ -80,7 +80,7 @@ def register_each(
 @kernel
 def coarsely_registered(query: np.ndarray, reference: np.ndarray, fit: np.ndarray, room: np.ndarray) -> bool:
     """Improve a fit at half size; False where it leaves the limits or the images do not agree there."""
-    return descend(query, reference, fit, HALF_STEPS, True, room) and agreement(query, reference, fit) >= AGREES
+    return descend(query, reference, fit, HALF_STEPS, False, room) and agreement(query, reference, fit) >= AGREES
 
 
 @kernel
@@ -296,12 +296,14 @@ def descend(
 def agreement(query: np.ndarray, reference: np.ndarray, fit: np.ndarray) -> float:
     """The correlation of a query and a reference, float32 (16, 16), where a fit lays one on the other."""
     warped, inside = np.empty((HALF, HALF), np.float32), np.empty((HALF, HALF), np.bool_)
-    n = warp(reference, fit, np.float32(SIDE / HALF), warped, inside)
-    a = b = aa = bb = ab = 0.0
-    for i in range(HALF):
-        for j in range(HALF):
-            if inside[i, j]:
+    warp(reference, fit, np.float32(SIDE / HALF), warped, inside)
+    n = a = b = aa = bb = ab = 0.0
+    for i in range(1, HALF - 1):
+        for j in range(1, HALF - 1):
+            # A frame around one of the images shines through the outermost pixels.
+            if inside[i, j] and inside[i - 1, j] and inside[i + 1, j] and inside[i, j - 1] and inside[i, j + 1]:
                 first, second = np.float64(query[i, j]), np.float64(warped[i, j])
+                n += 1
                 a += first
                 b += second
                 aa += first * first

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cifar102.analysis import accuracies, intervals, lines, model_pairs, standard_models
+from cifar102.analysis import accuracies, intervals, lines, model_pairs, rankings, standard_models
 from cifar102.workspace.files import check_lines, encoding_of, read_text
 
 NEEDED = ("model", "original", "new")
@@ -169,7 +169,7 @@ def _robustness(table: pd.DataFrame, row: int, level: float) -> pd.DataFrame:
 
 
 def _ranks(table: pd.DataFrame, shares: list[pd.Series], level: float) -> pd.DataFrame:
-    ranks = lines.rank_table(*shares)
+    ranks = rankings.rank_table(*shares)
     if table["n_new"].notna().all():
         known = table[["model", "new", "n_new"]].set_axis(["model", "accuracy", "n"], axis=1)
         certain = model_pairs.certain_ranks(model_pairs.unpaired_table(known, level))
@@ -181,7 +181,7 @@ def verdict(name: str, tables: dict[str, pd.DataFrame], level: float) -> str:
     """Return what the table says in one line: the line on linear axes, the mean gap, who is off the line."""
     fit = tables["fits"].set_index("axis").loc["linear"]
     gaps, robust = tables["gaps"], tables["effective_robustness"]
-    ranks = lines.rank_correlations(gaps["original"], gaps["new"])
+    ranks = rankings.rank_correlations(gaps["original"], gaps["new"])
     low, high = intervals.percentile_interval(_mean_draws(100 * gaps["gap"].to_numpy()), level)
     text = (
         f"{name}: {len(gaps)} models, new accuracy rises {fit['slope']:.2f} points [{fit['slope_low']:.2f}, "

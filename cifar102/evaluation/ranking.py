@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from cifar102.analysis import accuracies, lines, model_pairs
+from cifar102.analysis import accuracies, model_pairs, rankings
 from cifar102.analysis.scorecard import TestSet
 from cifar102.evaluation import accuracy_tables, exports, records, sources, verdict
 from cifar102.evaluation.answers import Answers
@@ -115,7 +115,7 @@ def verdict_of(ranks: pd.DataFrame, sets: Mapping[str, TestSet], level: float) -
         sides = [ranks[ranks["set"] == name].set_index("model")["accuracy"] for name in (first, new)]
         shared = sides[0].index.intersection(sides[1].index)
         if len(shared) > 2:
-            found = lines.rank_correlations(sides[0].loc[shared], sides[1].loc[shared])
+            found = rankings.rank_correlations(sides[0].loc[shared], sides[1].loc[shared])
             text += f"; ranks there and on {title_of(new, sets)} correlate by {found['spearman']:.2f} (Spearman)"
     return f"{text} ({100 * level:g}%, Holm over all pairs)"
 

@@ -190,6 +190,7 @@ def _own(path: Path, drawn: bool) -> dict[str, TestSet]:
         name = f"own-{name}" if name in NAMES or name in ON_REQUEST else name
         pool = pool_of(path.absolute())
         about = f"drawings of the {pool} pool (synthetic)" if pool else "a set of the user's own"
+        about = "; ".join((about, *images.notes))
         if lacking := [cifar.CLASS_NAMES[k] for k in range(10) if k not in images.labels]:
             about += f", with no image of {', '.join(lacking)}"
         found = {name: TestSet(name, images.labels, images.images, _own_keywords(images), str(path), "", about, pool)}

@@ -41,6 +41,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "draw_human_entropy",
             "draw_keywords",
             "draw_power",
+            "draw_protocol",
             "draw_ranks",
             "draw_reliability",
             "draw_robustness",

@@ -1,4 +1,4 @@
-"""The figures of notebook 08, each from the tables of the analysis: how they are laid out and what stands on the axes.
+"""The figures of notebook 08 and of the placebo (06), each from tables: how they are laid out, what is on the axes.
 
 Every function takes the figure's name, its tables and its title, draws through `drawing`, and returns the figure.
 """
@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from cifar102.analysis import chart_tables
+from cifar102.analysis import chart_tables, protocol
 from cifar102.analysis.set_matrix import HarderOrDifferent
 from cifar102.figures import accuracy_charts, charts, drawing
 from cifar102.figures.drawing import SavedFigure
@@ -52,6 +52,19 @@ def draw_gaps(
         panels.append((accuracy_charts.interval_rows, rows, look))
     size = (9, 2.4 + 0.44 * len(gaps))
     return drawing.draw_panels(name, panels, workspace, title=title, columns=1, figsize=size)
+
+
+def draw_protocol(name: str, parts: pd.DataFrame, workspace: Workspace, *, title: str) -> SavedFigure:
+    """Draw the protocol parts at their own scale, and beside the published gap. parts: of protocol.protocol_table."""
+    rows = protocol.protocol_rows(parts)
+    look = {"value": "protocol_part", "hue": "source"}
+    near = look | {"value_format": "{:+.2f}", "reference_label": "no gap", "x_label": "protocol part (points)"}
+    gap = protocol.PUBLISHED_GAP
+    far = look | {"value_format": None, "reference": gap, "reference_label": f"published models: {gap:.1f}"}
+    far |= {"x_label": "the same beside the published gap (points)"}
+    panels = [(accuracy_charts.interval_rows, rows, part) for part in (near, far)]
+    size = (12, 1.8 + 0.3 * len(rows))
+    return drawing.draw_panels(name, panels, workspace, title=title, columns=2, figsize=size)
 
 
 def draw_class_gaps(name: str, gaps: Mapping[str, pd.DataFrame], workspace: Workspace, *, title: str) -> SavedFigure:

@@ -2,7 +2,8 @@
 
 Read in this order: arms (the arms of every study), baselines (the networks of notebook 05 and their recipes), scores
 (what each run scores, image by image), comparisons (paired statistics), verdicts (on published claims), superclasses
-(of CIFAR-100).
+(of CIFAR-100), placebo (what the protocol does to accuracy when nothing has changed), closed_form (its classifiers),
+rotations (its networks).
 """
 
 import lazy_loader
@@ -26,6 +27,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "training_set_configs",
             "whole_configs",
         ],
+        "closed_form": ["closed_form_classifiers"],
         "comparisons": [
             "activation_map",
             "beside_best_arm",
@@ -33,6 +35,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "size_curve",
             "study_table",
         ],
+        "placebo": ["near_duplicate_pairs", "run_placebo"],
+        "rotations": ["run_rotations"],
         "scores": ["metric_values"],
         "superclasses": ["coarse_beside_fine", "coarse_difference", "parents_of_classes", "sum_by_parent"],
         "verdicts": ["write_verdicts"],

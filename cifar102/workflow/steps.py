@@ -28,6 +28,7 @@ STUDIES = (
     "cifar100",
     "leak",
     "set_and_size",
+    "placebo",
 )
 # These say where a run stands, not what it computes: another value of one does not make a step stale.
 PLACES = ("workspace", "data", "scheduler")
@@ -154,6 +155,7 @@ TABLE = {
         leaves=(
             "built/exact_groups.parquet",
             "built/pairs.parquet",
+            "built/neighbours.parquet",
             "results/duplicates_per_class.csv",
             "results/duplicate_rules.csv",
         ),
@@ -174,6 +176,14 @@ TABLE = {
         leaves=("results/placebo_gap.csv", "results/set_matrix.csv", "results/summary.json"),
         after=("results/study_*.csv",),
     ),
+}
+# A study of notebook 06 that trains no grid on the release: it needs the images alone.
+STUDY_FILES = {
+    "placebo": Files(
+        takes=("raw/tiny_images.bin", "raw/tiny_metadata.bin", *REFERENCE),
+        may_take=POOL,
+        leaves=("results/placebo_protocol.csv", "results/placebo_parts.csv"),
+    )
 }
 # Several notebooks write into summary.json, so its content says nothing about one step: only its presence is checked.
 SHARED = ("results/summary.json", "labels/*")
@@ -240,7 +250,8 @@ def _step(notebook: str, study: str, profile: Profile, places: dict[str, str], f
         if key not in declared:
             raise ValueError(f"profile {profile.name}: {name} has no parameter {key!r}: {near_names(key, declared)}")
         parameters[key] = typed(declared[key], value, f"profile {profile.name}: {name}")
-    files = replace(TABLE[notebook], leaves=tuple(path.format(study=study) for path in TABLE[notebook].leaves))
+    files = STUDY_FILES.get(study, TABLE[notebook])
+    files = replace(files, leaves=tuple(path.format(study=study) for path in files.leaves))
     return Step(name, path, files, parameters, study)
 
 

@@ -104,6 +104,11 @@ class Workspace:
         return self.built / "pairs.parquet"
 
     @property
+    def neighbours(self) -> Path:
+        """The table of the Euclidean neighbours of each candidate (notebook 03)."""
+        return self.built / "neighbours.parquet"
+
+    @property
     def release(self) -> Path:
         return self.built / "release"
 

@@ -146,8 +146,10 @@ def test_perfect_model_gets_a_finite_interval() -> None:
     assert np.isfinite([row["low"], row["high"]]).all()
 
 
-def test_rank_change_counts_places_won() -> None:
-    original = pd.Series({"a": 0.9, "b": 0.8, "c": 0.7})
-    table = lines.rank_table(original, pd.Series({"c": 0.65, "b": 0.5, "a": 0.6})).set_index("model")
-    assert table["new_rank"].to_dict() == {"a": 2, "b": 3, "c": 1}
-    assert table["change"].to_dict() == {"a": -1, "b": -1, "c": 2}
+def test_each_model_is_beside_the_line_of_the_others_and_not_its_own() -> None:
+    original = pd.Series(STANDARD, [f"m{k}" for k in range(len(STANDARD))])
+    new = pd.Series(lines.from_axis(0.8 * lines.to_axis(STANDARD, "logit") - 0.5, "logit"), original.index)
+    new["m1"] += 0.05
+    table = lines.beside_others(original, new).set_index("model")
+    assert table.loc["m1", "effective_robustness"] == pytest.approx(0.05)
+    assert lines.effective_robustness(original, new).set_index("model").loc["m1", "effective_robustness"] < 0.05

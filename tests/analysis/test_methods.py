@@ -97,7 +97,10 @@ def test_facts_of_the_published_models_are_those_of_their_version() -> None:
     tables = {"fits": fits, "gap": pd.DataFrame({"model": ["a", "b"]}), "pairs": pd.DataFrame({"is_certain": [True]})}
     gap = pd.DataFrame({"gap": [0.0, 0.08], "low": [0.0, 0.07], "high": [0.0, 0.09]})
     models = PublishedModels("cifar10.1-v4", {"cifar10.1-v4": np.zeros(2021)}, {})
-    found = published_facts(models, tables, gap, "simulated")
-    assert found["fit"] == {"linear": (1.6, 1.5, 1.7, 0.99)} and found["published_gap"] == (0.08, 0.07, 0.09)
+    assert published_facts(models, tables, gap, "simulated")["published_gap"] == (0.08, 0.07, 0.09)
+    rows = [("mean gap", "", 0.08, 0.06, 0.1, 100), ("slope", "linear", 1.6, 1.4, 1.8, 100)]
+    joint = pd.DataFrame(rows, columns=["statistic", "axis", "value", "low", "high", "resamples"])
+    found = published_facts(models, tables | {"joint": joint}, gap, "simulated")
+    assert found["fit"] == {"linear": (1.6, 1.4, 1.8, 0.99)} and found["published_gap"] == (0.08, 0.06, 0.1)
     assert (found["num_published"], found["num_pairs"], found["num_certain"]) == (2, 1, 1)
     assert "simulated" in methods_text(MethodsFacts("pool", **found | {"set_sizes": SIZES | found["set_sizes"]}))

@@ -72,7 +72,7 @@ def test_scores_are_the_accuracies_image_by_image(folder: Path) -> None:
 def test_tables_hold_every_model_and_pair(folder: Path) -> None:
     tables = published_models.model_tables(read(folder), level=0.9)
     assert {name: len(table) for name, table in tables.items()} == {
-        **{"gap": 4, "averages": 2 * 11 * 4, "ranks": 4, "terms": 16, "pairs": 6, "certain_ranks": 4},
+        **{"gap": 4, "averages": 2 * 11 * 4, "ranks": 4, "terms": 16, "pairs": 6, "certain_ranks": 4, "reversals": 0},
         **{"robustness": 4, "agreement": 4, "influence": 12},
     }
     assert (tables["gap"]["level"] == 0.9).all()
@@ -123,6 +123,17 @@ def test_keyword_tables_need_the_keywords_of_both_sets(folder: Path) -> None:
     assert set(tables["keywords"]["keyword"]) == {"cab"}
     assert 0 < tables["keyword_mixture"]["covered"].iloc[0] < 1
     assert len(tables["difficulty"]) == 180
+
+
+def test_people_are_asked_about_labels_and_gaps(folder: Path) -> None:
+    found = read(folder)
+    labels = found.labels["cifar10"]
+    counts = 10 * np.eye(10, dtype=int)[labels]
+    counts[0] = np.eye(10, dtype=int)[(labels[0] + 1) % 10]
+    tables = published_models.people_tables(found, labels, counts)
+    assert tables["people_disagree"]["row"].tolist() == [0]
+    assert set(tables["people_none_right"]["row"]) <= {0} and len(tables["gap_by_labelling"]) == 3 * 5
+    assert list(published_models.people_tables(None, labels, counts)) == ["people_disagree"]
 
 
 @pytest.fixture(scope="module")

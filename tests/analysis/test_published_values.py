@@ -7,7 +7,18 @@ import pandas as pd
 import pytest
 
 from cifar102 import cifar
-from cifar102.analysis import accuracies, gaps, keyword_mixture, lines, model_pairs, single_images
+from cifar102.analysis import (
+    accuracies,
+    adaptivity,
+    gaps,
+    human_labels,
+    joint_bootstrap,
+    keyword_mixture,
+    lines,
+    model_pairs,
+    rankings,
+    single_images,
+)
 from cifar102.analysis import published as published_files
 
 pytestmark = pytest.mark.real_data
@@ -66,7 +77,7 @@ def test_linear_slope_has_the_published_bootstrap_interval(shares: list) -> None
 
 
 def test_ranks_correlate_as_published(shares: list) -> None:
-    found = lines.rank_correlations(*shares)
+    found = rankings.rank_correlations(*shares)
     assert {name: round(value, 4) for name, value in found.items()} == {"spearman": 0.9779, "kendall": 0.8884}
 
 
@@ -138,3 +149,31 @@ def test_keyword_mix_explains_little_of_v4_drop(models: dict, labels: dict, publ
     assert round(found.gap, 4) == 0.0834
     assert found.covered > 0.9
     assert found.share_high < 0.2
+
+
+def test_slope_and_gap_over_images_and_models_at_once_have_the_golden_limits(models: dict, labels: dict) -> None:
+    right = [accuracies.correctness(models[name], labels[name]).to_numpy() for name in ("original", "v4")]
+    table = joint_bootstrap.joint_intervals(*right, axes=("probit",)).set_index("statistic")
+    assert table.loc["slope", ["low", "high"]].tolist() == pytest.approx([0.853, 1.046], abs=0.012)
+    assert (100 * table.loc["mean gap", ["low", "high"]]).tolist() == pytest.approx([6.66, 9.66], abs=0.12)
+
+
+def test_people_give_another_label_to_79_images_10_of_them_of_those_no_model_gets_right(
+    models: dict, labels: dict, published: Path
+) -> None:
+    path = published.parent / "cifar-10h" / "cifar10h-counts.npy"
+    if not path.is_file():
+        pytest.skip("CIFAR-10H is not here: put cifar-10h/cifar10h-counts.npy into CIFAR102_DATA")
+    counts = np.load(path, allow_pickle=False).astype(int)
+    table = human_labels.people_disagree(labels["original"], counts)
+    none_right = ~accuracies.correctness(models["original"], labels["original"]).any(axis=1).to_numpy()
+    assert (len(table), none_right.sum(), none_right[table["row"]].sum()) == (79, 28, 10)
+    gaps_by = human_labels.gap_by_labelling(*models.values(), (labels["original"], labels["v4"]), counts)
+    means = gaps_by[gaps_by["model"] == "all models"].set_index("labelling")["gap"]
+    assert round(100 * means["labels"], 2) == 8.11 and means["soft"] < means["majority"] < means["labels"] + 0.01
+
+
+def test_best_of_thirty_models_is_hardly_overfitted(models: dict, labels: dict) -> None:
+    right = accuracies.correctness(models["original"], labels["original"]).to_numpy()
+    row = adaptivity.best_of_halves(right, halves=200).iloc[-1]
+    assert row["num_models"] == 30 and 0 <= row["optimism"] < 0.004 < row["bound"]

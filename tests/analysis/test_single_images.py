@@ -130,3 +130,16 @@ def test_gap_without_duplicates_leaves_out_just_these_images() -> None:
     assert table.loc["without duplicates", "original"] == pytest.approx(10 / 15)
     assert table.loc["without duplicates", ["n_original", "n_new"]].tolist() == [15, 10]
     assert (table["low"] < table["gap"]).all() and (table["gap"] < table["high"]).all()
+
+
+def test_a_gap_of_harder_images_goes_and_one_at_equal_difficulty_stays(rng: np.random.Generator) -> None:
+    def draw(n: int, hard_share: float, loss: float) -> np.ndarray:
+        chance = np.where(rng.random(n) < hard_share, 0.2, 0.95) - loss
+        return rng.random((n, 20)) < chance[:, None]
+
+    harder = single_images.difficulty_matched_gap(draw(3_000, 0.1, 0), draw(2_000, 0.3, 0), resamples=40).iloc[0]
+    assert harder["gap"] == pytest.approx(0.15, abs=0.03) and abs(harder["matched"]) < 0.01
+    other = single_images.difficulty_matched_gap(draw(3_000, 0.1, 0), draw(3_000, 0.1, 0), resamples=40).iloc[0]
+    assert other["matched_low"] < 0 < other["matched_high"]
+    with pytest.raises(ValueError, match="4 or more models"):
+        single_images.difficulty_matched_gap(np.ones((5, 3)), np.ones((5, 3)))

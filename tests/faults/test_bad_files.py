@@ -669,15 +669,15 @@ def companion(name: str, file: str, content: bytes, read, found: str, expected: 
 
 PAIRS = "ciFAIR/duplicates_cifar10_test.csv"
 PICTURES = [
-    source("a picture of 31 rows", lambda f: picture_file(f, (32, 31)), "found 32 x 31", "expected 32 x 32"),
-    source("a picture of 1 x 1", lambda f: picture_file(f, (1, 1)), "found 1 x 1", "expected 32 x 32"),
-    source("a picture that is text", write("a.png", b"hello"), "cannot identify", "not readable as a picture"),
-    source("an empty picture", write("a.png", b""), "cannot identify", "not readable as a picture"),
+    source(
+        "a picture that is text", write("a.png", b"hello"), "no picture of a known format", "not readable as a picture"
+    ),
+    source("an empty picture", write("a.png", b""), "no picture of a known format", "not readable as a picture"),
     source(
         "a picture that unpacks to gigabytes",
         write("a.png", png_of(30_000, 30_000)),
         "30000|900000000",
-        "expected 32 x 32|not readable",
+        "expected at most 64,000,000|not readable",
     ),
     source("a picture of 8 gigapixels", write("a.png", png_of(90_000, 90_000)), "8100000000", "not readable|limit"),
     source("a picture without pixels", write("a.png", png_of(32, 32)), "truncated|EOF|broken", "not readable"),
