@@ -42,7 +42,6 @@ def near_duplicates(
     max_shift: int = 2,
     five_views: bool = False,
     own_start: int | None = None,
-    descriptors: np.ndarray | None = None,
 ) -> pd.DataFrame:
     """Score the k likeliest partners of each query and say which are duplicates.
 
@@ -51,7 +50,6 @@ def near_duplicates(
     queries that are the references from this row on. rule: "registered" (dedup.registered_score, partners by
     dedup.gradients) or "ssim" (dedup.similarity, partners by dedup.block_means). duplicate, review: the score of the
     rule from which a pair is one, by default THRESHOLDS. five_views: the shortlist looks at five cuts of each query.
-    descriptors: gradients.descriptors of the references, where the caller has them.
 
     Returns one row a pair, by query, straight ones first, and rank: query, reference int64 (row numbers),
     shortlist_rank int64 (1 the likeliest), ncc float64 (cosine of the shortlist), ssim float64 (grey, best over shifts
@@ -70,16 +68,27 @@ def near_duplicates(
     if rule == "ssim":
         found = block_means.shortlist(queries, references, k, own_start)
         return _judged(_compared(queries, references, *found, max_shift), limits)
-    own = np.full(len(queries), -1) if own_start is None else own_start + np.arange(len(queries))
-    laid = gradients.descriptors(references) if descriptors is None else descriptors
     views = gradients.VIEWS if five_views else gradients.VIEWS[:1]
-    turned = np.ascontiguousarray(queries[:, :, ::-1])
-    sides = []
-    for images, is_mirrored in ((queries, False), (turned, True)):
-        found = gradients.shortlist(images, laid, k, own, views)
+    return _judged(_laid_on_each_other(queries, references, k, own_start, views, max_shift, limits), limits)
+
+
+def _laid_on_each_other(
+    queries: np.ndarray,
+    references: np.ndarray,
+    k: int,
+    own_start: int | None,
+    views: tuple[float, ...],
+    max_shift: int,
+    limits: tuple[float, float, float],
+) -> pd.DataFrame:
+    """The pairs of the registered rule, straight and mirrored, in PAIR_COLUMNS but verdict."""
+    own = np.full(len(queries), -1) if own_start is None else own_start + np.arange(len(queries))
+    described, sides = gradients.descriptors(references), []
+    for images, is_mirrored in ((queries, False), (np.ascontiguousarray(queries[:, :, ::-1]), True)):
+        found = gradients.shortlist(images, described, k, own, views)
         sides.append(_registered(images, references, found, max_shift, limits, is_mirrored))
-    both = pd.concat(sides, ignore_index=True).sort_values(["query", "mirrored", "shortlist_rank"], kind="stable")
-    return _judged(both.reset_index(drop=True), limits)
+    both = pd.concat(sides, ignore_index=True)
+    return both.sort_values(["query", "mirrored", "shortlist_rank"], kind="stable", ignore_index=True)
 
 
 def _limits(rule: str, duplicate: float | None, review: float | None, mirrored: float) -> tuple[float, float, float]:
