@@ -1,12 +1,17 @@
 """The keyword mixture of a test set: accuracy per Tiny Images keyword, and what reweighting to another mix changes."""
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from statsmodels.regression import linear_model as regression
+from statsmodels.regression import mixed_linear_model
 
 from cifar102.analysis import intervals
 from cifar102.analysis.accuracies import class_name
+
+LEAST_CLUSTERS = 5  # keywords, below which nothing is known of how they vary
 
 
 @dataclass(frozen=True)
@@ -90,6 +95,36 @@ def keyword_pairs(original: pd.DataFrame, new: pd.DataFrame, level: float = 0.95
     both = both.rename(columns={"shrunk_original": "original", "shrunk_new": "new"}).assign(level=level)
     both.insert(7, "gap", both["original"] - both["new"])
     return both.drop(columns="label")
+
+
+def clustered_gaps(original: pd.DataFrame, new: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
+    """Return the gap with three intervals: over images, over keywords as clusters, and of a multilevel model.
+
+    original, new: of image_table. Images of one keyword are alike, so they say less than as many of all keywords. Rows:
+    "images" (mean_difference), "keyword clusters" (least squares with standard errors that are robust to clusters of
+    class and keyword, which both sets share) and "multilevel model" (a random level a keyword, by restricted maximum
+    likelihood; it compares images inside their keywords, so its gap is another). Columns: method, gap, low, high,
+    clusters, level. The last two have NaN limits below 5 keywords. Source: statsmodels.
+    """
+    both = pd.concat([original.assign(is_new=0.0), new.assign(is_new=1.0)], ignore_index=True)
+    group = both.groupby(["label", "keyword"]).ngroup()
+    rows = [("images", *intervals.mean_difference(original["correct"].to_numpy(), new["correct"].to_numpy(), level))]
+    count, z = group.nunique(), intervals.normal_quantile(level)
+    design = np.column_stack([np.ones(len(both)), both["is_new"]])
+    fits = {}
+    if count >= LEAST_CLUSTERS:
+        least_squares = regression.OLS(both["correct"].to_numpy(), design)
+        fits["keyword clusters"] = least_squares.fit(cov_type="cluster", cov_kwds={"groups": group.to_numpy()})
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore"
+            )  # where keywords do not differ their variance is 0, at the edge of the space
+            model = mixed_linear_model.MixedLM(both["correct"].to_numpy(), design, group.to_numpy())
+            fits["multilevel model"] = model.fit(reml=True)
+    for name in ("keyword clusters", "multilevel model"):
+        gap, error = (-fits[name].params[1], fits[name].bse[1]) if name in fits else (rows[0][1], np.nan)
+        rows.append((name, gap, gap - z * error, gap + z * error))
+    return pd.DataFrame(rows, columns=["method", "gap", "low", "high"]).assign(clusters=count, level=level)
 
 
 def prior_weight(images: pd.DataFrame) -> float:

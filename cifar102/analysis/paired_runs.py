@@ -2,7 +2,7 @@
 
 A mean over three seeds is uncertain for two reasons: other images, and other seeds. The images are many and recorded,
 so their part is known well; the seeds are few. The variance here is that of the paired bootstrap over images and seeds,
-computed instead of drawn, and Student's quantile stretches it as far as its seeds' part asks for.
+computed instead of drawn, and Student's quantile stretches it as far as its seeds' part asks for (docs/statistics.md).
 """
 
 from collections.abc import Mapping, Sequence

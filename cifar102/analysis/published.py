@@ -214,7 +214,7 @@ def image_tables(models: PublishedModels, level: float = 0.95, seed: int = 0) ->
 
     classes (gap per model and class), confusion (its change, mean over models), difficulty (both sets, hardest first),
     adaptivity (of the original set), joint and difficulty_matched (from 3 and 4 models on), and where both sets have
-    keywords: keywords (accuracy per keyword, mean over models, shrunk), keyword_mixture.
+    keywords: keywords (accuracy per keyword, mean over models, shrunk), keyword_mixture, keyword_clusters.
     """
     sides = [(models.predictions[name], models.labels[name]) for name in models.sets]
     found = {"classes": accuracies.class_gap_table(*(accuracies.class_table(*side, level) for side in sides), level)}
@@ -236,6 +236,7 @@ def image_tables(models: PublishedModels, level: float = 0.95, seed: int = 0) ->
             for k, name in enumerate(models.sets)
         ]
         found["keywords"] = keyword_mixture.keyword_pairs(*images, level=level)
+        found["keyword_clusters"] = keyword_mixture.clustered_gaps(*images, level=level)
         found["keyword_mixture"] = pd.DataFrame(
             [vars(keyword_mixture.keyword_reweighted(*images, level=level, seed=seed))]
         )

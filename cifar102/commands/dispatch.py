@@ -71,8 +71,7 @@ def plan_of(options: argparse.Namespace) -> "Plan":
         raise ValueError(f"--workspace {place}: {blocking} is a file, expected a folder")
     profile = profile_of(options.profile, options.workspace)
     workspace = Workspace(place or profile.workspace)
-    if options.scheduler and not SCHEDULER.fullmatch(options.scheduler):
-        raise ValueError(f"--scheduler {options.scheduler}: expected tcp://HOST:PORT")
+    _check_scheduler(options.scheduler)
     if options.data and not Path(options.data).is_dir():
         raise FileNotFoundError(f"--data {options.data}: no such folder")
     data = options.data or os.environ.get("CIFAR102_DATA", "")
@@ -81,6 +80,11 @@ def plan_of(options: argparse.Namespace) -> "Plan":
     only = [word for text in options.only for word in text.split(",")]
     places = {name: place for name, place in places.items() if place}
     return plan(profile, workspace, overrides, only, options.start, places)
+
+
+def _check_scheduler(address: str) -> None:
+    if address and not SCHEDULER.fullmatch(address):
+        raise ValueError(f"--scheduler {address}: expected tcp://HOST:PORT")
 
 
 def _check_stack(wanted: str) -> None:
@@ -266,6 +270,7 @@ def duplicates(options: argparse.Namespace) -> int:
     from cifar102.commands import leakage
     from cifar102.workflow import plans
 
+    _check_scheduler(options.scheduler)
     first, second = options.sets
     workspace = plans.workspace_or_demo(options)
     data = Path(options.data) if options.data else None
@@ -282,6 +287,24 @@ def neighbours(options: argparse.Namespace) -> int:
     data = Path(options.data) if options.data else None
     workspace = plans.workspace_or_demo(options)
     print(command.report(*options.sets, workspace, options.k, data, options.scheduler))
+    return 0
+
+
+def judgements(options: argparse.Namespace) -> int:
+    """Print what raters said on the blind judging page, and write its table."""
+    from cifar102.dedup import pair_judgements
+    from cifar102.workflow import plans
+    from cifar102.workspace import ownership
+    from cifar102.workspace.files import write_table
+
+    workspace = plans.workspace_of(options)
+    sample = pair_judgements.sample_of(workspace)
+    said = pair_judgements.judged(sample, pair_judgements.blind_verdicts(workspace.pair_verdicts))
+    print(pair_judgements.report(said, len(sample)))
+    if len(said):
+        ownership.sign(workspace)
+        path = write_table(workspace.results / "pair_judgements.csv", pair_judgements.precision_table(said))
+        print(f"table: {path}")
     return 0
 
 

@@ -3,8 +3,8 @@
 Read in this order: exact_copies (byte for byte), neighbours (Euclidean, exact), neighbour_table (of every image),
 similarity (SSIM under small shifts), pair_table (the rule of this project), duplicate_rules (other rules, compared),
 block_search (all of it at a million images), pair_union (pairs found from either side), cleaning (a set without its
-copies), screening (what may be drawn), duplicate_tables (what was found, as charts show it), kernels and ssim_kernels
-(the compiled inner loops).
+copies), screening (what may be drawn), pair_sample and pair_judgements (what people said without the score),
+duplicate_tables (what was found, as charts show it), kernels and ssim_kernels (the compiled inner loops).
 """
 
 import lazy_loader

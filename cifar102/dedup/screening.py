@@ -14,6 +14,7 @@ from cifar102.workspace.folders import Workspace
 
 PAIR_VERDICT_COLUMNS = ("tiny_index", "reference_set", "reference", "rater", "verdict", "time")
 MEANING = {"exact": "duplicate", "near": "duplicate", "similar": "different", "different": "different"}
+BLIND = "judging"  # `page` of a verdict that was given without the score in view
 JUDGED = "ciFAIR/duplicates_cifar10_test.csv"
 JUDGED_COLUMNS = ("TestID", "TrainID")  # both are rows of the test set in this list of ciFAIR's
 
@@ -57,7 +58,10 @@ def check_pair_verdict(row: Mapping[str, object]) -> dict[str, object]:
         raise ValueError(f"verdict {row['verdict']!r}; expected one of {list(MEANING)}")
     names.check_seen(row["rater"], "rater")
     append_log.moment(row["time"])
-    return {name: row[name] for name in PAIR_VERDICT_COLUMNS}
+    page = row.get("page")
+    if page not in (None, BLIND):
+        raise ValueError(f"page is {BLIND!r} or is not there, found {page!r}")
+    return {name: row[name] for name in PAIR_VERDICT_COLUMNS} | ({"page": page} if page else {})
 
 
 def _question(row: Mapping[str, object]) -> Hashable:

@@ -7,18 +7,17 @@ import pandas as pd
 
 from cifar102 import cifar
 from cifar102.annotations.votes import WITHDRAWN, is_one_rater
-from cifar102.datasets import pools
-from cifar102.dedup import screening
+from cifar102.dedup import pair_sample, screening
+from cifar102.dedup.pair_sample import CANDIDATES
 from cifar102.review import sheets
+from cifar102.review.pair_images import PairImages
 from cifar102.review.sheets import Reply
-from cifar102.workspace import arrays
 from cifar102.workspace.files import read_table
 from cifar102.workspace.folders import Workspace, read_summary
 
 THRESHOLDS = {"duplicate": 0.75, "review": 0.55}  # where no run of notebook 03 has left its own
 MARGIN = 0.05  # pairs that score so far below the review threshold are shown too
 PER_SHEET = 200
-CANDIDATES = "candidates"
 COLUMNS = ("query", "reference_set", "reference", "ncc", "ssim", "shift_row", "shift_column")
 
 
@@ -29,21 +28,8 @@ def thresholds(workspace: Workspace) -> dict[str, float]:
 
 
 def open_pairs(pairs: pd.DataFrame, tiny_indices: np.ndarray, lowest: float) -> pd.DataFrame:
-    """Name the pairs that score `lowest` or more as the log of verdicts does, each once.
-
-    pairs: built/pairs.parquet; tiny_indices: int64 (n,), of the candidates. Adds tiny_index, and other: the tiny_index
-    of the partner among the candidates, where the higher-numbered side is left out, else its row in the reference set.
-    """
-    found = pairs.loc[pairs["ssim"] >= lowest, list(COLUMNS)]
-    is_among = (found["reference_set"] == CANDIDATES).to_numpy()
-    other = found["reference"].to_numpy().copy()
-    other[is_among] = tiny_indices[other[is_among]]
-    found = found.assign(tiny_index=tiny_indices[found["query"]], other=other)
-    first, second = found[["tiny_index", "other"]].min(axis=1), found[["tiny_index", "other"]].max(axis=1)
-    one, two = first.where(is_among, found["tiny_index"]), second.where(is_among, found["other"])
-    found = found.assign(one=one, two=two).sort_values(["one", "two", "tiny_index"], kind="stable")
-    found = found.drop_duplicates(["one", "reference_set", "two"])
-    return found.drop(columns=["one", "two"]).reset_index(drop=True)
+    """Name the pairs that score `lowest` or more as the log of verdicts does, each once (pair_sample.named_pairs)."""
+    return pair_sample.named_pairs(pairs.loc[pairs["ssim"] >= lowest, list(COLUMNS)], tiny_indices)
 
 
 class PairsDesk:
@@ -58,14 +44,12 @@ class PairsDesk:
             raise ValueError(f"{path}: no such file; run notebook 03 in this workspace first")
         candidates = read_table(workspace.candidates, ("tiny_index", "keyword", "class_name"))
         self._names = (candidates["class_name"] + " / " + candidates["keyword"]).to_numpy()
-        self._images = arrays.open_npy(workspace.candidate_images)
+        self._images = PairImages(workspace)
         self._thresholds = thresholds(workspace)
         lowest = self._thresholds["review"] - MARGIN
         self._pairs = open_pairs(read_table(path, COLUMNS), candidates["tiny_index"].to_numpy(), lowest)
         keys = self._pairs[["tiny_index", "reference_set", "other"]]
         self._known = set(keys.itertuples(index=False, name=None))
-        self._workspace = workspace
-        self._references: dict[str, object] | None = None
         self.ledger = screening.pair_ledger(workspace.pair_verdicts)
 
     def sheet(self, rater: str, around: str = "duplicate", reference_set: str = "", part: int = 0) -> Reply:
@@ -135,27 +119,13 @@ class PairsDesk:
         }
 
     def _label(self, pair: tuple) -> str:
-        found = self._set(pair.reference_set)
+        found = self._images.reference_set(pair.reference_set)
         return "" if found.labels is None else cifar.CLASS_NAMES[found.labels[pair.reference]]
-
-    def _set(self, name: str) -> object:
-        if self._references is None:
-            self._references = pools.reference_sets(self._workspace)
-        if name not in self._references:
-            raise ValueError(f"{self._workspace.raw}: {name} is not there, though pairs.parquet has pairs with it")
-        return self._references[name]
 
     def _pictures(self, pairs: pd.DataFrame) -> np.ndarray:
         """Four pictures a pair, one pair after the other: uint8 (4 n, 32, 32, 3).
 
         Candidate, reference as it lies best, their difference, reference as it is.
         """
-        views = []
-        for pair in pairs.itertuples(index=False):
-            among = pair.reference_set == CANDIDATES
-            other = (self._images if among else self._set(pair.reference_set).images)[pair.reference]
-            shift = (pair.shift_row, pair.shift_column)
-            query = self._images[pair.query]
-            apart = sheets.difference(query, other, *shift)
-            views += [query, sheets.moved(other, *shift), apart, other]
+        views = [view for pair in pairs.itertuples(index=False) for view in self._images.laid(pair)]
         return np.stack(views) if views else np.empty((0, 32, 32, 3), np.uint8)

@@ -16,12 +16,22 @@ from cifar102.workflow import kernel
 from cifar102.workspace.folders import Workspace
 
 FOLDER = Path(__file__).parent / "pages"
-PAGES = ("labelling", "pairs", "disagreements")
+PAGES = ("labelling", "pairs", "judging", "disagreements")
 # One module for the browser: the parts are plain declarations, the last one exports.
-SCRIPTS = ("elements.js", "outbox.js", "judging.js", "labelling.js", "pairs.js", "disagreements.js", "review.js")
+SCRIPTS = (
+    "elements.js",
+    "outbox.js",
+    "judging.js",
+    "labelling.js",
+    "pairs.js",
+    "blind.js",
+    "disagreements.js",
+    "review.js",
+)
 ALLOWED = {
     "labelling": ("keywords", "sheet", "verdicts", "record"),
     "pairs": ("sheet", "record"),
+    "judging": ("sheet", "difference", "record"),
     "disagreements": ("sheet", "record"),
 }
 
@@ -34,6 +44,11 @@ def labelling(workspace: Workspace | Path | str, per_class: int = PER_CLASS) -> 
 def pairs(workspace: Workspace | Path | str) -> "ReviewPages":
     """Show the page of near-duplicate pairs in a notebook cell."""
     return _shown(workspace, ("pairs",))
+
+
+def judging(workspace: Workspace | Path | str) -> "ReviewPages":
+    """Show the page on which sampled pairs are judged without their score in a notebook cell."""
+    return _shown(workspace, ("judging",))
 
 
 def disagreements(workspace: Workspace | Path | str) -> "ReviewPages":
@@ -95,13 +110,17 @@ class ReviewPages(anywidget.AnyWidget):
         return getattr(self._desks[desk], name)
 
     def _open(self, desk: str) -> object:
-        """Open one desk; what only the other two need is not imported before, numba alone takes seconds."""
+        """Open one desk; what only the others need is not imported before, numba alone takes seconds."""
         if desk == "labelling":
             return LabellingDesk(self._workspace, self._per_class)
         if desk == "pairs":
             from cifar102.review.pairs_desk import PairsDesk
 
             return PairsDesk(self._workspace)
+        if desk == "judging":
+            from cifar102.review.judging_desk import JudgingDesk
+
+            return JudgingDesk(self._workspace)
         from cifar102.review.disagreements_desk import DisagreementsDesk
 
         return DisagreementsDesk(self._workspace)

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from scipy import special
 from sklearn import metrics
 
 from cifar102.analysis import calibration, intervals
+from docs.simulations import draw_calibrated
 
 
 def confident(share: float, n: int = 100) -> np.ndarray:
@@ -68,26 +68,6 @@ def test_curves_of_models_stand_below_each_other_under_their_names() -> None:
     curves = calibration.reliability_curves(shares, labels)
     assert curves.groupby("model")["count"].sum().to_dict() == {"a": 100, "b": 100}
     assert curves["confidence"].tolist() == pytest.approx([0.9, 0.5])
-
-
-def draw_calibrated(rng: np.random.Generator, n: int, sharper: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
-    """Probabilities of a simulated model on n images, and labels that come true as often as it says at sharper = 1."""
-    logits = rng.normal(size=(n, 10))
-    logits[np.arange(n), rng.integers(10, size=n)] += rng.exponential(3, size=n)
-    shares, said = (special.softmax(factor * logits, axis=1) for factor in (1.0, sharper))
-    return said, (shares.cumsum(axis=1) > rng.random((n, 1))).argmax(axis=1)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("n", "sharper"), [(2_000, 1.0), (500, 1.0), (2_000, 1.1), (2_000, 1.3), (2_000, 0.8)])
-def test_the_interval_of_the_calibration_error_covers_the_true_one(n, sharper, rng) -> None:
-    said, labels = draw_calibrated(rng, 200_000, sharper)
-    truth = 0.0 if sharper == 1 else calibration.expected_calibration_error(said, labels)
-    covered = []
-    for seed in range(200):
-        _, low, high = calibration.debiased_calibration_error(*draw_calibrated(rng, n, sharper), draws=1_000, seed=seed)
-        covered.append(low <= truth <= high)
-    assert np.mean(covered) >= 0.95 - 2.5 * np.sqrt(0.05 * 0.95 / 200)
 
 
 def test_a_calibrated_model_has_no_error_where_the_plain_formula_sees_one(rng: np.random.Generator) -> None:

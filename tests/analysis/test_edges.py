@@ -75,19 +75,6 @@ def test_one_keyword_a_class_leaves_nothing_to_shrink_by() -> None:
     assert table["gap"].tolist() == [0] and not table["is_ranked"].any() and table["low"].isna().all()
 
 
-def test_intervals_of_ranked_keywords_hold_at_once(rng: np.random.Generator) -> None:
-    keywords = np.repeat([f"k{number}" for number in range(20)], 30)
-    missed = []
-    for _ in range(200):
-        sides = [
-            keyword_mixture.image_table((rng.random(600) < share).astype(float), np.zeros(600), keywords)
-            for share in (0.9, 0.8)
-        ]
-        table = scorecard.keyword_gaps(*sides)
-        missed.append(((table["low"] > 0.1) | (table["high"] < 0.1)).any())
-    assert np.mean(missed) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 200)
-
-
 def test_three_models_on_one_line_have_that_line() -> None:
     fit = lines.fit_line(pd.Series([0.7, 0.8, 0.9]), pd.Series([0.6, 0.7, 0.8]), "linear", resamples=50)
     assert (fit.slope, fit.r2) == pytest.approx((1, 1))

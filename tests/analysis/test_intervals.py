@@ -54,15 +54,6 @@ def test_swapping_the_sets_mirrors_newcombes_interval() -> None:
     assert intervals.newcombe(60, 80, 45, 50) == pytest.approx((-high, -low))
 
 
-def test_mean_difference_covers_the_truth_about_as_often_as_it_says(rng: np.random.Generator) -> None:
-    covered = 0
-    for _ in range(300):
-        first, second = rng.random(60) < 0.9, rng.random(40) < 0.8
-        _, low, high = intervals.mean_difference(first.astype(float), second.astype(float))
-        covered += low <= 0.1 <= high
-    assert 270 <= covered <= 298
-
-
 def test_scores_without_spread_still_leave_their_means_uncertain() -> None:
     difference, low, high = intervals.mean_difference(np.ones(5), np.ones(9))
     assert (difference, low, high) == pytest.approx((0, *intervals.newcombe(5, 5, 9, 9)))
@@ -96,11 +87,6 @@ def test_equivalence_says_that_the_90_percent_interval_lies_inside_the_margin(rn
     assert np.isnan(intervals.mean_equivalence(np.zeros(1), 0.1))
     with pytest.raises(ValueError, match="margin"):
         intervals.mean_equivalence(values, 0)
-
-
-def test_equivalence_is_claimed_in_five_percent_of_samples_from_the_margin_itself(rng: np.random.Generator) -> None:
-    claimed = [intervals.mean_equivalence(rng.normal(0.1, 0.1, size=12), 0.1) < 0.05 for _ in range(2_000)]
-    assert np.mean(claimed) == pytest.approx(0.05, abs=0.015)
 
 
 @pytest.mark.parametrize("freedom", [2, 7.5, 60])

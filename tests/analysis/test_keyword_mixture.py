@@ -84,3 +84,24 @@ def test_pairs_hold_the_keywords_of_both_sets_with_shrunk_accuracies() -> None:
     assert pairs.loc["jet", ["n_original", "n_new"]].tolist() == [800, 200]
     assert pairs.loc["jet", "gap"] == pairs.loc["jet", "original"] - pairs.loc["jet", "new"]
     assert pairs.loc["jet", "original"] == pytest.approx(0.9, abs=0.02)
+
+
+def test_keywords_that_differ_make_the_gap_less_certain_than_images_alone_say(rng: np.random.Generator) -> None:
+    keywords = np.repeat([f"k{number}" for number in range(20)], 40)
+
+    def draw(loss: np.ndarray) -> pd.DataFrame:
+        return keyword_mixture.image_table((rng.random(800) < 0.85 - loss).astype(float), np.zeros(800), keywords)
+
+    own_loss = np.repeat(rng.normal(0.08, 0.08, size=20), 40)
+    table = keyword_mixture.clustered_gaps(draw(np.zeros(800)), draw(own_loss)).set_index("method")
+    width = table["high"] - table["low"]
+    assert width["keyword clusters"] > 1.2 * width["images"]
+    assert table["gap"].tolist() == pytest.approx([own_loss.mean()] * 3, abs=0.03)
+    alike = keyword_mixture.clustered_gaps(draw(np.zeros(800)), draw(np.full(800, 0.08))).set_index("method")
+    assert np.ptp(alike["gap"]) < 0.01 and (alike["low"] < alike["gap"]).all()
+
+
+def test_a_few_keywords_say_nothing_of_how_keywords_vary() -> None:
+    images = keyword_mixture.image_table(np.arange(6) % 2, np.zeros(6), np.tile(["cat", "kitty"], 3))
+    table = keyword_mixture.clustered_gaps(images, images)
+    assert table["low"].isna().tolist() == [False, True, True]

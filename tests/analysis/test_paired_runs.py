@@ -1,4 +1,4 @@
-"""Differences over images and seeds, and the best of several arms: right at their edges, and how often they hold."""
+"""Differences over images and seeds, and the best of several arms; docs/simulations.py has how often they hold."""
 
 import numpy as np
 import pytest
@@ -6,38 +6,12 @@ from scipy import stats
 
 from cifar102.analysis import paired_runs
 from cifar102.analysis.paired_runs import RunScore, score_images
+from docs.simulations import draw_arms
 
 
 def plain(values: list[float]) -> dict[int, RunScore]:
     """Runs of which only the number is known."""
     return {seed: RunScore(value) for seed, value in enumerate(values)}
-
-
-def draw_arms(
-    rng: np.random.Generator,
-    truths: np.ndarray,
-    seeds: int,
-    deviation: float,
-    *,
-    images: int = 1_000,
-    shared: bool = True,
-    correlation: float = 0.5,
-) -> dict[str, dict[int, RunScore]]:
-    """Simulated runs: arms of true accuracies, on images of unequal difficulty; each seed moves an arm's accuracy.
-
-    shared: all seeds are tested on the same images; else each on its own. correlation: of the arms' luck on an image.
-    """
-    arms: dict[str, dict[int, RunScore]] = {f"arm{k}": {} for k in range(len(truths))}
-    hard = rng.uniform(-0.2, 0.2, size=images)
-    for seed in range(seeds):
-        rows = np.arange(images) + (0 if shared else seed * images)
-        hard = hard if shared else rng.uniform(-0.2, 0.2, size=images)
-        luck = rng.random(images)
-        for arm, truth in zip(arms, truths, strict=True):
-            own = np.where(rng.random(images) < correlation, luck, rng.random(images))
-            right = own < truth + hard + rng.normal(0, deviation)
-            arms[arm][seed] = score_images(right, "test", rows, images * (1 if shared else seeds))
-    return arms
 
 
 def test_without_images_the_interval_is_students_over_seeds(rng):
@@ -110,20 +84,6 @@ def test_seeds_that_vary_no_more_than_their_images_leave_more_certainty_than_thr
     assert ours < 0.9 * students
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("shared", [True, False])
-@pytest.mark.parametrize(("seeds", "deviation"), [(3, 0.0), (3, 0.01), (3, 0.05), (5, 0.02)])
-def test_interval_of_paired_images_and_seeds_covers_the_true_difference(shared, seeds, deviation, rng):
-    covered = [
-        row["low"] <= 0.03 <= row["high"]
-        for _ in range(400)
-        for row in [
-            paired_runs.compare_runs(*draw_arms(rng, np.array([0.6, 0.57]), seeds, deviation, shared=shared).values())
-        ]
-    ]
-    assert np.mean(covered) >= 0.95 - 3 * np.sqrt(0.05 * 0.95 / 400)
-
-
 def test_quantile_of_the_best_is_dunnetts():
     groups = np.random.default_rng(0).normal(size=(4, 6))
     found = stats.dunnett(*groups[1:], control=groups[0], alternative="greater", random_state=1)
@@ -166,16 +126,3 @@ def test_one_seed_with_recorded_images_tells_far_arms_apart(rng):
 def test_no_arm_at_all_is_an_error():
     with pytest.raises(ValueError, match="at least one arm"):
         paired_runs.beside_best_arm({"a": {}})
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("seeds", "deviation"), [(1, 0.0), (3, 0.01), (3, 0.03)])
-def test_comparisons_with_the_best_hold_all_at_once(seeds, deviation, rng):
-    truths = np.array([0.60, 0.60, 0.59, 0.57, 0.50, 0.60])
-    best_other = np.array([np.delete(truths, k).max() for k in range(len(truths))])
-    held = []
-    for _ in range(300):
-        table = paired_runs.beside_best_arm(draw_arms(rng, truths, seeds, deviation, shared=False)).set_index("arm")
-        table = table.loc[[f"arm{k}" for k in range(len(truths))]]
-        held.append(((table["low"] <= truths - best_other) & (truths - best_other <= table["high"])).all())
-    assert np.mean(held) >= 0.95 - 3 * np.sqrt(0.05 * 0.95 / 300)

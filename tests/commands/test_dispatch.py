@@ -215,3 +215,9 @@ def test_corrupt_leaves_the_form_of_cifar10_c_and_says_of_what(tmp_path, capsys,
     assert {array.shape for array in arrays.values()} == {(4, 32, 32, 3)}
     assert main(["corrupt", "mine.npz", "made", "--seed", "1", "--workspace", "w"]) == 2
     assert "made: holds corruptions of severities [2], asked for [1, 2, 3, 4, 5]" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("address", ["inproc://x", "scheduler.json", "tcp://x"])
+def test_duplicates_takes_no_scheduler_that_is_no_address(address, capsys):
+    assert main(["duplicates", "candidates", "cifar10-test", "--scheduler", address]) == 2
+    assert f"--scheduler {address}: expected tcp://HOST:PORT" in capsys.readouterr().err

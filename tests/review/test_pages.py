@@ -11,11 +11,13 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import jinja2
 import nbformat
 import psutil
 import pytest
 
 from cifar102.dedup import screening
+from cifar102.review.server import PAGES
 from tests.review.site import FLAGS, PATIENCE, find_chromium, serving, wait_for
 
 pytestmark = pytest.mark.browser
@@ -142,6 +144,37 @@ def test_a_killed_server_and_a_reload_lose_no_vote(server, open_page):
     assert len(server.votes("lee")) == 7 and server.votes("lee") == shown(page)
 
 
+def error_page(status: int) -> str:
+    loader = jinja2.Environment(loader=jinja2.FileSystemLoader(PAGES), autoescape=True)
+    return loader.get_template("error.html").render(status_code=status, status_message="not yet")
+
+
+def test_a_server_that_first_answers_with_an_error_loses_no_vote(server, open_page):
+    page = open_page("ned")
+    page.keyboard.type("yn")
+    wait_until_saved(page)
+    server.kill()
+    page.keyboard.type("y")
+    page.wait_for_selector(".state.trouble")
+    answers = iter((500, 503))
+
+    def refuse(route) -> None:
+        status = next(answers, None)
+        if status is None:
+            route.continue_()
+        else:
+            route.fulfill(status=status, content_type="text/html", body=error_page(status))
+
+    page.route("**/*", lambda route: refuse(route) if route.request.is_navigation_request() else route.continue_())
+    server.start()
+    renewed = page.context.new_page()
+    renewed.goto(server.address)
+    renewed.close()
+    page.bring_to_front()
+    wait_for(lambda: len(server.votes("ned")) == 3, "the vote of the time without a server")
+    assert next(answers, None) is None  # both error pages were met
+
+
 def test_two_tabs_of_one_rater_lose_no_vote(server, open_page):
     first = open_page("may")
     second = open_page("may", beside=first.context)
@@ -176,6 +209,27 @@ def test_pairs_are_judged_and_found_again(server, open_page):
     page.wait_for_selector(".cards[data-ready]")
     page.keyboard.press("Home")
     assert "SSIM 0.5500" in page.inner_text(".scores")
+
+
+def test_pairs_are_judged_without_their_score_and_the_difference_is_shown_when_asked(server, open_page):
+    page = open_page("quinn", "Blind judging")
+    before = page.inner_text(".cards")
+    assert "SSIM" not in before and "cifar10" not in before
+    assert page.locator(".card > .sides:not(.apart) .tile").count() == 2 and page.locator(".apart .tile").count() == 0
+    page.keyboard.press("x")
+    page.wait_for_selector(".apart .tile >> nth=1")
+    page.keyboard.type("en")
+    assert page.locator(".apart .tile").count() == 0
+    page.click(".verdicts button:has-text('different')")
+    page.keyboard.type("su")
+    wait_until_saved(page)
+    log = [json.loads(line) for line in (server.workspace.labels / "pair_verdicts.jsonl").read_text().splitlines()]
+    mine = [row for row in log if row["rater"] == "quinn"]
+    assert [row["verdict"] for row in mine] == ["exact", "near", "different", "similar", "withdrawn"]
+    assert {row["page"] for row in mine} == {screening.BLIND}
+    page.reload()
+    page.wait_for_selector(".cards[data-ready]")
+    assert page.inner_text(".telling").startswith("3 of")
 
 
 def test_a_third_rater_settles_what_two_others_disagree_on(server, open_page):

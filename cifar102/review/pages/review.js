@@ -1,7 +1,7 @@
 // The frame of the pages: who judges, which page is shown, whether everything is saved, and the keys.
 
-const TITLES = { labelling: "Labelling", pairs: "Near-duplicates", disagreements: "Disagreements" };
-const MAKERS = { labelling: (desk) => new Labelling(desk), pairs: (desk) => new Pairs(desk), disagreements: (desk) => new Disagreements(desk) };
+const TITLES = { labelling: "Labelling", pairs: "Near-duplicates", judging: "Blind judging", disagreements: "Disagreements" };
+const MAKERS = { labelling: (desk) => new Labelling(desk), pairs: (desk) => new Pairs(desk), judging: (desk) => new Blind(desk), disagreements: (desk) => new Disagreements(desk) };
 
 class Frame {
   constructor(model, element) {
