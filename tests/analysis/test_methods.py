@@ -35,7 +35,7 @@ FACTS = MethodsFacts(
     [
         *("10,000 images", "2,021 images", "cnn_four_conv (3 seeds) and resnet8 (1 seed)", "9,000 images of cifar102"),
         *("sets of one size", "61 images of cifar10 have", "2,000 resamples, seed 7", "100,000 resamples", "95%"),
-        *("+0.40 points [-0.50, +1.30], in one draw of the roles", "Predictions of 30 models", "d9982ab"),
+        *("+0.40 points [-0.50, +1.30] in one draw of the roles", "Predictions of 30 models", "d9982ab"),
         *("+8.11 points [+7.02, +9.20]", "1.617 [1.530, 1.700]", "of 435 pairs 322 differ", "rate of 5%"),
     ],
 )
