@@ -274,7 +274,7 @@ def duplicates(options: argparse.Namespace) -> int:
     first, second = options.sets
     workspace = plans.workspace_or_demo(options)
     data = Path(options.data) if options.data else None
-    clean = Path(options.write_clean).expanduser().absolute() if options.write_clean else None
+    clean = Path(options.write_clean).expanduser().absolute() if options.write_clean is not None else None
     print(leakage.report(first, second, workspace, data=data, scheduler=options.scheduler, clean=clean))
     return 0
 
