@@ -6,8 +6,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cifar102.analysis import accuracies, calibration, gaps, intervals, keyword_mixture, lines, model_pairs,
-    protocol, set_matrix
+from cifar102.analysis import (
+    accuracies,
+    calibration,
+    gaps,
+    intervals,
+    keyword_mixture,
+    lines,
+    model_pairs,
+    protocol,
+    set_matrix,
+)
 from cifar102.figures import drawing, generalization
 from cifar102.workspace.files import read_json
 from cifar102.workspace.folders import Workspace
