@@ -89,7 +89,7 @@ def placebo_gap(
     scores: model -> set -> correctness 0-1, (seeds, n) or (n,), models trained on the reference only. An image's
     score is its mean over seeds (pooled: over seeds, then models); the two sets are independent samples of images, so
     the interval is Welch's over images, given these trained models. Columns: model, original_set, new_set, original,
-    new, gap, low, high, holds_zero, n_original, n_new, seeds, level; the last row is "all models". Raises ValueError.
+    new, gap, low, high, n_original, n_new, seeds, level; the last row is "all models". Raises ValueError.
     """
     images = {model: (_mean(scores, model, original), _mean(scores, model, new)) for model in _models(scores)}
     seeds = {model: len(np.atleast_2d(scores[model][original])) for model in images}
@@ -97,10 +97,9 @@ def placebo_gap(
     rows = []
     for model, (first, second) in images.items():
         gap, low, high = intervals.mean_difference(first, second, level)
-        holds_zero = bool(low <= 0 <= high)
-        shares = (first.mean(), second.mean(), gap, low, high, holds_zero)
+        shares = (first.mean(), second.mean(), gap, low, high)
         rows.append((model, original, new, *shares, len(first), len(second), seeds.get(model, sum(seeds.values()))))
-    columns = ["model", "original_set", "new_set", "original", "new", "gap", "low", "high", "holds_zero"]
+    columns = ["model", "original_set", "new_set", "original", "new", "gap", "low", "high"]
     return pd.DataFrame(rows, columns=[*columns, "n_original", "n_new", "seeds"]).assign(level=level)
 
 
@@ -129,9 +128,9 @@ def class_gaps(
         if min(map(len, chosen)) < 2:
             continue
         gap = intervals.mean_difference(*chosen, level)
-        sides = (*(side.mean() for side in chosen), *gap, bool(gap[1] <= 0 <= gap[2]), *map(len, chosen))
+        sides = (*(side.mean() for side in chosen), *gap, *map(len, chosen))
         rows.append((accuracies.class_name(int(label)), original, new, *sides, level))
-    columns = ["class_name", "original_set", "new_set", "original", "new", "gap", "low", "high", "holds_zero"]
+    columns = ["class_name", "original_set", "new_set", "original", "new", "gap", "low", "high"]
     return pd.DataFrame(rows, columns=[*columns, "n_original", "n_new", "level"])
 
 

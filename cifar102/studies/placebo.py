@@ -61,28 +61,35 @@ def has_duplicate_in(side: np.ndarray, pairs: np.ndarray, sides: Sequence[int]) 
     return found
 
 
+def screened_arms(roles: Roles, pairs: np.ndarray) -> dict[str, list[np.ndarray]]:
+    """Take near-duplicates out of one split: arm -> rows, as a list of one array. pairs: int64 (m, 2).
+
+    eligible: new images without a near-duplicate on another side. twin and "old": the new and the old images without
+    one in the reference. Pairs of an old and a new image stay in the twin: the new pool is the larger side, so
+    screening both sides of these would leave more copies on one of them.
+    """
+    is_copied = has_duplicate_in(roles.side, pairs, (REFERENCE, OLD))
+    is_trained = has_duplicate_in(roles.side, pairs, (REFERENCE,))
+    old, twin = (np.flatnonzero((roles.side == side) & ~is_trained) for side in (OLD, NEW))
+    return {"eligible": [np.flatnonzero((roles.side == NEW) & ~is_copied)], "twin": [twin], "old": [old]}
+
+
 def protocol_arms(
     images: ImageSet, roles: Roles, pairs: np.ndarray, num_draws: int, rng: np.random.Generator
 ) -> dict[str, list[np.ndarray]]:
     """Carry the protocol out on one split: arm -> rows of the new pool, one array a draw; and "old", the twin's.
 
-    eligible: new images without a near-duplicate on another side. matched: the test part of a draw by the keyword
-    quotas of reference and old test set; leftover: what is eligible and in no group of near-duplicates with a drawn
-    image; uniform: as many of each class, whatever the keyword. twin and "old": the new and the old images without a
-    near-duplicate in the reference. Pairs of an old and a new image stay in the twin: the new pool is the larger side,
-    so screening both sides of these would leave more copies on one of them. ValueError where a class has too few
-    images.
+    eligible, twin, old: of screened_arms. matched: the test part of a draw by the keyword quotas of reference and old
+    test set; leftover: what is eligible and in no group of near-duplicates with a drawn image; uniform: as many of each
+    class, whatever the keyword. ValueError where a class has too few images.
     """
-    eligible = np.flatnonzero((roles.side == NEW) & ~has_duplicate_in(roles.side, pairs, (REFERENCE, OLD)))
-    is_trained = has_duplicate_in(roles.side, pairs, (REFERENCE,))
-    old, twin = (np.flatnonzero((roles.side == side) & ~is_trained) for side in (OLD, NEW))
+    arms = screened_arms(roles, pairs) | {"matched": [], "leftover": [], "uniform": []}
+    (eligible,) = arms["eligible"]
     drawn_per_class, tested_per_class = (round(share * len(images)) for share in (DRAWN_SHARE, TESTED_SHARE))
     cells = _cells(images)
     taken = _taken(images, roles, eligible, drawn_per_class)
     drawn_of, tested_of = _seats(taken, tested_per_class, cells)
     groups = _groups(eligible, pairs, len(images))
-    arms: dict[str, list[np.ndarray]] = {"eligible": [eligible], "twin": [twin], "old": [old]}
-    arms |= {"matched": [], "leftover": [], "uniform": []}
     for _ in range(num_draws):
         rows = rng.permutation(eligible)
         rows, place = _places(rows, cells[rows])
@@ -101,11 +108,12 @@ def protocol_parts(
     """Return arm -> (protocol part in points, mean number of images). right: bool (n,), old and new images count.
 
     The gap of an arm less the raw gap of the split. Where the old side is not screened, the old test set cancels: what
-    is left is the accuracy on the whole new pool less that on the arm. Draws of a split are averaged.
+    is left is the accuracy on the whole new pool less that on the arm. Draws of a split are averaged. Arms that are not
+    given are left out.
     """
     old, new = (right[roles.rows(side)].mean() for side in (OLD, NEW))
     found = {}
-    for arm in ARMS:
+    for arm in (name for name in ARMS if name in arms):
         accuracy = np.mean([right[rows].mean() for rows in arms[arm]])
         part = new - accuracy + (right[arms["old"][0]].mean() - old if arm == "twin" else 0)
         found[arm] = 100 * float(part), float(np.mean([len(rows) for rows in arms[arm]]))

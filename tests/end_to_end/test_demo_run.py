@@ -44,6 +44,7 @@ ALWAYS = [
     "results/study_wrn.csv",
     "report.html",
 ]
+PROTOCOL_COLUMNS = ["classifier", "arm", "splits", "protocol_part", "se", "low", "high", "equivalent", "margin"]
 STUDY_COLUMNS = ["study", "arm", "n", "mean", "sd", "difference", "low", "high", "p_holm", "published"]
 
 
@@ -72,6 +73,11 @@ def step_names() -> list[str]:
     return sorted([name for name in steps.TABLE if name != "06_ablations"] + studies)
 
 
+def grids() -> list[str]:
+    """The studies of the demo that train a grid and leave study_<name>.csv."""
+    return [study for study in steps.load_profile("demo").studies if study not in steps.STUDY_FILES]
+
+
 def test_the_workspace_holds_every_file_of_the_interface(demo_run: Run) -> None:
     assert [path for path in ALWAYS if not (demo_run.workspace.root / path).is_file()] == []
     runs = demo_run.workspace.runs
@@ -80,7 +86,7 @@ def test_the_workspace_holds_every_file_of_the_interface(demo_run: Run) -> None:
         has_epochs = read_json(metrics.parent / "config.json")["config"]["model"] != "random_features"
         history = {"history.csv"} if has_epochs else set()  # a closed form has no epochs
         assert {"config.json", "metrics.json", "predictions.npz"} | history <= present
-    assert len(list(runs.glob("*/*/seed-*/metrics.json"))) >= 2 * len(steps.load_profile("demo").studies)
+    assert len(list(runs.glob("*/*/seed-*/metrics.json"))) >= 2 * len(grids())
 
 
 def test_nothing_half_written_is_left(demo_run: Run) -> None:
@@ -124,11 +130,17 @@ def test_the_run_ends_with_where_to_look_and_the_headline(demo_run: Run) -> None
 
 
 def test_every_study_has_its_table(demo_run: Run) -> None:
-    for study in ("baseline", "wrn", *steps.load_profile("demo").studies):
+    for study in ("baseline", "wrn", *grids()):
         table = pd.read_csv(demo_run.workspace.results / f"study_{study}.csv")
         assert list(table.columns[: len(STUDY_COLUMNS)]) == STUDY_COLUMNS
         assert (table["study"] == study).all()
         assert table["mean"].between(0, 1).all()
+
+
+def test_the_placebo_leaves_its_table(demo_run: Run) -> None:
+    table = pd.read_csv(demo_run.workspace.results / "placebo_protocol.csv")
+    assert list(table.columns[:9]) == PROTOCOL_COLUMNS
+    assert set(table["arm"]) == {"matched", "uniform", "leftover", "eligible", "twin"}
 
 
 def test_the_release_reads_as_cifar10_does_and_holds_the_same_images(demo_run: Run) -> None:

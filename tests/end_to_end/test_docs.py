@@ -10,6 +10,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from cifar102.analysis import protocol
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 PACKAGE = REPOSITORY / "cifar102"
 DOCS = REPOSITORY / "docs"
@@ -21,22 +23,26 @@ ROOM = re.compile(r"`([a-z_]+)\.([A-Za-z_]\w*)(?:\([^`]*\))?`")
 PATH = re.compile(r"`((?:cifar102|tests)/[\w./-]+)`")
 WING = re.compile(r"^\| `(\w+)/` \|", re.MULTILINE)
 INTERVAL = re.compile(r"[-+]?[\d.]+ \[[-+]?[\d.]+, [-+]?[\d.]+\]")
-PLACEBO, PUBLISHED = "placebo pool: real CIFAR images", "published predictions"
+PUBLISHED = "published predictions"
 GAPS = {  # a row of the README's table -> label in figures/08-gap.csv
-    "gap to the new test set (2,000 images), points": "all models: CIFAR-10 to cifar102",
-    "gap to all leftover images (7,283), points": "all models: CIFAR-10 to cifar102-leftover",
-    "the same for the best network, `fast_cnn`, points": "fast_cnn: CIFAR-10 to cifar102-leftover",
+    "one draw: gap to the new test set (2,000 images), points": "all models: CIFAR-10 to cifar102",
     "gap of 30 published models to CIFAR-10.1 v4 (2,021 images), points": "mean of 30 models: to cifar10.1-v4",
 }
 SLOPES = {  # -> label and source in the same file
-    "slope of new on old accuracy, nine networks of the placebo": ("linear axes, interval over images", PLACEBO),
     "slope of new on old accuracy, 30 published models": ("linear axes, interval over models", PUBLISHED),
 }
 ACCURACIES = {  # -> train and test in figures/08-set-matrix.csv
-    "trained on old images, tested on old images, %": ("cifar10", "cifar10"),
-    "trained on old images, tested on new images, %": ("cifar10", "cifar102"),
-    "trained on new images, tested on old images, %": ("cifar102", "cifar10"),
+    "one draw: trained on old images, tested on old images, %": ("cifar10", "cifar10"),
+    "one draw: trained on old images, tested on new images, %": ("cifar10", "cifar102"),
+    "one draw: trained on new images, tested on old images, %": ("cifar102", "cifar10"),
 }
+PARTS = {  # -> classifier and arm in results/cifar10/placebo_protocol.csv
+    "protocol part, drawn by keyword, random features, points": ("random_features", "matched"),
+    "protocol part, drawn by keyword, nearest neighbour, points": ("nearest_neighbour", "matched"),
+    "protocol part, everything left over, random features, points": ("random_features", "leftover"),
+    "protocol part, both sides screened, random features, points": ("random_features", "twin"),
+}
+PROTOCOL = pd.read_csv(REPOSITORY / "results" / "cifar10" / "placebo_protocol.csv")
 
 
 def prose(text: str) -> str:
@@ -166,7 +172,7 @@ def test_every_path_that_a_page_names_is_in_the_repository():
 
 def test_every_interval_of_the_readme_is_compared_with_a_table():
     rows = [line for line in readme().splitlines() if line[:1] == "|" and INTERVAL.search(line)]
-    assert {row.strip("| ").rpartition(" | ")[0] for row in rows} == GAPS.keys() | SLOPES.keys() | ACCURACIES.keys()
+    assert {row.strip("| ").rpartition(" | ")[0] for row in rows} == {*GAPS, *SLOPES, *ACCURACIES, *PARTS}
 
 
 @pytest.mark.parametrize(("first", "label"), GAPS.items())
@@ -182,6 +188,44 @@ def test_slopes_of_the_readme_are_those_of_the_figure(first, key):
 @pytest.mark.parametrize(("first", "sets"), ACCURACIES.items())
 def test_accuracies_of_the_readme_are_those_of_the_figure(first, sets):
     assert table_row(readme(), first) == [matrix_interval(*sets)]
+
+
+@pytest.mark.parametrize(("first", "key"), PARTS.items())
+def test_protocol_parts_of_the_readme_are_those_of_the_recorded_table(first, key):
+    (row,) = PROTOCOL[(PROTOCOL["classifier"] == key[0]) & (PROTOCOL["arm"] == key[1])].to_dict("records")
+    assert table_row(readme(), first) == [interval(row, "protocol_part", "+.2f")]
+
+
+def test_the_range_of_the_readme_is_that_of_the_matched_arm():
+    matched = PROTOCOL[PROTOCOL["arm"] == "matched"]
+    low, high = matched["protocol_part"].min(), matched["protocol_part"].max()
+    share = [f"{100 * value / protocol.PUBLISHED_GAP:.0f}" for value in (low, high)]
+    text = " ".join(readme().split())
+    assert (
+        f"lies {low:.2f} to {high:.2f} points lower" in text and f"{share[0]} to {share[1]} % of the published" in text
+    )
+    assert PROTOCOL[PROTOCOL["arm"] == "twin"]["equivalent"].all() and (PROTOCOL["splits"] == 200).all()
+
+
+def test_every_row_of_the_recorded_table_is_on_the_page_of_statistics():
+    page = (DOCS / "statistics.md").read_text(encoding="utf-8")
+    for row in PROTOCOL.to_dict("records"):
+        cells = [row["classifier"], f"{100 * row['accuracy']:.1f}", row["arm"], interval(row, "protocol_part", "+.2f")]
+        cells += [f"{row['se']:.3f}", "yes" if row["equivalent"] else "no", f"{row['shown']:.2f}"]
+        assert f"| {' | '.join(cells)} | {100 * row['share_of_published']:.1f} |" in page
+
+
+def test_sentences_of_the_page_of_statistics_are_those_of_the_recorded_table():
+    page = " ".join((DOCS / "statistics.md").read_text(encoding="utf-8").split())
+    for sentence in protocol.protocol_sentences(PROTOCOL, "random_features", "ssim"):
+        assert sentence in page
+    gap = gap_row("mean of 30 models: to cifar10.1-v4")
+    corrected = []
+    for name in ("random_features", "nearest_neighbour"):
+        row = PROTOCOL[(PROTOCOL["classifier"] == name) & (PROTOCOL["arm"] == "matched")].iloc[0]
+        left, low, high = protocol.corrected_gap(gap["gap"], gap["low"], gap["high"], row)
+        corrected.append(f"{left:.2f} [{low:.2f}, {high:.2f}]")
+    assert f"it gives {corrected[0]} by random features and {corrected[1]} by the nearest neighbour" in page
 
 
 def test_gaps_of_the_results_page_are_those_of_the_figure():

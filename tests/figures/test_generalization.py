@@ -6,7 +6,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cifar102.analysis import accuracies, calibration, gaps, intervals, keyword_mixture, lines, model_pairs, set_matrix
+from cifar102.analysis import (
+    accuracies,
+    calibration,
+    gaps,
+    intervals,
+    keyword_mixture,
+    lines,
+    model_pairs,
+    protocol,
+    set_matrix,
+)
 from cifar102.figures import drawing, generalization
 from cifar102.workspace.files import read_json
 from cifar102.workspace.folders import Workspace
@@ -38,9 +48,12 @@ ROWS = pd.DataFrame({"label": ["a"], "gap": [1.0], "low": [0.5], "high": [1.5], 
 WITHOUT = ROWS.assign(model="a", subset="all")
 ENTROPY = pd.DataFrame({"model": ["a", "a"], "entropy": [0, 1], "accuracy": [0.9, 0.5], "low": 0.4, "high": 0.95})
 ROBUSTNESS = lines.effective_robustness(*(table.set_index("model")["accuracy"] for table in TABLES))
+PARTS = pd.DataFrame({"split": [0, 1], "rule": "ssim", "classifier": "linear", "arm": "twin", "part": [0.1, 0.3]})
+PROTOCOL = protocol.protocol_table(PARTS.assign(images=9, accuracy=0.5))
 FIGURES = {
     "draw_accuracies": (pd.concat([TABLES[0].assign(test="cifar10"), TABLES[1].assign(test="cifar102")]),),
     "draw_gaps": (ROWS, [SLOPE]),
+    "draw_protocol": (PROTOCOL,),
     "draw_class_gaps": ({"ours": gaps.class_gaps(SCORES, {"cifar10": LABELS, "cifar102": LABELS})},),
     "draw_keywords": ({"cifar102": keyword_mixture.keyword_pairs(*IMAGES)},),
     "draw_copy_gaps": ({"ours": WITHOUT},),

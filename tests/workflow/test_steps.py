@@ -108,6 +108,16 @@ def test_a_study_runs_alone(notebook_folder: Path) -> None:
     assert restricted.chosen == {"06_ablations-leak", "07_wrn_cutmix", "report"}
 
 
+def test_the_placebo_needs_the_images_alone(notebook_folder: Path) -> None:
+    plan = lay_out(notebook_folder, "study=placebo")
+    assert plan.chosen == {"06_ablations-placebo", "report"}
+    assert {name for name in plan.needed if name < "06"} == {"01_build_subset"}
+    step = next(step for step in plan.steps if step.study == "placebo")
+    assert "results/placebo_protocol.csv" in step.files.leaves and not any(
+        "study_" in path for path in step.files.leaves
+    )
+
+
 def test_an_override_reaches_every_chosen_step_in_the_declared_type(notebook_folder: Path) -> None:
     plan = lay_out(notebook_folder, "epochs=3", "05.rate=1", "sizes=[4, 5]", "limit=None", only=["05", "07"])
     assert parameters_of(plan, "05_baseline_cnn")["epochs"] == 3
