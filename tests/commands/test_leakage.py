@@ -47,7 +47,7 @@ def test_the_report_leaves_two_tables_and_a_contact_sheet(two_files, workspace: 
 
 
 def test_pairs_for_review_are_listed_but_not_counted_as_duplicates(two_files, workspace: Workspace) -> None:
-    found = leakage.report(*map(str, two_files), workspace, duplicate=0.999, review=0.7)
+    found = leakage.report(*map(str, two_files), workspace, rule="ssim", duplicate=0.999, review=0.7)
     assert found.near["verdict"].tolist() == ["duplicate", "review"]
     assert "near: 1 images (12.5%) have a near-duplicate" in str(found)
     assert "near: 1 images (12.5%) more" in str(found)

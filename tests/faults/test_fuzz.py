@@ -107,7 +107,7 @@ def test_batches(folder: Path, counts: Counter, content: bytes) -> None:
     found = refuses_or_reads(cifar.read_batch, folder / "data_batch_1", content, counts)
     if found is not None:
         assert found.images.dtype == np.uint8 and found.images.shape == (len(found.labels), 32, 32, 3)
-        assert len(found.filenames) == len(found.labels)
+        assert len(found.filenames) in (0, len(found.labels))  # a batch without the key is read
 
 
 @fuzz(10_000)

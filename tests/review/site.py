@@ -46,8 +46,8 @@ def make_pairs() -> pd.DataFrame:
     """Eight pairs with test images and, from both sides, one among the candidates."""
     count = len(SCORES)
     table = pd.DataFrame({"query": np.arange(count), "reference_set": "cifar10-test", "reference": np.arange(count)})
-    table = table.assign(ncc=0.5, ssim=SCORES, shift_row=1, shift_column=-2)
-    among = table.iloc[:2].assign(query=[20, 21], reference_set="candidates", reference=[21, 20], ssim=0.6)
+    table = table.assign(ncc=0.5, ssim=SCORES, score=np.subtract(SCORES, 0.675) * 20, shift_row=1, shift_column=-2)
+    among = table.iloc[:2].assign(query=[20, 21], reference_set="candidates", reference=[21, 20], ssim=0.6, score=-1.5)
     return pd.concat([table, among], ignore_index=True)
 
 

@@ -149,6 +149,7 @@ def test_pairs_stand_once_sorted_around_the_thresholds(open_pool):
     reply, pictures = desk.sheet("ann")
     scores = [item["scores"]["ssim"] for item in reply["items"]]
     assert scores == sorted(scores, key=lambda score: abs(score - 0.75)) and len(scores) == 8
+    assert reply["items"][0]["scores"]["score"] == pytest.approx(20 * (scores[0] - 0.675))
     near_review = [item["scores"]["ssim"] for item in desk.sheet("ann", "review")[0]["items"]]
     assert near_review[0] == 0.55 and near_review[-1] == 1.0
     among = desk.sheet("ann", reference_set="candidates")[0]["items"]

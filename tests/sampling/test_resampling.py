@@ -78,8 +78,12 @@ def test_a_lower_threshold_takes_out_more(pool):
     eligible, images = pool
     noise = np.random.default_rng(3).normal(0, 25, images.shape)
     references = {"cifar10-test": np.clip(images + noise, 0, 255).astype(np.uint8)[::2]}
+
+    def check(threshold: float) -> Check:
+        return Check("ssim", threshold, shortlist=5)
+
     low, high = (
-        len(resampling.resample(eligible, images, references, {"cat": {"tabby": 5}}, 0, Check(t, 5)).blacklist)
+        len(resampling.resample(eligible, images, references, {"cat": {"tabby": 5}}, 0, check(t)).blacklist)
         for t in (0.6, 0.99)
     )
     assert low > high == 0
