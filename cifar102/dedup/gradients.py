@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from cifar102.cifar import check_images
-from cifar102.dedup.kernels import LANES, blocks, in_threads, kernel, product, scan_cosines
+from cifar102.dedup.kernels import LANES, alone, blocks, in_threads, kernel, product, rank_by_cosine, scan_highest
 from cifar102.dedup.similarity import grey
 
 SIDE = 32
@@ -15,8 +15,11 @@ DIRECTIONS = 8
 PLACES = CELLS - 1  # sums of 2 x 2 cells, each one cell from the next
 LENGTH = PLACES * PLACES * DIRECTIONS
 VIEWS = (1.0, 0.9, 0.8, 1.12, 1.25)  # parts of the query's side that become the whole; above 1 its rim is repeated
-QUERY_BLOCK = 64
-REFERENCE_BLOCK = 16384  # with QUERY_BLOCK 4 MiB of products a thread
+QUERY_BLOCK = 256
+REFERENCE_BLOCK = 4096  # with QUERY_BLOCK 4 MiB of products a thread
+SHORT = 128  # numbers of the projection that chooses whose full descriptions are compared
+LIKELY = 3  # times k references it chooses for each query
+SAMPLE = 4096  # references that settle the directions of the projection
 
 
 def descriptors(images: np.ndarray) -> np.ndarray:
@@ -99,35 +102,50 @@ def shortlist(
     queries: uint8 (n, 32, 32, 3); references: descriptions float32 (m, 392). own: int64 (n,), the reference that is the
     query itself and is left out, -1 for none. views: parts of the query's side, cut from its middle and brought to 32
     pixels. Returns cosines float64 (n, k), descending, and indices int64 (n, k), ties by index; k is cut to what there
-    is. Products are float32; those that may belong to the k are summed again in float64, one by one, so that the result
-    does not depend on how images are cut into blocks.
+    is. A projection to 128 numbers chooses 3 k references, whose cosines are then summed in float64: for 10,000 test
+    and 50,000 training images of CIFAR-10 the same ten as without it.
     """
     check_images(queries, "queries")
     own = np.full(len(queries), -1) if own is None else own
     k = max(0, min(k, len(references) - bool(np.any(own >= 0))))
     keys, indices = np.full((len(queries), k), np.inf), np.full((len(queries), k), -1, np.int64)
+    directions = alone(leading_directions, references)
+    short = _projected(references, directions)
     for part in views if keys.size else ():
         vectors = descriptors(view(queries, part))
-        for chunk in blocks(len(references), REFERENCE_BLOCK):
-            _search(vectors, references[chunk], chunk.start, own, keys, indices)
+        places = _likely(_projected(vectors, directions), short, own, LIKELY * k)
+        for block in blocks(len(vectors), QUERY_BLOCK):
+            rank_by_cosine(vectors[block], references, places[block], keys[block], indices[block])
     return -keys, indices
 
 
-def _search(
-    vectors: np.ndarray, references: np.ndarray, start: int, own: np.ndarray, keys: np.ndarray, indices: np.ndarray
-) -> None:
-    """Improve the best keys (minus cosine) and indices of all queries by one block of references."""
-    filled = -len(references) % LANES
-    right = np.concatenate([references, np.zeros((filled, LENGTH), np.float32)]) if filled else references
-    error = (LENGTH + 8) * 2.0**-24 * 1.01
+def leading_directions(vectors: np.ndarray) -> np.ndarray:
+    """The SHORT orthonormal directions along which an even sample of vectors is longest, float32 (SHORT, 392)."""
+    sample = vectors[:: max(1, -(-len(vectors) // SAMPLE))].astype(np.float64)
+    return np.ascontiguousarray(np.linalg.eigh(sample.T @ sample)[1][:, ::-1][:, :SHORT].T, np.float32)
 
-    def work(block: slice) -> None:
-        products = np.empty((block.stop - block.start, len(right)), np.float32)
-        product(vectors[block], right, products)
-        products[:, len(references) :] = -np.inf
-        scan_cosines(products, error, vectors[block], references, start, own[block], keys[block], indices[block])
 
-    in_threads(work, blocks(len(vectors), QUERY_BLOCK))
+def _projected(vectors: np.ndarray, directions: np.ndarray) -> np.ndarray:
+    found = np.empty((len(vectors), len(directions)), np.float32)
+    in_threads(lambda block: product(vectors[block], directions, found[block]), blocks(len(vectors), 1024))
+    return found
+
+
+def _likely(short: np.ndarray, references: np.ndarray, own: np.ndarray, count: int) -> np.ndarray:
+    """The likeliest references of each query by projected vectors: int64 (n, count), -1 where there are fewer."""
+    keys, places = np.full((len(short), count), np.inf), np.full((len(short), count), -1, np.int64)
+    for chunk in blocks(len(references), REFERENCE_BLOCK):
+        part = references[chunk]
+        right = np.concatenate([part, np.zeros((-len(part) % LANES, part.shape[1]), np.float32)])
+
+        def work(block: slice, right: np.ndarray = right, chunk: slice = chunk) -> None:
+            products = np.empty((block.stop - block.start, len(right)), np.float32)
+            product(short[block], right, products)
+            products[:, chunk.stop - chunk.start :] = -np.inf
+            scan_highest(products, chunk.start, own[block], keys[block], places[block])
+
+        in_threads(work, blocks(len(short), QUERY_BLOCK))
+    return places
 
 
 def view(images: np.ndarray, part: float) -> np.ndarray:

@@ -262,32 +262,37 @@ def cosine(x: np.ndarray, y: np.ndarray) -> float:
 
 
 @kernel
-def scan_cosines(
-    products: np.ndarray,
-    error: float,
-    rows: np.ndarray,
-    references: np.ndarray,
-    start: int,
-    own: np.ndarray,
-    keys: np.ndarray,
-    indices: np.ndarray,
-) -> None:
-    """Keep the k references of the highest cosine with each query, of several views the best.
+def scan_highest(products: np.ndarray, start: int, own: np.ndarray, keys: np.ndarray, indices: np.ndarray) -> None:
+    """Keep the references of the highest products with each query.
 
-    products: float32 (q, m), cosines up to `error`; rows, references: float32 (q, d), (m, d) of length 1; the rest as
-    in scan_correlations, but a reference that is listed already keeps the better of its keys.
+    products: float32 (q, m); start: the number of the first reference; own: int64 (q,), the reference that is the query
+    itself, or -1; keys: float64 (q, k), minus the products, ascending, and indices int64 (q, k), improved in place.
     """
-    k = keys.shape[1]
-    few = min(k + 1, references.shape[0])
-    places, values = np.empty(references.shape[0], np.int64), np.empty(few, np.float32)
+    few = min(keys.shape[1] + 1, products.shape[1])
+    values, places = np.empty(few, np.float32), np.empty(products.shape[1], np.int64)
     for q in range(products.shape[0]):
-        best, found, row = keys[q], indices[q], products[q]
-        largest(row, places[:few], values)
-        low = max(values.min() - error, -best[k - 1]) - error
-        for place in places[: at_least(row, low, places)]:
-            if start + place != own[q]:
-                key = -cosine(rows[q], references[place])
-                improve(best, found, key, start + place)
+        worst = -keys[q, keys.shape[1] - 1]
+        if worst == -np.inf:
+            largest(products[q], places[:few], values)
+            worst = values.min()
+        for place in places[: at_least(products[q], worst, places)]:
+            if products[q, place] > -np.inf and start + place != own[q]:
+                insert(keys[q], indices[q], -np.float64(products[q, place]), start + place)
+
+
+@kernel
+def rank_by_cosine(
+    rows: np.ndarray, references: np.ndarray, places: np.ndarray, keys: np.ndarray, indices: np.ndarray
+) -> None:
+    """Keep the k of the listed references with the highest cosine, of several views of a query the best.
+
+    rows, references: float32 (q, d), (m, d) of length 1; places: int64 (q, p), -1 for none; keys float64 (q, k), minus
+    the cosines, ascending, and indices int64 (q, k), improved in place.
+    """
+    for q in range(places.shape[0]):
+        for place in places[q]:
+            if place >= 0:
+                improve(keys[q], indices[q], -cosine(rows[q], references[place]), place)
 
 
 @kernel

@@ -13,7 +13,7 @@ from cifar102.dedup.kernels import blocks, in_threads, kernel
 SIDE, HALF = 32, 16
 SIZE = 8  # numbers fitted: 2 x 2 matrix, shift, gain, offset
 PAIR_BLOCK = 256
-HALF_STEPS, FULL_STEPS, ROBUST_STEPS = 6, 4, 3
+HALF_STEPS, FULL_STEPS, ROBUST_STEPS = 5, 3, 2
 AGREES = 0.8  # correlation after the steps at half size, below which the pair is given up
 STILL = 0.03  # pixels: a smaller step ends the search
 RIDGE = 0.003  # of the mean of a matrix number's squares, per pixel
