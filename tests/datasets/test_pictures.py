@@ -1,5 +1,8 @@
 """One picture as a viewer shows it: every colour mode, turned, transparent, of any size; what is refused."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +10,7 @@ import pytest
 from PIL import Image
 
 from cifar102.datasets import pictures
+from cifar102.workspace.folders import REPOSITORY
 
 
 @pytest.fixture
@@ -118,3 +122,28 @@ def test_no_picture_a_torn_one_and_a_program_are_refused_by_name(colours: np.nda
             pictures.read_picture(tmp_path / name)
         with pytest.raises(ValueError, match="row 3: not readable as a picture"):
             pictures.read_picture(content, "row 3")
+
+
+def test_a_picture_that_another_program_would_open_is_refused_and_none_is_started(tmp_path: Path) -> None:
+    """Pillow gives EPS to Ghostscript, by the content and not by the name of a file."""
+    program = tmp_path / "gs"
+    program.write_text(f"#!/bin/sh\ntouch '{tmp_path}/CANARY'\n")
+    program.chmod(0o755)
+    (tmp_path / "a.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 32 32\n%%EndComments\nshowpage\n")
+    code = """if True:
+        import sys
+        from PIL import Image
+        from cifar102.annotations import labelimg
+        from cifar102.datasets import pictures
+        for read in (pictures.read_picture, labelimg._pixels, lambda path: Image.open(path).load()):
+            try:
+                read(pictures.Path(sys.argv[1]))
+            except Exception as error:
+                print(type(error).__name__)
+            print((pictures.Path(sys.argv[1]).parent / "CANARY").exists())
+    """
+    words = [sys.executable, "-c", code, str(tmp_path / "a.png")]
+    environment = {**os.environ, "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(REPOSITORY)}
+    said = subprocess.run(words, env=environment, capture_output=True, text=True, check=True).stdout.split()
+    assert said[:4] == ["ValueError", "False", "ValueError", "False"]
+    assert said[-1] == "True"  # Pillow by itself starts it: the lines above can fail
