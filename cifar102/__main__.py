@@ -131,6 +131,13 @@ def _add_searches(words) -> None:
     shared.add_argument("--write-clean", metavar="DIR", help="a new folder: the second set without what it shares")
     nearest = _command(words, "neighbours", dispatch.neighbours, "the nearest images of one set in another, exactly")
     nearest.add_argument("--k", type=int, default=10, metavar="N", help="neighbours of each image (default: 10)")
+    fitted = _command(words, "calibrate", dispatch.calibrate, "fit the registered score to planted copies, try it")
+    fitted.add_argument("pool", metavar="SET", help="copies of its images are planted")
+    fitted.add_argument("queries", nargs="?", metavar="QUERIES", help="the set of the judged queries (default: SET)")
+    fitted.add_argument("--judged", metavar="FILE", help="pairs judged by two people: query, reference, mirrored ...")
+    fitted.add_argument("--images", type=int, default=1000, metavar="N", help="images to plant (default: 1000)")
+    fitted.add_argument("--workspace", metavar="DIR", help="where the tables go (default: the last run)")
+    fitted.add_argument("--data", metavar="DIR", help="folder of published sets, in which names are looked up first")
     for command in (shared, nearest):
         command.add_argument("sets", nargs=2, metavar="SET", help="a data set name, or a file or folder of images")
         command.add_argument("--workspace", metavar="DIR", help="where names are looked up (default: the last run)")

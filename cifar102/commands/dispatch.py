@@ -300,6 +300,18 @@ def neighbours(options: argparse.Namespace) -> int:
     return 0
 
 
+def calibrate(options: argparse.Namespace) -> int:
+    """Print coefficients fitted to planted copies of a set, and how the score does on judged pairs."""
+    from cifar102.commands import calibrate as command
+    from cifar102.workflow import plans
+
+    data = Path(options.data) if options.data else None
+    judged = Path(options.judged).expanduser() if options.judged else None
+    workspace = plans.workspace_or_demo(options)
+    print(command.report(options.pool, options.queries, workspace, options.images, judged, data))
+    return 0
+
+
 def judgements(options: argparse.Namespace) -> int:
     """Print what raters said on the blind judging page, and write its table."""
     from cifar102.dedup import pair_judgements

@@ -3,10 +3,10 @@
 Read in this order: exact_copies (byte for byte), neighbours (Euclidean, exact), neighbour_table (of every image),
 similarity (SSIM under small shifts) and block_means (its shortlist), gradients (the shortlist by edges), gate,
 registration and likeness (one image laid on the other, and compared), registered_score, pair_table (the rules of this
-project), duplicate_rules (other rules, compared), block_search (all of it at a million images), pair_union (pairs
-found from either side), cleaning (a set without its copies), screening (what may be drawn), pair_sample and
-pair_judgements (what people said without the score), duplicate_tables (what was found, as charts show it), kernels and
-ssim_kernels (the compiled inner loops).
+project), planted_copies and calibration (what its score is fitted to), duplicate_rules (other rules, compared),
+block_search (all of it at a million images), pair_union (pairs found from either side), cleaning (a set without its
+copies), screening (what may be drawn), pair_sample and pair_judgements (what people said without the score),
+duplicate_tables (what was found, as charts show it), kernels and ssim_kernels (the compiled inner loops).
 """
 
 import lazy_loader
@@ -18,7 +18,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "neighbours": ["nearest"],
         "similarity": ["pairs_above", "ssim"],
         "pair_table": ["SCORES", "VERDICTS", "near_duplicates"],
-        "duplicate_rules": ["PLANTED_CHANGES", "plant_copies", "rule_costs", "rule_curve", "rule_scores"],
+        "planted_copies": ["PLANTED_CHANGES", "plant_copies"],
+        "duplicate_rules": ["rule_costs", "rule_curve", "rule_scores"],
         "block_search": ["search_blocks"],
         "neighbour_table": ["nearest_sentence", "nearest_table"],
         "pair_union": ["score_column", "search_both_ways"],
