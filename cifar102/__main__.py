@@ -128,6 +128,7 @@ def _add_searches(words) -> None:
     shared = _command(words, "duplicates", dispatch.duplicates, "what two sets of images share")
     shared.add_argument("--rule", choices=RULES, default=RULES[0], help="how pairs are scored (default: registered)")
     shared.add_argument("--five-views", action="store_true", help="look for crops and borders in five cuts")
+    shared.add_argument("--check", action="store_true", help="compute a sample's SSIM by scikit-image too")
     shared.add_argument("--write-clean", metavar="DIR", help="a new folder: the second set without what it shares")
     nearest = _command(words, "neighbours", dispatch.neighbours, "the nearest images of one set in another, exactly")
     nearest.add_argument("--k", type=int, default=10, metavar="N", help="neighbours of each image (default: 10)")

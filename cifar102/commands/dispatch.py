@@ -284,7 +284,7 @@ def duplicates(options: argparse.Namespace) -> int:
     workspace = plans.workspace_or_demo(options)
     data = Path(options.data) if options.data else None
     clean = Path(options.write_clean).expanduser().absolute() if options.write_clean is not None else None
-    search = {"rule": options.rule, "five_views": options.five_views}
+    search = {"rule": options.rule, "five_views": options.five_views, "check": options.check}
     print(leakage.report(first, second, workspace, data=data, scheduler=options.scheduler, clean=clean, **search))
     return 0
 

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 
 from cifar102.cifar import ImageSet
 from cifar102.datasets import lookup
-from cifar102.dedup import cleaning, exact_copies, pair_table, pair_union
+from cifar102.dedup import cleaning, exact_copies, pair_table, pair_union, ssim_check
 from cifar102.figures import tiles
 from cifar102.workspace import ownership
 from cifar102.workspace.files import replacing, write_table
@@ -77,6 +77,7 @@ def report(
     data: Path | None = None,
     scheduler: str = "",
     clean: Path | None = None,
+    check: bool = False,
     **options: float,
 ) -> Leakage:
     """Find what the second set shares with the first, and write it down.
@@ -87,7 +88,9 @@ def report(
     search. Writes exact.csv, near.csv, groups.csv, pairs.png into `folder`, by default
     results/duplicates_<first>_<second> of the workspace, and the blocks of the search into built/blocks, from which a
     broken-off report goes on; the workspace gets its sign. clean: a new folder for the second set without what it
-    shares (dedup.cleaning), for which it is searched in itself too. print() of the result is the report in words.
+    shares (dedup.cleaning), for which it is searched in itself too. check: compute the SSIM of a sample of the listed
+    pairs by scikit-image too, and note what came out; ValueError where it differs. print() of the result is the
+    report in words.
     """
     if clean is not None:
         cleaning.check_folder(clean, tuple(path for path in map(_path, (first, second)) if path is not None))
@@ -97,14 +100,30 @@ def report(
     ownership.sign(workspace)
     blocks = workspace.built / "blocks" / name
     notes = tuple(f"{key}: {note}" for key, value in images.items() for note in value.notes)
-    found = dataclasses.replace(compare(images, folder, blocks, scheduler, **options), notes=notes)
-    for part in ("exact", "near", "groups"):
-        write_table(folder / f"{part}.csv", getattr(found, part))
-    with replacing(folder / "pairs.png") as temporary:
-        contact_sheet(found.near, images).save(temporary, format="PNG")
+    found = compare(images, folder, blocks, scheduler, **options)
+    notes += (_checked(found, images, **options),) if check else ()
+    found = dataclasses.replace(found, notes=notes)
+    _write(found, images)
     if clean is None:
         return found
     return dataclasses.replace(found, cleaned=_clean(found, images, clean, _path(second), blocks, scheduler, **options))
+
+
+def _write(found: Leakage, images: dict[str, ImageSet]) -> None:
+    """Write the tables and the contact sheet into the folder of what was found."""
+    for part in ("exact", "near", "groups"):
+        write_table(found.folder / f"{part}.csv", getattr(found, part))
+    with replacing(found.folder / "pairs.png") as temporary:
+        contact_sheet(found.near, images).save(temporary, format="PNG")
+
+
+def _checked(found: Leakage, images: dict[str, ImageSet], max_shift: int = 2, **_: object) -> str:
+    """Hold a sample of the pairs against scikit-image; ValueError where they differ."""
+    sides = (images[list(images)[-1]].images, images[next(iter(images))].images)
+    result = ssim_check.check(found.near, *sides, max_shift=max_shift)
+    if not result.holds:
+        raise ValueError(f"--check: the SSIM of near-duplicates {result}")
+    return f"SSIM is {result}"
 
 
 def _clean(

@@ -4,9 +4,10 @@ Read in this order: exact_copies (byte for byte), neighbours (Euclidean, exact),
 similarity (SSIM under small shifts) and block_means (its shortlist), gradients (the shortlist by edges), gate,
 registration and likeness (one image laid on the other, and compared), registered_score, pair_table (the rules of this
 project), planted_copies and calibration (what its score is fitted to), duplicate_rules (other rules, compared),
-block_search (all of it at a million images), pair_union (pairs found from either side), cleaning (a set without its
-copies), screening (what may be drawn), pair_sample and pair_judgements (what people said without the score),
-duplicate_tables (what was found, as charts show it), kernels and ssim_kernels (the compiled inner loops).
+block_search (all of it at a million images), pair_union (pairs found from either side), ssim_check (a sample by
+scikit-image), cleaning (a set without its copies), screening (what may be drawn), pair_sample and pair_judgements (what
+people said without the score), duplicate_tables (what was found, as charts show it), kernels and ssim_kernels (the
+compiled inner loops).
 """
 
 import lazy_loader

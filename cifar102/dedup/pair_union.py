@@ -40,9 +40,15 @@ def search_both_ways(
 
 
 def turned(pairs: pd.DataFrame) -> pd.DataFrame:
-    """Exchange query and reference of each pair; the shift of one on the other changes its sign."""
+    """Exchange query and reference of each pair; the shift of one on the other changes its sign.
+
+    Of a mirrored pair the shift to the side keeps its sign: now the other image is the mirrored one.
+    """
     swapped = pairs.rename(columns={"query": "reference", "reference": "query"})[list(pairs.columns)]
-    return swapped.assign(**{name: -swapped[name] for name in SIGNED if name in swapped})
+    changed = {name: -swapped[name] for name in SIGNED if name in swapped}
+    if "mirrored" in swapped and "shift_column" in swapped:
+        changed["shift_column"] = swapped["shift_column"].where(swapped["mirrored"], -swapped["shift_column"])
+    return swapped.assign(**changed)
 
 
 def union(*tables: pd.DataFrame) -> pd.DataFrame:

@@ -46,6 +46,16 @@ def test_the_report_leaves_two_tables_and_a_contact_sheet(two_files, workspace: 
         assert np.array_equal(np.asarray(sheet)[8 : 8 + 96 : 3, 8 : 8 + 96 : 3], np.load(two_files[1])["images"][2])
 
 
+def test_a_check_holds_the_pairs_against_scikit_image_and_a_wrong_table_stops(
+    two_files, workspace: Workspace, monkeypatch
+) -> None:
+    found = leakage.report(*map(str, two_files), workspace, check=True)
+    assert "note: SSIM is the same as scikit-image's in 2 of 2 listed pairs" in str(found)
+    monkeypatch.setattr(leakage.ssim_check, "best_ssim", lambda *_: 0.0)
+    with pytest.raises(ValueError, match="--check: the SSIM of near-duplicates DIFFERS"):
+        leakage.report(*map(str, two_files), workspace, check=True)
+
+
 def test_pairs_for_review_are_listed_but_not_counted_as_duplicates(two_files, workspace: Workspace) -> None:
     found = leakage.report(*map(str, two_files), workspace, rule="ssim", duplicate=0.999, review=0.7)
     assert found.near["verdict"].tolist() == ["duplicate", "review"]

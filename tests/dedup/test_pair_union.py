@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from cifar102.dedup import pair_union
+from cifar102.dedup import pair_union, similarity
 from tests.dedup.test_pair_table import moved, smooth_images
 
 
@@ -39,3 +39,14 @@ def test_the_score_of_the_registered_rule_comes_first_where_a_table_has_one() ->
     assert pair_union.score_column(table) == "score"
     assert pair_union.union(table)["score"].tolist() == [2.0]
     assert pair_union.union(table.drop(columns="score"))["ssim"].tolist() == [0.9]
+
+
+def test_a_turned_mirrored_pair_keeps_its_shift_to_the_side(rng: np.random.Generator) -> None:
+    query = smooth_images(rng, 1)
+    reference = moved(query[0, :, ::-1], 1, -2)[None]
+    there = [int(value[0]) for value in similarity.best_shift(query[:, :, ::-1], reference)[1:]]
+    back = [int(value[0]) for value in similarity.best_shift(reference[:, :, ::-1], query)[1:]]
+    columns = ["query", "reference", "shift_row", "shift_column", "mirrored"]
+    turned = pair_union.turned(pd.DataFrame([(0, 1, *there, True)], columns=columns))
+    assert there[1] != 0
+    assert turned[["query", "reference", "shift_row", "shift_column"]].to_numpy().tolist() == [[1, 0, *back]]
