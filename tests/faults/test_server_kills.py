@@ -58,6 +58,10 @@ def test_a_labelling_server_killed_under_votes_loses_none(tmp_path_factory, coun
             said = shown(page)
             assert said.items() <= server.votes("kim").items(), "what the page calls saved is on disk"
             server.start()
+            renewed = page.context.new_page()
+            renewed.goto(server.address)  # a new server has a new token: its page lets the old one go on
+            renewed.close()
+            page.bring_to_front()
             page.wait_for_selector(".state[data-waiting='0']")
             page.wait_for_selector(".grid[data-ready]")
             assert server.votes("kim") == shown(page)
