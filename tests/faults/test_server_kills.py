@@ -39,7 +39,8 @@ def test_a_labelling_server_killed_under_votes_loses_none(tmp_path_factory, coun
     with serving(tmp_path_factory.mktemp("server kills") / "pool") as server, sync_playwright() as driver:
         log = server.workspace.labels / "votes.jsonl"
         before = len(VoteLog(log).table(all=True))
-        page = driver.chromium.launch(executable_path=path, args=FLAGS, timeout=PATIENCE * 1000).new_page()
+        browser = driver.chromium.launch(executable_path=path, args=FLAGS, timeout=PATIENCE * 1000)
+        page = browser.new_context().new_page()
         page.set_default_timeout(PATIENCE * 1000)
         page.goto(server.address)
         page.fill("form.rater input", "kim")
