@@ -89,7 +89,9 @@ commands:
   export FOLDER             candidates as class/keyword folders of PNG files
   show INDEX                records of the pool by index: their fields and pictures
   resample                  sample, look for near-duplicates, blacklist, sample again
-  duplicates A B            what two sets of images share
+  duplicates A B            what two sets of images share (--write-clean DIR: the second set without it)
+  neighbours A B            the nearest images of one set in another, by Euclidean distance
+  judgements                what raters said on the blind judging page of the review
   corrupt SET DIR           the 15 common corruptions of a test set, as CIFAR-10-C has them
   evaluate MODEL ...        a model of your own beside the published line; several are ranked (--json FILE)
   compare A B               two models on the same images: the paired difference on every set

@@ -139,8 +139,10 @@ def _zoom_matrix(factor: float) -> np.ndarray:
 
 def _zoom_blur(images: np.ndarray, streams: Generators, end: float) -> np.ndarray:
     """The mean of the image and of itself enlarged in steps of 1 %."""
-    pixels = np.moveaxis(images, 3, 1).reshape(-1, SIDE * SIDE).astype(np.float32) / 255
-    return np.moveaxis((pixels @ _zoom_blur_matrix(end)).reshape(-1, 3, SIDE, SIDE), 1, 3)
+    pixels = np.moveaxis(images, 3, 1).reshape(-1, SIDE * SIDE) / 255
+    # A product's last digits depend on how many rows it has; without them an image is the same in any set.
+    values = np.round(pixels @ _zoom_blur_matrix(end), 10)
+    return np.moveaxis(values.reshape(-1, 3, SIDE, SIDE), 1, 3)
 
 
 @functools.cache
@@ -148,7 +150,7 @@ def _zoom_blur_matrix(end: float) -> np.ndarray:
     """(1024, 1024): enlarging is linear, so all steps together are one matrix over the pixels of a channel."""
     factors = np.arange(1, end, 0.01)
     steps = sum(np.kron(_zoom_matrix(factor), _zoom_matrix(factor)) for factor in factors)
-    return np.ascontiguousarray(((np.eye(SIDE * SIDE) + steps) / (len(factors) + 1)).T.astype(np.float32))
+    return np.ascontiguousarray(((np.eye(SIDE * SIDE) + steps) / (len(factors) + 1)).T)
 
 
 def _snow(

@@ -206,7 +206,7 @@ def test_figures_are_redrawn_from_their_tables_with_the_same_bytes(demo_run: Run
 
 def test_resampling_leaves_out_what_it_blacklists_and_makes_the_release_anew(demo_run: Run, tmp_path: Path) -> None:
     root = shutil.copytree(demo_run.workspace.root, tmp_path / "copy", ignore=shutil.ignore_patterns("runs", "figures"))
-    result = cifar102("resample", "demo", "--threshold", "0.55", workspace=root)
+    result = cifar102("resample", "demo", "--rule", "ssim", "--threshold", "0.55", workspace=root)
     assert result.returncode == 0, result.stderr
     assert "03_deduplicate is up to date" in result.stdout and "04_sample done" in result.stdout
     banned = json.loads((root / "built" / "blacklist.json").read_text())

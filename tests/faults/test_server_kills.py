@@ -39,7 +39,8 @@ def test_a_labelling_server_killed_under_votes_loses_none(tmp_path_factory, coun
     with serving(tmp_path_factory.mktemp("server kills") / "pool") as server, sync_playwright() as driver:
         log = server.workspace.labels / "votes.jsonl"
         before = len(VoteLog(log).table(all=True))
-        page = driver.chromium.launch(executable_path=path, args=FLAGS, timeout=PATIENCE * 1000).new_page()
+        browser = driver.chromium.launch(executable_path=path, args=FLAGS, timeout=PATIENCE * 1000)
+        page = browser.new_context().new_page()
         page.set_default_timeout(PATIENCE * 1000)
         page.goto(server.address)
         page.fill("form.rater input", "kim")
@@ -58,6 +59,10 @@ def test_a_labelling_server_killed_under_votes_loses_none(tmp_path_factory, coun
             said = shown(page)
             assert said.items() <= server.votes("kim").items(), "what the page calls saved is on disk"
             server.start()
+            renewed = page.context.new_page()
+            renewed.goto(server.address)  # a new server has a new token: its page lets the old one go on
+            renewed.close()
+            page.bring_to_front()
             page.wait_for_selector(".state[data-waiting='0']")
             page.wait_for_selector(".grid[data-ready]")
             assert server.votes("kim") == shown(page)

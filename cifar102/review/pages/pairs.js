@@ -73,7 +73,7 @@ class Pairs extends Cards {
     const set = item.reference_set === "candidates" ? "another candidate" : `${item.reference_set}, row ${item.reference}`;
     this.card.replaceChildren(
       make("div", { class: "sides sheet" }, ...SIDES.map(side)),
-      make("p", { class: "scores" }, `Pair ${this.cursor + 1} of ${this.items.length}, image ${item.tiny_index} and ${set} · score ${item.scores.score.toFixed(2)} (${verdict} by score; thresholds ${review} and ${duplicate}) · SSIM ${item.scores.ssim.toFixed(3)} · moved ${down} down, ${right} right · `, make("b", {}, saidOf(item)))
+      make("p", { class: "scores" }, `Pair ${this.cursor + 1} of ${this.items.length}, image ${item.tiny_index} and ${set} · score ${item.scores.score.toFixed(2)} (${verdict} by score; thresholds ${review} and ${duplicate}) · SSIM ${item.scores.ssim.toFixed(4)} · moved ${down} down, ${right} right · `, make("b", {}, saidOf(item)))
     );
   }
 }
