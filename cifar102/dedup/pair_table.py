@@ -62,6 +62,8 @@ def near_duplicates(
     check_images(queries, "queries")
     if rule not in THRESHOLDS:
         raise ValueError(f"rule: {rule!r} is none of {', '.join(THRESHOLDS)}")
+    if k < 1:
+        raise ValueError(f"k: expected 1 or more, found {k}")
     limits = _limits(rule, duplicate, review, mirrored)
     own_start = 0 if references is None else own_start
     references = queries if references is None else check_images(references, "references")

@@ -160,9 +160,9 @@ def _text(content: Mapping, table: pd.DataFrame, sets: Mapping[str, TestSet]) ->
 def _write(record: Record, sets: Mapping[str, TestSet], names: tuple[str, str], level: float, folder: Path) -> Record:
     from cifar102.evaluation import pair_figures  # Matplotlib: a second that a record alone does not need
 
-    records.claim_files(folder, ["record.json", *(f"tables/{key}.csv" for key in record.tables)])
-    files = [write_json(folder / "record.json", record.content)]
-    files += [write_table(folder / "tables" / f"{key}.csv", table) for key, table in record.tables.items()]
-    return records.with_files(
-        record, folder, [*files, *pair_figures.draw(record, sets, names, level, Workspace(folder))]
-    )
+    def fill(place: Path) -> list[Path]:
+        files = [write_json(place / "record.json", record.content)]
+        files += [write_table(place / "tables" / f"{key}.csv", table) for key, table in record.tables.items()]
+        return files + pair_figures.draw(record, sets, names, level, Workspace(place))
+
+    return records.write(record, folder, fill)

@@ -12,10 +12,10 @@ from cifar102.evaluation import accuracy_tables, exports, records, sources, verd
 from cifar102.evaluation.answers import Answers
 from cifar102.evaluation.records import Record
 from cifar102.evaluation.score_texts import title_of
-from cifar102.workspace.files import locked, read_table, write_json, write_table, write_text
+from cifar102.workspace.files import read_table, write_json, write_table, write_text
 from cifar102.workspace.folders import Workspace
 
-LOCK_SECONDS = 30
+BOARD = "leaderboard.csv"
 LEADERBOARD = ("model", "set", "n", "correct", "accuracy", "low", "high", "level", "digest")
 
 
@@ -44,13 +44,14 @@ def rank(
     _check_models(models)
     found, missing = verdict.find_sets(sets, workspace, data)
     options = {"batch": batch, "pixels": pixels, "logits": logits, "trust": trust}
-    answers = _named([sources.answers_of(model, found, **options) for model in models])
+    answers, said = _named([sources.answers_of(model, found, **options) for model in models])
+    said += [] if folder is None else _namesakes(folder / BOARD, answers)
     place = (Workspace(workspace), Path(data) if data else None)
     cards = [verdict.judge(each, found, *place, standard, level) for each in answers]
     both = zip(cards, answers, strict=True)
     singles = [verdict.content_of(card, found, (*each.notes, *card.sentences)) for card, each in both]
     ranks, pairs = rank_tables(answers, found, level)
-    content = {"verdict": verdict_of(ranks, found, level), "notes": list(missing.values()), "models": singles}
+    content = {"verdict": verdict_of(ranks, found, level), "notes": [*said, *missing.values()], "models": singles}
     content |= {"ranks": ranks.to_dict("records"), "pairs": pairs.to_dict("records")}
     record = records.make(content, {"ranks": ranks, "pairs": pairs}, _text(content, ranks, found))
     return record if folder is None else _write(record, answers, found, level, folder)
@@ -65,15 +66,17 @@ def _check_models(models: Sequence[object]) -> None:
             raise ValueError(f"{model}: is a table of accuracies of many models; evaluate it by itself")
 
 
-def _named(answers: Sequence[Answers]) -> list[Answers]:
-    """The answers under names that differ: a name that comes again gets a number."""
+def _named(answers: Sequence[Answers]) -> tuple[list[Answers], list[str]]:
+    """The answers under names that differ: a name that comes again gets a number, and a sentence says so."""
     names: list[str] = []
     for each in answers:
         taken, name, number = set(names), each.name, 2
         while name in taken:
             name, number = f"{each.name} ({number})", number + 1
         names.append(name)
-    return [replace(each, name=name) for name, each in zip(names, answers, strict=True)]
+    named = [replace(each, name=name) for name, each in zip(names, answers, strict=True)]
+    pairs = zip(named, answers, strict=True)
+    return named, [f"{new.name}: another model is called {old.name} too" for new, old in pairs if new.name != old.name]
 
 
 def rank_tables(
@@ -139,40 +142,50 @@ def _write(
 ) -> Record:
     from cifar102.evaluation import pair_figures  # Matplotlib: a second that a record alone does not need
 
-    records.claim_files(
-        folder, ["record.json", "model_card.md", "leaderboard.csv", "tables/ranks.csv", "tables/pairs.csv"]
-    )
-    files = [write_json(folder / "record.json", record.content)]
     cards = [exports.model_card(records.make(model, {}, ""), sets) for model in record["models"]]
     rows = [line for card in cards for line in card.splitlines()[2:]]
-    files.append(write_text(folder / "model_card.md", "\n".join([*cards[0].splitlines()[:2], *rows]) + "\n"))
-    files += [write_table(folder / "tables" / f"{key}.csv", table) for key, table in record.tables.items()]
     shown = {name: part for name, part in record.tables["ranks"].groupby("set", sort=False) if not sets[name].family}
-    files += pair_figures.draw_ranks(shown, sets, level, Workspace(folder))
     digests = {each.name: each.digest for each in answers}
-    files.append(extend_leaderboard(folder / "leaderboard.csv", record["models"], digests, level))
-    return records.with_files(record, folder, files)
+
+    def fill(place: Path) -> list[Path]:
+        files = [write_json(place / "record.json", record.content)]
+        files.append(write_text(place / "model_card.md", "\n".join([*cards[0].splitlines()[:2], *rows]) + "\n"))
+        files += [write_table(place / "tables" / f"{key}.csv", table) for key, table in record.tables.items()]
+        files += pair_figures.draw_ranks(shown, sets, level, Workspace(place))
+        board = extended(folder / BOARD, record["models"], digests, level)
+        return [*files, write_table(place / BOARD, board)]
+
+    return records.write(record, folder, fill)
 
 
-def extend_leaderboard(path: Path, models: Sequence[Mapping], digests: Mapping[str, str], level: float) -> Path:
-    """Add models to a leaderboard, a row a model and set; a model that is there on a set is replaced. Returns `path`.
+def extended(path: Path, models: Sequence[Mapping], digests: Mapping[str, str], level: float) -> pd.DataFrame:
+    """Return a leaderboard with these models added, a row a model and set, best first on each set.
 
-    Best first on each set. The file is replaced whole, and a lock lets two calls extend it one after the other.
-    ValueError where the file is no leaderboard.
+    path: the leaderboard so far, perhaps not there. A model of the same name and digest is replaced on a set; one of
+    the same name and another digest is another model. ValueError where the file is no leaderboard.
     """
     rows = [
         {"model": model["model"], "set": row["name"], **{name: row[name] for name in LEADERBOARD[2:7]}}
         for model in models
         for row in model["sets"]
     ]
-    new = pd.DataFrame(rows, columns=list(LEADERBOARD[:7])).assign(level=level)
-    new["digest"] = new["model"].map(digests)
-    with locked(path.with_suffix(".lock"), LOCK_SECONDS):
-        if path.is_file():
-            new = pd.concat([_read_leaderboard(path), new])
-        new = new.drop_duplicates(["model", "set"], keep="last")
-        new = new.sort_values(["set", "accuracy", "model"], ascending=[True, False, True], kind="stable")
-        return write_table(path, new[list(LEADERBOARD)])
+    board = pd.DataFrame(rows, columns=list(LEADERBOARD[:7])).assign(level=level)
+    board["digest"] = board["model"].map(digests)
+    if path.is_file():
+        board = pd.concat([_read_leaderboard(path), board])
+    board = board.drop_duplicates(["model", "set", "digest"], keep="last")
+    board = board.sort_values(["set", "accuracy", "model"], ascending=[True, False, True], kind="stable")
+    return board[list(LEADERBOARD)]
+
+
+def _namesakes(path: Path, answers: Sequence[Answers]) -> list[str]:
+    """A sentence for each model whose name another one has in the leaderboard of a folder."""
+    board = _read_leaderboard(path) if path.is_file() else pd.DataFrame(columns=list(LEADERBOARD))
+    return [
+        f"{each.name}: {path.name} has another model of this name; both stay, told apart by their digests"
+        for each in answers
+        if ((board["model"] == each.name) & (board["digest"] != each.digest)).any()
+    ]
 
 
 def _read_leaderboard(path: Path) -> pd.DataFrame:

@@ -5,16 +5,20 @@ A folder of results belongs to whoever asked for it: nothing in it is written ov
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
 
-from cifar102.workspace.files import plain, read_json, refuse_link, write_json
+from cifar102.workspace.files import locked, plain, read_json, refuse_link, write_json
 
 SIGN = ".cifar102.json"  # names the files that were written into a folder of results
-REPLACED = re.compile(r"(tables|figures)/[\w-]+\.(csv|json|png|svg)")  # those that the next call removes or replaces
+LOCK, SCRATCH, LOCK_SECONDS = ".cifar102.lock", ".cifar102-new-", 60
+# Files that the next call removes or replaces.
+REPLACED = re.compile(r"(tables|figures)/[\w-]+\.(csv|json|png|svg)|every_eval_ever(/[\w-]+)+\.jsonl?")
 
 
 @dataclass(frozen=True)
@@ -52,18 +56,43 @@ def make(content: dict, tables: Mapping[str, pd.DataFrame], text: str) -> Record
     return Record(plain(content), dict(tables), text)
 
 
-def with_files(record: Record, folder: Path, files: list[Path]) -> Record:
-    """Return the record with the files it was written to, and note in the folder that they are ours.
+def write(record: Record, folder: Path, fill: Callable[[Path], list[Path]]) -> Record:
+    """Let `fill` write the files of a record into a folder of its own, then move them to `folder`; names them in it.
 
-    Tables and figures of an earlier call that this one did not write are removed: they are of another model or set.
+    Where `fill` fails, the files of an earlier call stay as they are. Else tables, figures and exports of an earlier
+    call that this one does not have are removed: they are of another model or set. Two calls write one after the other.
+    ValueError where a file of the user has one of the names, TimeoutError where another call writes for a minute.
     """
-    names = {path.relative_to(folder).as_posix() for path in files}
+    folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder / LOCK, LOCK_SECONDS, f"{folder}: another call is writing into it; name another (--output)"):
+        check_folder(folder)
+        for left in folder.glob(f"{SCRATCH}*/"):  # of a call that was killed
+            shutil.rmtree(left)
+        with tempfile.TemporaryDirectory(prefix=SCRATCH, dir=folder) as scratch:
+            names = [path.relative_to(scratch).as_posix() for path in fill(Path(scratch))]
+            known = _claim(folder, names)
+            for name in names:
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                (Path(scratch) / name).replace(folder / name)
+        stale = {name for name in known.difference(names) if REPLACED.fullmatch(name)}
+        for name in stale:
+            (folder / name).unlink(missing_ok=True)
+        _sign(folder, known.union(names) - stale)
+    return replace(record, files=tuple(folder / name for name in names))
+
+
+def _claim(folder: Path, names: Sequence[str]) -> set[str]:
+    """Note that files of these names are ours, before they are there: an interrupted call can be repeated.
+
+    Returns the names that were ours already; ValueError where another file has one of them.
+    """
     known = _written(folder)
-    stale = {name for name in known - names if REPLACED.fullmatch(name)}
-    for name in stale:
-        (folder / name).unlink(missing_ok=True)
-    _sign(folder, names | known - stale)
-    return replace(record, files=tuple(files))
+    for name in names:
+        refuse_link(folder / name)
+        if (folder / name).exists() and name not in known:
+            raise ValueError(f"{folder / name}: was not written by this command and is not replaced; move it away")
+    _sign(folder, known.union(names))
+    return known
 
 
 def _sign(folder: Path, names: set[str]) -> None:
@@ -73,13 +102,15 @@ def _sign(folder: Path, names: set[str]) -> None:
 def check_folder(folder: Path) -> Path:
     """Return the absolute path of a folder of results.
 
-    ValueError where it holds files and is none of ours, or where a folder in it is a link.
+    ValueError where it holds files and is none of ours, where a folder in it is a link or nothing can be written.
     """
     folder = Path(folder).expanduser().absolute()
     refuse_link(folder)
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"{folder}: is a file, expected a folder for the results (--output)")
-    found = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    _check_writable(folder, "--output")
+    found = sorted(path.name for path in folder.iterdir() if path.name != LOCK) if folder.is_dir() else []
+    found = [name for name in found if not name.startswith(SCRATCH)]
     if found and SIGN not in found:
         raise ValueError(
             f"{folder}: holds {found[0]} and was not made by this command; expected a new or empty folder (--output)"
@@ -91,7 +122,10 @@ def check_folder(folder: Path) -> Path:
 
 
 def check_file(path: Path) -> Path:
-    """Return the absolute path of a file that a record may be written to; ValueError where another file is there."""
+    """Return the absolute path of a file that a record may be written to.
+
+    ValueError where another file is there, or where none can be written.
+    """
     path = Path(path).expanduser().absolute()
     refuse_link(path)
     try:
@@ -100,17 +134,17 @@ def check_file(path: Path) -> Path:
         is_free = False
     if not is_free:
         raise ValueError(f"{path}: is there already and holds no record of this command; name another file (--json)")
+    _check_writable(path.parent, "--json")
     return path
 
 
-def claim_files(folder: Path, names: list[str]) -> None:
-    """Note in our folder that files of these names are ours, before they are written: an interrupted call can be
-    repeated. Raises ValueError where a file of the user has one of the names."""
-    ours = _written(folder)
-    for name in names:
-        if (folder / name).exists() and name not in ours:
-            raise ValueError(f"{folder / name}: was not written by this command and is not replaced; move it away")
-    _sign(folder, ours | set(names))
+def _check_writable(folder: Path, option: str) -> None:
+    """ValueError where nothing can be written into a folder, or made beside it: said before the work, not after."""
+    place = next(place for place in (folder, *folder.parents) if place.exists())
+    try:
+        tempfile.TemporaryFile(dir=place).close()
+    except OSError as error:
+        raise ValueError(f"{place}: cannot be written to: {error.strerror}; name another place ({option})") from error
 
 
 def _written(folder: Path) -> set[str]:

@@ -171,15 +171,16 @@ def _write(record: Record, card: Scorecard, sets: Mapping[str, TestSet], answers
     """Write record, tables, figures and exports of one model; returns the record with their paths."""
     from cifar102.evaluation import score_figures  # Matplotlib: a second that a record alone does not need
 
-    judged = [name for name in sets if name in answers.predictions]
-    names = ["record.json", "model_card.md", *(f"tables/{key}.csv" for key in card.tables)]
-    records.claim_files(folder, names)
-    files = [write_json(folder / "record.json", record.content)]
-    files.append(write_text(folder / "model_card.md", exports.model_card(record, sets)))
-    files += [write_table(folder / "tables" / f"{key}.csv", table) for key, table in card.tables.items()]
-    files += score_figures.draw(card, sets, Workspace(folder))
-    files += exports.write(record, answers, {name: sets[name] for name in judged}, card.level, folder)
-    return records.with_files(record, folder, files)
+    judged = {name: sets[name] for name in sets if name in answers.predictions}
+
+    def fill(place: Path) -> list[Path]:
+        files = [write_json(place / "record.json", record.content)]
+        files.append(write_text(place / "model_card.md", exports.model_card(record, sets)))
+        files += [write_table(place / "tables" / f"{key}.csv", table) for key, table in card.tables.items()]
+        files += score_figures.draw(card, sets, Workspace(place))
+        return files + exports.write(record, answers, judged, card.level, place)
+
+    return records.write(record, folder, fill)
 
 
 def _of_table(path: Path, name: str | None, level: float, folder: Path | None) -> Record:
@@ -209,8 +210,9 @@ def _of_table(path: Path, name: str | None, level: float, folder: Path | None) -
         return record
     from cifar102.evaluation import score_figures  # Matplotlib: a second that a record alone does not need
 
-    records.claim_files(folder, ["record.json", *(f"tables/{key}.csv" for key in tables)])
-    files = [write_json(folder / "record.json", record.content)]
-    files += [write_table(folder / "tables" / f"{key}.csv", found) for key, found in tables.items()]
-    files += score_figures.draw_table(name, table, tables, Workspace(folder), level)
-    return records.with_files(record, folder, files)
+    def fill(place: Path) -> list[Path]:
+        files = [write_json(place / "record.json", record.content)]
+        files += [write_table(place / "tables" / f"{key}.csv", found) for key, found in tables.items()]
+        return files + score_figures.draw_table(name, table, tables, Workspace(place), level)
+
+    return records.write(record, folder, fill)

@@ -124,6 +124,13 @@ def test_a_record_is_not_written_over_a_file_of_the_user(here, capsys, words, co
     assert (here / "notes.json").read_text() == content and not list(here.glob(f"{words[0]}-*"))
 
 
+@pytest.mark.parametrize("option", ["--json", "--output"])
+def test_place_that_cannot_be_written_to_is_told_before_the_model_is_asked(here, capsys, option):
+    (here / "asked.py").write_text("def predict(images):\n    open('asked', 'w')\n    return [0] * len(images)\n")
+    assert main(["evaluate", "asked:predict", *OPTIONS, option, "good.npy/mine.json"]) == 2
+    assert f"name another place ({option})" in capsys.readouterr().err and not (here / "asked").exists()
+
+
 def test_a_record_is_written_over_an_older_one_and_not_through_a_link(here, capsys):
     for name in ("good", "poor"):
         assert main(["evaluate", f"{name}.npy", *OPTIONS, "--json", "mine.json"]) == 0

@@ -9,6 +9,7 @@ import pytest
 
 from cifar102.analysis.scorecard import TestSet
 from cifar102.evaluation import comparison, ranking
+from cifar102.workspace.files import write_table
 from cifar102.workspace.folders import Workspace
 
 LABELS = np.arange(60) % 10
@@ -94,18 +95,22 @@ def test_leaderboard_is_extended_and_holds_each_model_once_a_set(data, files, wo
     assert board["correct"].tolist() == [58, 55, 20]
 
 
+def extend(path: Path, models: list[dict], digests: dict[str, str]) -> None:
+    write_table(path, ranking.extended(path, models, digests, 0.95))
+
+
 def test_leaderboard_of_something_else_is_not_replaced(tmp_path: Path) -> None:
     path = tmp_path / "leaderboard.csv"
     path.write_text("team,points\nreds,3\n")
     with pytest.raises(ValueError, match=r"leaderboard.csv: columns .* are missing"):
-        ranking.extend_leaderboard(path, [], {}, 0.95)
+        extend(path, [], {})
     assert path.read_text() == "team,points\nreds,3\n"
 
 
 def test_formula_as_a_models_name_stays_text_in_the_leaderboard(tmp_path: Path) -> None:
     models = [{"model": "=1+1", "sets": [ROW]}]
     for _ in range(2):
-        ranking.extend_leaderboard(tmp_path / "leaderboard.csv", models, {"=1+1": ""}, 0.95)
+        extend(tmp_path / "leaderboard.csv", models, {"=1+1": ""})
     lines = (tmp_path / "leaderboard.csv").read_text().splitlines()
     assert len(lines) == 2 and lines[1].startswith("'=1+1,")
 
@@ -119,18 +124,18 @@ def test_names_that_look_like_numbers_or_missing_values_stay_as_they_are_in_the_
     names = ["007", "1e5", "NA", "nan"]
     models = [{"model": name, "sets": [ROW]} for name in names]
     for chosen in (models[:2], models[:2], models):
-        ranking.extend_leaderboard(tmp_path / "leaderboard.csv", chosen, dict.fromkeys(names, "12e3"), 0.95)
+        extend(tmp_path / "leaderboard.csv", chosen, dict.fromkeys(names, "12e3"))
     board = pd.read_csv(tmp_path / "leaderboard.csv", dtype=str, keep_default_na=False)
     assert board["model"].tolist() == names and set(board["digest"]) == {"12e3"}
 
 
 def test_leaderboard_with_a_row_that_is_not_numbers_is_refused_and_kept(tmp_path: Path) -> None:
     path = tmp_path / "leaderboard.csv"
-    ranking.extend_leaderboard(path, [{"model": "a", "sets": [ROW]}], {"a": ""}, 0.95)
+    extend(path, [{"model": "a", "sets": [ROW]}], {"a": ""})
     path.write_text(path.read_text().replace("0.5", "half"))
     before = path.read_text()
     with pytest.raises(ValueError, match=r"leaderboard.csv: row 1 \(a\) lacks a number"):
-        ranking.extend_leaderboard(path, [{"model": "b", "sets": [ROW]}], {"b": ""}, 0.95)
+        extend(path, [{"model": "b", "sets": [ROW]}], {"b": ""})
     assert path.read_text() == before
 
 

@@ -374,10 +374,10 @@ ANALYSIS = [
         for level in (0.0, 1.0, 95, -1, NAN, "high")
     ),
     option(
-        "mean difference of one value",
-        lambda: intervals.mean_difference(np.ones(1), np.ones(5)),
-        r"\(1,\)",
-        "at least 2",
+        "mean difference of no value",
+        lambda: intervals.mean_difference(np.ones(0), np.ones(5)),
+        r"\(0,\)",
+        "at least 1",
     ),
     option(
         "mean difference of NaN", lambda: intervals.mean_difference(np.ones(5) * NAN, np.ones(5)), "found", "finite"
