@@ -82,6 +82,8 @@ commands:
   list                      the steps, their inputs and outputs, what is up to date (--verify: read every file)
   test                      the test suite (--all: PyTorch and ONNX too; --faults: the long fault suite)
   lab                       JupyterLab on the notebooks
+  record [PROFILE]          keep the results of a run in results/ of the repository
+  report [PROFILE]          figures, tables and report.html of a recorded run, without images and without training
   review                    the labelling and duplicate-review pages in the browser
   figures                   redraw the figures from the tables of the last run, without training
   bench                     the benchmarks, as ratios against peers (--long: the trainings as well)
