@@ -90,7 +90,8 @@ def interval_rows(
 ) -> None:
     """Draw one estimate with its interval a row (a forest plot), the numbers written at the right.
 
-    A row without a value stays empty, so that panels side by side keep their rows level. reference: a value marked by a
+    A row without a value stays empty, so that panels side by side keep their rows level. Of rows below each other that
+    have one label the first alone shows it. reference: a value marked by a
     dashed line (None: no line). value_format: of value and ends, None for no numbers.
     Further options: x_label, y_label, reference_label, percent.
     """
@@ -111,7 +112,9 @@ def interval_rows(
         for height, row in table[table[value].notna()].iterrows():
             center, left, right = (value_format.format(row[part]) for part in (value, low, high))
             marks.right_note(ax, height, f"{center} [{left}, {right}]")
-    marks.category_axis(ax, "y", [marks.text_of(name) for name in table[label].fillna("")])
+    names = [marks.text_of(name) for name in table[label].fillna("")]
+    above = ["", *names[:-1]]
+    marks.category_axis(ax, "y", ["" if name == last else name for name, last in zip(names, above, strict=True)])
     marks.finish(ax, "x", names=(value, ""), reference=reference, **frame)
 
 
