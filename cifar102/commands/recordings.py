@@ -110,7 +110,7 @@ def _copy_text(path: Path, target: Path, places: dict[str, str]) -> None:
 def _record_notebook(path: Path, places: dict[str, str], folder: Path) -> None:
     """An executed notebook without figures and without what differs from run to run."""
     content = nbformat.read(path, as_version=4)
-    content.metadata = nbformat.NotebookNode(kernelspec=content.metadata.get("kernelspec", {}))
+    content.metadata = nbformat.NotebookNode()
     for cell in content.cells:
         cell.metadata = nbformat.NotebookNode(tags=cell.metadata.get("tags", []))
         for output in cell.get("outputs", []):
