@@ -82,6 +82,8 @@ commands:
   list                      the steps, their inputs and outputs, what is up to date (--verify: read every file)
   test                      the test suite (--all: PyTorch and ONNX too; --faults: the long fault suite)
   lab                       JupyterLab on the notebooks
+  record [PROFILE]          keep the results of a run in results/ of the repository
+  report [PROFILE]          figures, tables and report.html of a recorded run, without images and without training
   review                    the labelling and duplicate-review pages in the browser
   figures                   redraw the figures from the tables of the last run, without training
   bench                     the benchmarks, as ratios against peers (--long: the trainings as well)
@@ -90,6 +92,7 @@ commands:
   show INDEX                records of the pool by index: their fields and pictures
   resample                  sample, look for near-duplicates, blacklist, sample again
   duplicates A B            what two sets of images share (--write-clean DIR: the second set without it)
+  calibrate SET [QUERIES]   fit the duplicate score to planted copies of your images, and try it on judged pairs
   neighbours A B            the nearest images of one set in another, by Euclidean distance
   judgements                what raters said on the blind judging page of the review
   corrupt SET DIR           the 15 common corruptions of a test set, as CIFAR-10-C has them

@@ -90,6 +90,7 @@ def parser() -> argparse.ArgumentParser:
     for command in (run, listing):
         _add_plan_options(command)
     run.add_argument("--dry-run", action="store_true", help="say what would run and why, and run nothing")
+    run.add_argument("--retrain", action="store_true", help="also what results/ of the repository has finished runs of")
     run.add_argument("--jobs", type=int, metavar="N", help="notebooks side by side (default: the profile's)")
     listing.add_argument("--verify", action="store_true", help="read every file, also those of the same size and time")
     _command(words, "lab", dispatch.lab, "JupyterLab on the notebooks; further arguments go to it", passes_on=True)
@@ -104,6 +105,7 @@ def parser() -> argparse.ArgumentParser:
     figures = _command(words, "figures", dispatch.figures, "redraw the figures from their tables, without training")
     figures.add_argument("profile", nargs="?", default="", metavar="PROFILE")
     figures.add_argument("--workspace", metavar="DIR")
+    _add_recordings(words)
     bench = _command(words, "bench", dispatch.bench, "the benchmarks, as ratios against peers")
     bench.add_argument("--long", action="store_true", help="also those that train")
     test = _command(words, "test", dispatch.test, "the test suite; further arguments go to pytest", passes_on=True)
@@ -114,6 +116,15 @@ def parser() -> argparse.ArgumentParser:
     _add_corrupt(words)
     _add_evaluation(words)
     return top
+
+
+def _add_recordings(words) -> None:
+    kept = _command(words, "record", dispatch.record, "keep the results of a run in results/ of the repository")
+    kept.add_argument("profile", nargs="?", default=None, metavar="PROFILE", help=PROFILE)
+    kept.add_argument("--workspace", metavar="DIR", help="default: data/<profile>")
+    made = _command(words, "report", dispatch.report, "the report of a recorded run, without images or training")
+    made.add_argument("profile", nargs="?", default="night", metavar="PROFILE", help="default: night")
+    made.add_argument("--output", metavar="DIR", help="a new folder (default: data/<profile>-report)")
 
 
 class _Version(argparse.Action):

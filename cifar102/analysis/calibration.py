@@ -147,11 +147,13 @@ def _binary_parts(probability: np.ndarray, happened: np.ndarray, bins: int) -> t
 def reliability_curves(
     probabilities: Mapping[str, np.ndarray], labels: np.ndarray, *, level: float = 0.95
 ) -> pd.DataFrame:
-    """Return reliability_table of several models on one set below each other, with the column model."""
-    tables = [
-        reliability_table(values, labels, level=level).assign(model=name) for name, values in probabilities.items()
-    ]
-    return pd.concat(tables, ignore_index=True)
+    """Return reliability_table of several models on one set below each other, with the column model.
+
+    Models without probabilities (None) are left out; where none has any, the table is empty.
+    """
+    known = {name: values for name, values in probabilities.items() if values is not None}
+    tables = [reliability_table(values, labels, level=level).assign(model=name) for name, values in known.items()]
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["model"])
 
 
 def calibration_table(
@@ -192,10 +194,14 @@ def calibration_by_set(
 ) -> pd.DataFrame:
     """Return calibration_table of several sets below each other, with the column set; equal_n is the smallest set's.
 
-    probabilities: set -> model -> float (n, classes); labels: set -> integers (n,). options: of calibration_table.
+    probabilities: set -> model -> float (n, classes), or None for a model without, which is left out; labels: set ->
+    integers (n,). options: of calibration_table.
     """
     options = {"equal_n": min(map(len, labels.values())), **options}
-    tables = [calibration_table(models, labels[name], **options) for name, models in probabilities.items()]
+    known = {
+        name: {m: part for m, part in models.items() if part is not None} for name, models in probabilities.items()
+    }
+    tables = [calibration_table(models, labels[name], **options) for name, models in known.items()]
     whole = pd.concat(tables, keys=probabilities, names=["set", None])
     return whole.reset_index("set").reset_index(drop=True)
 

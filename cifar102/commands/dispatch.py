@@ -5,7 +5,6 @@ waits for the packages that do.
 """
 
 import argparse
-import dataclasses
 import os
 import re
 import subprocess
@@ -26,7 +25,7 @@ ATTACKS = (
     *("workspace/test_ownership.py", "workspace/test_files.py", "commands/test_dispatch.py", "review/test_server.py"),
     *("datasets/test_downloads.py", "datasets/test_pools.py", "annotations/test_labelimg.py"),
 )
-OF_A_CLONE = ("run", "list", "lab", "test", "bench", "resample")
+OF_A_CLONE = ("run", "record", "report", "list", "lab", "test", "bench", "resample")
 SCHEDULER = re.compile(r"(tcp|tls)://[^\s/]+:\d{1,5}")
 
 
@@ -53,9 +52,48 @@ def run(options: argparse.Namespace) -> int:
     jobs = wanted.profile.jobs if options.jobs is None else options.jobs
     if jobs < 1:
         raise ValueError(f"--jobs {jobs}: expected at least 1")
+    if not options.retrain:
+        _take_recorded_runs(wanted)
     # A demo notebook mostly waits for its kernel to start, so two share two cores well; a real training fills all cores
     # alone, which is why the other profiles run one notebook at a time unless asked.
     return runner.run(wanted, jobs if options.jobs is not None else min(jobs, os.cpu_count() or 1))
+
+
+def _take_recorded_runs(plan: "Plan") -> None:
+    """Lay the runs that the repository keeps of a profile out in the workspace, so that none is trained twice."""
+    from cifar102.commands import recordings
+
+    if not recordings.has_runs(plan.profile.name):
+        return
+    from cifar102.training import run_records
+
+    folder = recordings.folder_of(plan.profile.name)
+    if count := run_records.lay_out(folder, plan.workspace):
+        print(f"{count:,} recorded runs of {folder} are taken as finished where they fit; --retrain trains them anew")
+
+
+def record(options: argparse.Namespace) -> int:
+    """Keep what a run has finished in results/<profile>/ of the repository."""
+    from cifar102.commands import recordings
+    from cifar102.workflow import plans
+
+    profile = plans.profile_of(options.profile, options.workspace)
+    options.profile = profile.name
+    workspace = plans.workspace_of(options)
+    steps = plans.plan(profile, workspace, [], [], "", {}).steps
+    print(recordings.record(workspace, steps, profile.name, recordings.folder_of(profile.name)))
+    return 0
+
+
+def report(options: argparse.Namespace) -> int:
+    """Make figures, tables and report.html of a recorded run, without its images and without training."""
+    from cifar102.commands import recordings
+    from cifar102.workspace.folders import Workspace, home
+
+    place = options.output or home() / "data" / f"{options.profile}-report"
+    path = recordings.rebuild(recordings.folder_of(options.profile), Workspace(Path(place).absolute()))
+    print(f"report   {path}")
+    return 0
 
 
 def plan_of(options: argparse.Namespace) -> "Plan":
@@ -188,50 +226,10 @@ def test(options: argparse.Namespace) -> int:
 
 
 def resample(options: argparse.Namespace) -> int:
-    """Run the loop sample, check, blacklist, sample again with the parameters that notebook 04 has in this plan.
+    """Sample, look for near-duplicates, blacklist and sample again until there are none (commands.resampling)."""
+    from cifar102.commands import resampling
 
-    What 04 needs is run before it, and 04 itself after it.
-    """
-    from cifar102.workflow import plans, runner
-    from cifar102.workflow.steps import REPORT
-
-    wanted = plan_of(options)
-    plans.check_place(wanted)
-    code = runner.run(dataclasses.replace(wanted, needed=wanted.needed - {"04_sample", REPORT}), 1)
-    if code:
-        return code
-    _resample_until_clean(wanted, options)
-    return runner.run(wanted, 1)
-
-
-def _resample_until_clean(plan: "Plan", options: argparse.Namespace) -> None:
-    from cifar102.sampling import cifar101, resampling
-    from cifar102.workflow import runner
-
-    values = {step.notebook.stem: _parameters(step) for step in plan.steps if step.notebook}
-    wanted, compared = values["04_sample"], values["03_deduplicate"]
-    rule = options.rule or compared["rule"]
-    own = compared["duplicate_threshold" if rule == "ssim" else "duplicate_score"]
-    threshold = own if options.threshold is None else options.threshold
-    check = resampling.Check(
-        rule,
-        threshold,
-        compared["mirrored_score"],
-        options.shortlist,
-        compared["max_shift"],
-        wanted["use_cifar10_train"],
-    )
-    given = cifar101.read_blacklist(Path(options.blacklist)) if options.blacklist else []
-    with runner.hold_workspace(plan.workspace):
-        print(resampling.run_resampling(plan.workspace, wanted, check, given), flush=True)
-
-
-def _parameters(step: "Step") -> dict[str, object]:
-    """The parameters that a step runs with: what its notebook declares, changed by the profile and --set."""
-    from cifar102.workflow import notebooks
-
-    declared = {name: parameter.default for name, parameter in notebooks.declared_parameters(step.notebook).items()}
-    return declared | step.parameters
+    return resampling.resample(plan_of(options), options)
 
 
 def fetch(options: argparse.Namespace) -> int:

@@ -60,8 +60,6 @@ def near_duplicates(
     the wrong order.
     """
     check_images(queries, "queries")
-    if rule not in THRESHOLDS:
-        raise ValueError(f"rule: {rule!r} is none of {', '.join(THRESHOLDS)}")
     if k < 1:
         raise ValueError(f"k: expected 1 or more, found {k}")
     limits = _limits(rule, duplicate, review, mirrored)
@@ -94,6 +92,8 @@ def _laid_on_each_other(
 
 
 def _limits(rule: str, duplicate: float | None, review: float | None, mirrored: float) -> tuple[float, float, float]:
+    if rule not in THRESHOLDS:
+        raise ValueError(f"rule: {rule!r} is none of {', '.join(THRESHOLDS)}")
     upper, lower = THRESHOLDS[rule]
     upper = upper if duplicate is None else duplicate
     lower = min(upper, lower) if review is None else review

@@ -90,7 +90,8 @@ def interval_rows(
 ) -> None:
     """Draw one estimate with its interval a row (a forest plot), the numbers written at the right.
 
-    A row without a value stays empty, so that panels side by side keep their rows level. reference: a value marked by a
+    A row without a value stays empty, so that panels side by side keep their rows level. Of rows below each other that
+    have one label the first alone shows it. reference: a value marked by a
     dashed line (None: no line). value_format: of value and ends, None for no numbers.
     Further options: x_label, y_label, reference_label, percent.
     """
@@ -111,8 +112,13 @@ def interval_rows(
         for height, row in table[table[value].notna()].iterrows():
             center, left, right = (value_format.format(row[part]) for part in (value, low, high))
             marks.right_note(ax, height, f"{center} [{left}, {right}]")
-    marks.category_axis(ax, "y", [marks.text_of(name) for name in table[label].fillna("")])
+    marks.category_axis(ax, "y", _first_of_each([marks.text_of(name) for name in table[label].fillna("")]))
     marks.finish(ax, "x", names=(value, ""), reference=reference, **frame)
+
+
+def _first_of_each(names: list[str]) -> list[str]:
+    """The names, those that repeat the one above left empty."""
+    return ["" if name == above else name for name, above in zip(names, ["", *names[:-1]], strict=True)]
 
 
 def reliability(

@@ -96,6 +96,11 @@ def read_record(path: Path) -> Record:
         raise ValueError(f"{path}: expected a figure's panels and its table in {table.name}: {error!r}") from error
 
 
+def shows_photographs(record: Record) -> bool:
+    """Say whether a figure is a sheet of images of a data set, and not a chart."""
+    return any(panel.plot == "image_sheet" for panel in record.panels)
+
+
 def _checked(record: Record) -> Record:
     """Return a record that was read; ValueError where it names no chart of ours, or a figure of any size."""
     for panel in record.panels:

@@ -55,7 +55,10 @@ def draw_gaps(
 
 
 def draw_protocol(name: str, parts: pd.DataFrame, workspace: Workspace, *, title: str) -> SavedFigure:
-    """Draw the protocol parts at their own scale, and beside the published gap. parts: of protocol.protocol_table."""
+    """Draw the protocol parts at their own scale, and beside the published gap.
+
+    parts: of protocol.protocol_table, of one near-duplicate rule.
+    """
     rows = protocol.protocol_rows(parts)
     look = {"value": "protocol_part", "hue": "source"}
     near = look | {"value_format": "{:+.2f}", "reference_label": "no gap", "x_label": "protocol part (points)"}

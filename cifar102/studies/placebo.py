@@ -46,7 +46,7 @@ def near_duplicate_pairs(images: np.ndarray) -> dict[str, np.ndarray]:
     thresholds. Rules: those of dedup.near_duplicates.
     """
     found = {}
-    for rule in ("ssim", "registered"):
+    for rule in ("registered", "ssim"):
         pairs = pair_table.near_duplicates(images, rule=rule)
         ends = pairs.loc[pairs["verdict"] == "duplicate", ["query", "reference"]].to_numpy(np.int64)
         found[rule] = np.unique(np.sort(ends, axis=1), axis=0)

@@ -39,6 +39,15 @@ def fit(config: TrainConfig, workspace: Workspace | str | Path) -> Run:
     return fit_loaded(config, workspace, lambda name: sets.load(name, workspace))
 
 
+def with_probabilities(run: Run, workspace: Workspace | str | Path) -> Run:
+    """Return a finished run that has all its probabilities; one from the repository's records is trained again."""
+    if run.keeps_probabilities:
+        return run
+    print(f"[{run.config.name}] is trained again: the repository's records keep its largest probabilities alone")
+    (run.folder / "metrics.json").unlink()
+    return fit(run.config, workspace)
+
+
 def fit_loaded(config: TrainConfig, workspace: Workspace, load_set: Load) -> Run:
     """What `fit` does, with a function that loads data sets; a sweep gives one that remembers them."""
     machine.silence_retracing()

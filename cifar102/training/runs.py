@@ -15,6 +15,7 @@ import pandas as pd
 from cifar102.models import registry
 from cifar102.training.config import TrainConfig, hash_config
 from cifar102.workspace import files
+from cifar102.workspace.arrays import npz_names
 from cifar102.workspace.files import read_json, replacing, write_json
 from cifar102.workspace.folders import Workspace
 
@@ -218,6 +219,11 @@ class Run:
         if registry.is_closed_form(self.config.model):
             return pd.DataFrame(columns=["epoch", "loss"])
         return files.read_table(self.folder / "history.csv", ("epoch", "loss"))
+
+    @cached_property
+    def keeps_probabilities(self) -> bool:
+        """Whether predictions() has all probabilities; a run from the repository's records has the largest alone."""
+        return any(name.endswith(".probabilities") for name in npz_names(self.folder / "predictions.npz"))
 
     def predictions(self) -> dict[str, dict[str, np.ndarray]]:
         """Set name -> {"class_ids": (n,), "probabilities": float16 (n, classes)}, in file order.

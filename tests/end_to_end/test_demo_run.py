@@ -16,7 +16,9 @@ import pytest
 
 from cifar102 import cifar
 from cifar102.analysis import methods
-from cifar102.workflow import steps
+from cifar102.commands import recordings
+from cifar102.training import run_records, runs
+from cifar102.workflow import plans, steps
 from cifar102.workspace.files import hash_file, read_json
 from cifar102.workspace.folders import REPOSITORY, Workspace
 
@@ -202,6 +204,21 @@ def test_figures_are_redrawn_from_their_tables_with_the_same_bytes(demo_run: Run
     result = cifar102("figures", workspace=demo_run.workspace.root)
     assert result.returncode == 0, result.stderr
     assert [path.name for path in pictures if not path.is_file() or hash_file(path) != before[path]] == []
+
+
+def test_a_recording_of_the_run_gives_its_report_without_images_and_its_trainings(demo_run: Run, tmp_path) -> None:
+    profile, kept = steps.load_profile("demo"), tmp_path / "kept"
+    plan = plans.plan(profile, demo_run.workspace, [], [], "", {})
+    recordings.record(demo_run.workspace, plan.steps, "demo", kept)
+    words = [path for path in kept.rglob("*") if path.suffix in (".csv", ".json", ".jsonl", ".ipynb")]
+    assert [path.name for path in words if str(demo_run.workspace.root) in path.read_text(encoding="utf-8")] == []
+    made = recordings.rebuild(kept, Workspace(tmp_path / "report")).read_text(encoding="utf-8")
+    whole = (demo_run.workspace.root / "report.html").read_text(encoding="utf-8")
+    assert made.count("<img ") == whole.count("<img ") and made.count("<table") == whole.count("<table")
+    trained = runs.find_runs(demo_run.workspace)
+    assert run_records.lay_out(kept, Workspace(tmp_path / "other")) == len(trained)
+    again = runs.runs_table(Workspace(tmp_path / "other"))
+    pd.testing.assert_frame_equal(again, runs.runs_table(demo_run.workspace))
 
 
 def test_resampling_leaves_out_what_it_blacklists_and_makes_the_release_anew(demo_run: Run, tmp_path: Path) -> None:
