@@ -13,6 +13,11 @@ OPEN_FILES = 256  # TensorFlow, its libraries and a kernel beside it
 
 RULES = ("registered", "ssim")  # of dedup.near_duplicates, named here so that --help loads no search
 
+GOES_ON = {  # what the same command does after an interruption
+    "run": "the same command goes on from the steps that are done",
+    "corrupt": "the same command goes on from the arrays that are done",
+    "fetch": "the same command goes on from what is here",
+}
 PROFILE = "default: that of the --workspace, else demo"
 
 
@@ -54,7 +59,7 @@ def _run(arguments: list[str]) -> int:
     except (ValueError, OSError) as error:
         return _complain(error)
     except KeyboardInterrupt:
-        return _complain("interrupted; the same command goes on from the steps that are done", 130)
+        return _complain(f"interrupted; {GOES_ON.get(options.command, 'no file is left half written')}", 130)
 
 
 def _check_shell() -> None:

@@ -76,7 +76,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "reliability_table",
         ],
         "corruption_tables": ["corruption_means", "corruption_table"],
-        "human_labels": ["agreement_table", "gap_by_labelling", "human_table", "people_disagree"],
+        "human_labels": ["gap_by_labelling", "human_table", "people_disagree"],
         "published": [
             "PUBLISHED_HOME",
             "people_tables",

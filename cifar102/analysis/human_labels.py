@@ -44,23 +44,6 @@ def majority_agreement(class_ids: np.ndarray, shares: np.ndarray, *, level: floa
     return {"majority_agreement": float(agrees.mean()), "majority_low": low, "majority_high": high}
 
 
-def agreement_table(
-    class_ids: np.ndarray, labellings: Mapping[str, np.ndarray], *, level: float = 0.95
-) -> pd.DataFrame:
-    """Return how often a model agrees with each labelling of the same images, such as those of CIFAR-10-N.
-
-    class_ids: integers (n,); labellings: name -> integers (n,). Columns: labelling, n, agree, share, low, high (exact),
-    level. It is agreement and no accuracy on new images: CIFAR-10-N relabels training images.
-    """
-    rows = []
-    for name, labels in labellings.items():
-        labels = np.asarray(labels)
-        agree = int((check_class_ids(class_ids, len(labels), 10, name) == labels).sum())
-        rows.append((name, len(labels), agree, agree / len(labels), *clopper_pearson(agree, len(labels), level)))
-    columns = ["labelling", "n", "agree", "share", "low", "high"]
-    return pd.DataFrame(rows, columns=columns).assign(level=level)
-
-
 def people_disagree(labels: np.ndarray, counts: np.ndarray) -> pd.DataFrame:
     """Return the images whose label most people do not give: row, label, majority, share_label, share_majority.
 

@@ -1,20 +1,22 @@
 """`compare A B`: two models on the same images, the paired difference on every set and the images that decide it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Unpack
 
 import numpy as np
 import pandas as pd
 from statsmodels.stats import multitest
 
-from cifar102.analysis import accuracies, intervals, model_pairs
+from cifar102.analysis import accuracies, corruption_tables, intervals, model_pairs
 from cifar102.analysis.scorecard import TestSet
 from cifar102.cifar import CLASS_NAMES
 from cifar102.evaluation import records, sources
 from cifar102.evaluation.answers import Answers
 from cifar102.evaluation.records import Record
 from cifar102.evaluation.score_texts import title_of
-from cifar102.evaluation.verdict import DEMO, find_sets
+from cifar102.evaluation.verdict import DEMO, find_sets, warnings_of
 from cifar102.workspace.files import write_json, write_table
 from cifar102.workspace.folders import Workspace
 
@@ -29,13 +31,10 @@ def compare(
     workspace: Workspace | str | Path = DEMO,
     data: str | Path | None = None,
     names: tuple[str, str] | None = None,
-    batch: int = 500,
-    pixels: str = "auto",
-    logits: bool | None = None,
-    trust: bool = False,
     margin: float = 0.005,
     level: float = 0.95,
     output: str | Path | None = None,
+    **asked: Unpack[sources.Asked],
 ) -> Record:
     """Judge two models on the same images of every set that is here.
 
@@ -43,23 +42,35 @@ def compare(
     differences below it count as none in the test of equivalence (TOST), half a point.
 
     Returns a Record: `first, second, verdict, notes, sets: [{name, provenance, n, first, second, difference, low,
-    high, only_first, only_second, p_value, p_holm, equivalence_p, detectable}]`. difference: accuracy of the first less
-    that of the second with Tango's paired interval; p_value: McNemar's exact test, p_holm over the sets; detectable:
-    the smallest difference these images show with 80 % power. Raises ValueError or FileNotFoundError.
+    high, only_first, only_second, p_value, p_holm, equivalence_p, detectable}]`, where there are corrupted sets
+    `corruptions` too (means_of). difference: accuracy of the first less that of the second with Tango's paired
+    interval; p_value: McNemar's exact test, p_holm over the sets; detectable: the smallest difference these images show
+    with 80 % power. Raises ValueError or FileNotFoundError.
     """
     folder = None if output is None else records.check_folder(Path(output))
     found, missing = find_sets(sets, workspace, data)
-    options = {"batch": batch, "pixels": pixels, "logits": logits, "trust": trust}
     names = names or (None, None)
-    both = [sources.answers_of(s, found, name=n, **options) for s, n in zip((first, second), names, strict=True)]
+    both = [sources.answers_of(s, found, name=n, **asked) for s, n in zip((first, second), names, strict=True)]
     labels = _labels(both)
-    table = table_of(both, found, margin, level)
-    notes = [*both[0].notes, *both[1].notes, *missing.values(), _how_read(margin, level)]
-    content = {"first": labels[0], "second": labels[1], "verdict": verdict_of(labels, table, found, margin, level)}
-    content |= {"notes": notes, "sets": table.to_dict("records")}
-    tables = {"differences": table, "images": images_of(both, found)}
-    record = records.make(content, tables, _text(content, table, found))
+    both = [replace(answers, name=name) for answers, name in zip(both, labels, strict=True)]
+    notes = [note for answers in both for note in (*answers.notes, *warnings_of(answers, found))]
+    notes += [*missing.values(), _how_read(margin, level)]
+    record = _record(both, found, notes, margin, level)
     return record if folder is None else _write(record, found, labels, level, folder)
+
+
+def _record(
+    both: Sequence[Answers], sets: Mapping[str, TestSet], notes: Sequence[str], margin: float, level: float
+) -> Record:
+    table, means = table_of(both, sets, margin, level), means_of(both, sets, level)
+    first, second = (answers.name for answers in both)
+    verdict = verdict_of((first, second), table, sets, margin, level, means)
+    content = {"first": first, "second": second, "verdict": verdict, "notes": list(notes)}
+    tables = {"differences": table, "images": images_of(both, sets)}
+    content["sets"] = table.to_dict("records")
+    if len(means):
+        content["corruptions"], tables["corruptions"] = means.to_dict("records"), means
+    return records.make(content, tables, _text(content, table, sets, means))
 
 
 def _labels(both: Sequence[Answers]) -> tuple[str, str]:
@@ -92,6 +103,49 @@ def table_of(both: Sequence[Answers], sets: Mapping[str, TestSet], margin: float
     return table
 
 
+def means_of(both: Sequence[Answers], sets: Mapping[str, TestSet], level: float) -> pd.DataFrame:
+    """Return the means of each family of corrupted sets, a row a severity and a last one of all.
+
+    Columns: set (the family), severity ("1" to "5" or corruption_tables.ALL), sets (how many), n (images), first,
+    second, difference, low, high. Student's interval is over images, each counted once with its mean over the sets. The
+    extra four corruptions of CIFAR-10-C are in no mean.
+    """
+    rows, members = [], _members(both, sets)
+    for family, severity in dict.fromkeys(key for name in members for key in _groups(sets[name])):
+        names = [name for name in members if (family, severity) in _groups(sets[name])]
+        right = [[said.predictions[n].class_ids == sets[n].labels for n in names] for said in both]
+        if len({len(part) for part in right[0]}) > 1:
+            continue  # not the same images under every corruption
+        shares = [np.mean(part, axis=0) for part in right]
+        row = {"set": family, "severity": severity, "sets": len(names), "n": len(shares[0])}
+        row |= {"first": shares[0].mean(), "second": shares[1].mean()}
+        limits = intervals.mean_interval(shares[0] - shares[1], level)
+        rows.append(row | dict(zip(("difference", "low", "high"), limits, strict=True)))
+    columns = ["set", "severity", "sets", "n", "first", "second", "difference", "low", "high"]
+    table = pd.DataFrame(rows, columns=columns)
+    return table.sort_values(["set", "severity"], kind="stable", ignore_index=True)
+
+
+def _members(both: Sequence[Answers], sets: Mapping[str, TestSet]) -> list[str]:
+    """The corrupted sets that both answer and that count in means."""
+    names = [name for name in sets if sets[name].severity and all(name in said.predictions for said in both)]
+    matches = {name: corruption_tables.SET_NAME.fullmatch(name) for name in names}
+    return [name for name in names if matches[name]["corruption"] not in corruption_tables.EXTRA]
+
+
+def _groups(test: TestSet) -> list[tuple[str, str]]:
+    return [(test.family, str(test.severity)), (test.family, corruption_tables.ALL)]
+
+
+def _mean_words(means: pd.DataFrame) -> str:
+    """The difference of each family's mean, to stand at the end of the verdict."""
+    return "".join(
+        f"; {100 * row['difference']:+.2f} points [{100 * row['low']:+.2f}, {100 * row['high']:+.2f}] on the mean of "
+        f"{row['sets']} sets of corrupted images ({row['set']})"
+        for _, row in means[means["severity"] == corruption_tables.ALL].iterrows()
+    )
+
+
 def images_of(both: Sequence[Answers], sets: Mapping[str, TestSet]) -> pd.DataFrame:
     """Return the images that only one of the two gets right: set, row, right ("first", "second"), label, first, second.
 
@@ -113,9 +167,14 @@ def images_of(both: Sequence[Answers], sets: Mapping[str, TestSet]) -> pd.DataFr
 
 
 def verdict_of(
-    names: tuple[str, str], table: pd.DataFrame, sets: Mapping[str, TestSet], margin: float, level: float
+    names: tuple[str, str],
+    table: pd.DataFrame,
+    sets: Mapping[str, TestSet],
+    margin: float,
+    level: float,
+    means: pd.DataFrame | None = None,
 ) -> str:
-    """Return the comparison in one line: the first set, and on how many sets there is a difference."""
+    """Return the comparison in one line: the first set, how many sets show a difference, means (of means_of)."""
     row = table.iloc[0]
     low, high, size = (100 * row[name] for name in ("low", "high", "difference"))
     side = f"{abs(size):.2f} points {'better' if size > 0 else 'worse'} than" if size else "as accurate as"
@@ -131,7 +190,7 @@ def verdict_of(
         certain = table[table["p_holm"] < 1 - level]
         wins = [int((certain["difference"] > 0).sum()), int((certain["difference"] < 0).sum())]
         text += f"; better on {wins[0]} and worse on {wins[1]} of {len(table)} sets (Holm)"
-    return f"{text} ({100 * level:g}% intervals)"
+    return f"{text}{'' if means is None else _mean_words(means)} ({100 * level:g}% intervals)"
 
 
 def _p(value: float) -> str:
@@ -146,15 +205,19 @@ def _how_read(margin: float, level: float) -> str:
     )
 
 
-def _text(content: Mapping, table: pd.DataFrame, sets: Mapping[str, TestSet]) -> str:
-    shown = table.drop(columns="provenance").rename(columns={"name": "set"})
+def _text(content: Mapping, table: pd.DataFrame, sets: Mapping[str, TestSet], means: pd.DataFrame) -> str:
+    shown = table[[not sets[name].severity for name in table["name"]]]
+    shown = shown.drop(columns="provenance").rename(columns={"name": "set"})
     shown["set"] = [title_of(name, sets) for name in shown["set"]]
     for name in ("p_value", "p_holm", "equivalence_p"):
         shown[name] = [_p(value) for value in shown[name]]
     heading = f"first: {content['first']}, second: {content['second']}; accuracies in percent, differences in points"
-    made_of = [f"{title_of(name, sets)}: {sets[name].provenance}" for name in table["name"] if sets[name].provenance]
+    made_of = {sets[n].family if sets[n].severity else title_of(n, sets): sets[n].provenance for n in table["name"]}
+    made_of = [f"{name}: {provenance}" for name, provenance in made_of.items() if provenance]
     notes = "\n".join(f"- {note}" for note in content["notes"])
-    return "\n\n".join([content["verdict"], "\n".join([heading, records.shown(shown, 2), *made_of]), notes])
+    parts = ["\n".join([heading, *([records.shown(shown, 2)] if len(shown) else []), *made_of])]
+    parts += [f"corrupted images, means over corruptions\n{records.shown(means, 2)}"] if len(means) else []
+    return "\n\n".join([content["verdict"], *parts, notes])
 
 
 def _write(record: Record, sets: Mapping[str, TestSet], names: tuple[str, str], level: float, folder: Path) -> Record:

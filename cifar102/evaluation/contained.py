@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -81,13 +82,21 @@ class ContainedModel:
                 answer, found = model_worker.receive(self._process.stdout, limit)
         except (EOFError, OSError, ValueError) as error:
             self.close()
-            reason = f"it used more than its memory or {seconds} s, or was damaged (exit {self._process.returncode})"
-            raise ValueError(f"{self.path}: the process that ran the model ended: {reason}") from error
+            raise ValueError(f"{self.path}: the process that ran the model ended: {self._reason(seconds)}") from error
         if "error" in answer:
             self.close()
             words = "".join(letter if letter.isprintable() else " " for letter in str(answer["error"]))
             raise ValueError(words if words.startswith(str(self.path)) else f"{self.path}: {words}")
         return answer, found
+
+    def _reason(self, seconds: float) -> str:
+        """Why the process is thought to have ended, by its exit code."""
+        code = self._process.returncode
+        if code == -signal.SIGABRT:  # what C++ does when memory or a thread is refused
+            return (
+                f"it got no more memory or threads (exit {code}); try again when less is running, or a smaller --batch"
+            )
+        return f"it used more than its memory or {seconds} s, or was damaged (exit {code})"
 
 
 def _files(folder: Path) -> dict[str, Path]:

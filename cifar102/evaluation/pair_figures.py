@@ -21,8 +21,16 @@ def draw(
 ) -> list[Path]:
     """Draw a comparison into figures/ of a folder: the differences, and per set a sheet of deciding images."""
     table = record.tables["differences"]
-    rows = pd.DataFrame({"label": [title_of(name, sets) for name in table["name"]], "value": 100 * table["difference"]})
-    rows = rows.assign(low=100 * table["low"], high=100 * table["high"])
+    single = table[[not sets[name].severity for name in table["name"]]]
+    labels, parts = [title_of(name, sets) for name in single["name"]], [single]
+    if "corruptions" in record.tables:
+        parts.append(record.tables["corruptions"])
+        labels += [f"{row['set']}, severity {row['severity']}" for _, row in parts[1].iterrows()]
+        labels = [label.replace("severity mean", "mean") for label in labels]
+    rows = 100 * pd.concat(parts, ignore_index=True)[["difference", "low", "high"]].rename(
+        columns={"difference": "value"}
+    )
+    rows.insert(0, "label", labels)
     title = f"{names[0]} less {names[1]}, the same images, {100 * level:g}% intervals{about(table['name'], sets)}"
     drawn = [
         scorecards.draw_differences(rows, folder, title=title, x_label="difference in accuracy (percentage points)")

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Unpack
 
 import pandas as pd
 
@@ -25,13 +26,10 @@ def rank(
     *,
     workspace: Workspace | str | Path = verdict.DEMO,
     data: str | Path | None = None,
-    batch: int = 500,
-    pixels: str = "auto",
-    logits: bool | None = None,
-    trust: bool = False,
     standard: str | Path | None = None,
     level: float = 0.95,
     output: str | Path | None = None,
+    **asked: Unpack[sources.Asked],
 ) -> Record:
     """Judge two or more models on the sets that are here and rank them on each.
 
@@ -43,8 +41,7 @@ def rank(
     folder = None if output is None else records.check_folder(Path(output))
     _check_models(models)
     found, missing = verdict.find_sets(sets, workspace, data)
-    options = {"batch": batch, "pixels": pixels, "logits": logits, "trust": trust}
-    answers, said = _named([sources.answers_of(model, found, **options) for model in models])
+    answers, said = _named([sources.answers_of(model, found, **asked) for model in models])
     said += [] if folder is None else _namesakes(folder / BOARD, answers)
     place = (Workspace(workspace), Path(data) if data else None)
     cards = [verdict.judge(each, found, *place, standard, level) for each in answers]

@@ -1,8 +1,10 @@
 """From a source to what it answers: prediction files, model files, and code, each asked for every set that is here."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypedDict
 
 import numpy as np
 from tqdm import tqdm
@@ -18,12 +20,18 @@ from cifar102.workspace.names import visible
 KERAS, ONNX, SAVED_MODEL = (".keras", ".h5", ".hdf5"), ".onnx", "saved_model.pb"
 LARGEST_BATCH = 1 << 25  # numbers, 128 MiB of float32
 GIVEN_DIFFERENTLY = {
-    ".pkl": "a pickle runs code when it is read",
-    ".pickle": "a pickle runs code when it is read",
-    ".joblib": "a pickle runs code when it is read",
     ".tflite": "TensorFlow Lite is not read here",
     ".pb": "a graph alone is not read here; give the SavedModel folder that it is in",
 }
+
+
+class Asked(TypedDict, total=False):
+    """How a source is asked, the same of every command: arguments of answers_of."""
+
+    batch: int
+    pixels: str
+    logits: bool | None
+    trust: bool
 
 
 @dataclass(frozen=True)
@@ -120,6 +128,7 @@ def _contained(path: Path, pixels: str, trust: bool) -> Model:
 
 
 def _normalization(path: Path) -> object:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # how TensorFlow starts is no answer
     from cifar102.training import pipeline
 
     try:

@@ -141,12 +141,22 @@ def _left_out(found: list[Found], chosen: int, pools: set[str]) -> dict[str, str
 
 def _find_in(places: Sequence[Workspace], asked: Sequence[str], drawn: bool) -> Found:
     found, missing = {}, {}
-    for name in asked:
+    for name in dict.fromkeys(asked):
         try:
-            found |= _load(name, places, drawn)
+            loaded = _load(name, places, drawn)
         except FileNotFoundError as error:
             missing[name] = f"{name} was not judged: {error}"
+            continue
+        _check_names(name, found, loaded)
+        found |= loaded
     return found, missing
+
+
+def _check_names(asked: str, found: dict[str, TestSet], loaded: dict[str, TestSet]) -> None:
+    """ValueError where a set has the name of another one: one of the two would go unjudged in silence."""
+    for name in loaded.keys() & found.keys():
+        if Path(found[name].place).resolve() != Path(loaded[name].place).resolve():
+            raise ValueError(f"--sets {asked}: {found[name].place} is called {name} too; rename one of the two")
 
 
 def _load(name: str, places: Sequence[Workspace], drawn: bool) -> dict[str, TestSet]:
@@ -166,7 +176,7 @@ def _load(name: str, places: Sequence[Workspace], drawn: bool) -> dict[str, Test
 def _corrupted(folder: Path, family: str, corruption: str | None, severity: int) -> dict[str, TestSet]:
     """The sets of a folder in the form of CIFAR-10-C, all or those asked for; their images stay on the disk."""
     known = corruption_sets.describe(folder)
-    about = "CIFAR-10-C (Hendrycks & Dietterich 2019), published files"
+    about = "CIFAR-10-C (Hendrycks & Dietterich 2019), by the names of its files"
     if known.source:
         about = f"made by `cifar102 corrupt` of {known.source} ({known.provenance}); {corruption_sets.TEXTURES}"
     found = {}
@@ -183,7 +193,7 @@ def _own(path: Path, drawn: bool) -> dict[str, TestSet]:
     """A set of the user's: any labelled file or folder, or one in the form of CIFAR-10-C."""
     if corruption_sets.is_corruption_set(path):
         source = corruption_sets.describe(path).source
-        found = _corrupted(path, f"{source}-corrupted" if source else path.name.lower(), None, 0)
+        found = _corrupted(path, f"{source}-corrupted" if source else CORRUPTED, None, 0)
     else:
         images, name = lookup.load_labelled(path), path.stem if path.is_file() else path.resolve().name
         name = visible(name)  # it stands in texts, bars and figures

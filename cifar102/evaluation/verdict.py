@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Unpack
 
 import pandas as pd
 
@@ -27,23 +28,20 @@ def evaluate(
     workspace: Workspace | str | Path = DEMO,
     data: str | Path | None = None,
     name: str | None = None,
-    batch: int = 500,
-    pixels: str = "auto",
-    logits: bool | None = None,
-    trust: bool = False,
     standard: str | Path | None = None,
     level: float = 0.95,
     output: str | Path | None = None,
+    **asked: Unpack[sources.Asked],
 ) -> Record:
     """Judge one model, or its predictions, on the sets that are here and put it beside the line of the standard models.
 
     model: a model file or folder, predictions, `package.module:name`, any callable from uint8 (n, 32, 32, 3) to class
     ids (n,) or rows (n, 10), a table of accuracies of many models; see docs/evaluate.md. sets: names of
     evaluation.test_sets, folders or .npz files; without it all published sets that are here. workspace: a run whose own
-    sets may be asked for; data: a folder with the published sets. name: what the model is called. batch, pixels,
-    logits, trust: of sources.answers_of. standard: a table of accuracies (`model, original, new`) of models that the
-    line is fitted to, "SET=FILE" where several new sets are judged; without it CIFAR-10.1's published models. level: of
-    all intervals. output: a folder for the record, tables, figures, exports; without it nothing is written.
+    sets may be asked for; data: a folder with the published sets. name: what the model is called. asked: batch,
+    pixels, logits, trust of sources.answers_of. standard: a table of accuracies (`model, original, new`) of models that
+    the line is fitted to, "SET=FILE" where several new sets are judged; without it CIFAR-10.1's published models.
+    level: of all intervals. output: a folder for the record, tables, figures, exports; without it nothing is written.
 
     Returns a Record: `model, verdict, notes, sets, gaps`, of sets that have them `corruptions` and `people` too; with
     .tables, .text and .files beside. Raises ValueError or FileNotFoundError that name the file, what was found and what
@@ -54,7 +52,7 @@ def evaluate(
     if isinstance(model, str | Path) and accuracy_tables.is_table(Path(model).expanduser()):
         return _of_table(Path(model).expanduser(), name, level, folder)
     found, missing = find_sets(sets, workspace, data)
-    answers = sources.answers_of(model, found, name=name, batch=batch, pixels=pixels, logits=logits, trust=trust)
+    answers = sources.answers_of(model, found, name=name, **asked)
     card = judge(answers, found, Workspace(workspace), Path(data) if data else None, standard, level)
     notes = (*answers.notes, *card.sentences, *_left_out(found, answers), *missing.values())
     content = content_of(card, found, notes)
@@ -83,13 +81,17 @@ def judge(
     """Judge what one model answers, with the standard models that there are for each new set."""
     standards, reasons = standards_of(answers, sets, test_sets.published_folder(workspace, data), standard)
     card = scorecard.judge(answers.name, answers.predictions, sets, standards, level)
-    odd = [
+    return replace(card, sentences=(*warnings_of(answers, sets), *card.sentences, *reasons))
+
+
+def warnings_of(answers: Answers, sets: Mapping[str, TestSet]) -> list[str]:
+    """Return a sentence for each set on which the answers look as if a good model was read wrongly."""
+    return [
         sentence
         for name, said in answers.predictions.items()
         if name in sets
         for sentence in meaning.warnings(said, sets[name].labels, f"{answers.name}: {name}")
     ]
-    return replace(card, sentences=(*odd, *card.sentences, *reasons))
 
 
 def standards_of(

@@ -83,13 +83,6 @@ def test_where_people_tie_any_of_their_classes_agrees():
     assert human_labels.majority_agreement(np.array([0, 1]), shares)["majority_agreement"] == 1
 
 
-def test_agreement_with_each_labelling_is_counted_with_its_exact_interval():
-    table = human_labels.agreement_table(
-        np.array([0, 1, 2, 3]), {"worse": np.array([0, 1, 0, 0]), "aggre": np.arange(4)}
-    )
-    assert table[["labelling", "agree", "n"]].to_numpy().tolist() == [["worse", 2, 4], ["aggre", 4, 4]]
-    assert table["high"].iloc[1] == 1
-    with pytest.raises(ValueError, match="expected 3 integer class ids"):
-        human_labels.agreement_table(np.zeros(4, int), {"worse": np.zeros(3, int)})
+def test_people_of_other_images_are_refused():
     with pytest.raises(ValueError, match=r"as people's shares, found \(2, 10\)"):
         human_labels.human_table(np.full((2, 10), 0.1), np.full((3, 10), 0.1))

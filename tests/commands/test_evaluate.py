@@ -124,6 +124,13 @@ def test_a_record_is_not_written_over_a_file_of_the_user(here, capsys, words, co
     assert (here / "notes.json").read_text() == content and not list(here.glob(f"{words[0]}-*"))
 
 
+def test_an_interrupted_call_says_what_is_true_of_its_command(here, capsys, monkeypatch):
+    (here / "slow.py").write_text("def predict(images):\n    raise KeyboardInterrupt\n")
+    assert main(["evaluate", "slow:predict", *OPTIONS]) == 130
+    assert capsys.readouterr().err.splitlines()[-1] == "cifar102: interrupted; no file is left half written"
+    assert not (here / "evaluate-slow-predict").exists()
+
+
 @pytest.mark.parametrize("option", ["--json", "--output"])
 def test_place_that_cannot_be_written_to_is_told_before_the_model_is_asked(here, capsys, option):
     (here / "asked.py").write_text("def predict(images):\n    open('asked', 'w')\n    return [0] * len(images)\n")

@@ -182,3 +182,36 @@ def test_list_of_files_that_somebody_forged_removes_nothing_outside(
     options = {"workspace": workspace, "data": data, "output": tmp_path / "out"}
     comparison.compare(files["good"], files["fair"], ["cifar10"], **options)
     assert (tmp_path / "precious.csv").read_text() == "mine"
+
+
+def test_corrupted_sets_are_compared_by_their_means_and_a_model_near_chance_is_said(data, workspace, tmp_path) -> None:
+    place = data / "CIFAR-10-C"
+    place.mkdir()
+    np.save(place / "labels.npy", np.tile(LABELS, 5))
+    for kind in ("fog", "contrast", "saturate"):
+        np.save(place / f"{kind}.npy", np.zeros((300, 32, 32, 3), np.uint8))
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    np.save(tmp_path / "b" / "cifar10.npy", said_with(LABELS, 54))
+    np.save(tmp_path / "a" / "cifar10.npy", said_with(LABELS, 2))
+    for kind, step in (("fog", 2), ("contrast", 4), ("saturate", 12)):
+        for severity in range(1, 6):
+            np.save(tmp_path / "a" / f"cifar10-c-{kind}-{severity}.npy", LABELS)
+            np.save(tmp_path / "b" / f"cifar10-c-{kind}-{severity}.npy", said_with(LABELS, step * severity))
+    sets = ["cifar10", str(place)]
+    found = comparison.compare(
+        str(tmp_path / "a"), str(tmp_path / "b"), sets, workspace=workspace, data=data, output=tmp_path / "out"
+    )
+    means = found.tables["corruptions"].set_index("severity")
+    assert means["difference"].to_dict() == pytest.approx(
+        {"1": 0.05, "2": 0.1, "3": 0.15, "4": 0.2, "5": 0.25, "mean of all": 0.15}
+    ), "saturate is in no mean"
+    assert means.loc["mean of all", "sets"] == 10 and (means["low"] < means["difference"]).all()
+    assert "; +15.00 points [" in found["verdict"] and "on the mean of 10 sets of corrupted images" in found["verdict"]
+    assert len(found["sets"]) == 16 and str(found).count("cifar10-c-fog") == 0
+    assert any(
+        note.startswith("b: cifar10: 10.0% are right as they stand") and "seems to mean" in note
+        for note in found["notes"]
+    )
+    bars = pd.read_csv(tmp_path / "out" / "figures" / "08-differences.csv")
+    assert len(bars) == 7

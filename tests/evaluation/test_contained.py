@@ -42,6 +42,7 @@ def test_a_damaged_or_refused_model_is_one_sentence_and_exit_2(tmp_path: Path, c
     ("code", "found"),
     [
         ("", "ended"),
+        ("import os; os.abort()", r"it got no more memory or threads \(exit -6\)"),
         ("print('nonsense')", "ended"),
         ("print('{\"bytes\": 99999999999}')", "ended"),
         ("print('{\"bytes\": 0}')", "something else"),

@@ -152,3 +152,18 @@ def test_an_estimator_gets_rows_and_its_classes_may_be_names() -> None:
         functions.as_code(linear_model.RidgeClassifier().fit(rows[:, :50], labels), "small")
     with pytest.raises(ValueError, match="expected all ten"):
         functions.as_code(linear_model.LogisticRegression().fit(rows[labels < 3], labels[labels < 3]), "three")
+
+
+def test_code_that_ends_the_process_is_told_and_its_forks_may_end(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    leave = os._exit
+    (tmp_path / "leaving.py").write_text("import os\ndef predict(images):\n    os._exit(3)\n")
+    code = "import os\ndef predict(images):\n    child = os.fork()\n    if not child:\n        os._exit(7)\n"
+    code += "    return [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])] * len(images)\n"
+    (tmp_path / "forking.py").write_text(code)
+    images = np.zeros((2, 32, 32, 3), np.uint8)
+    with pytest.raises(ValueError, match=r"failed on 2 images: SystemExit: os\._exit\(3\) \(.*leaving\.py:3\)"):
+        functions.as_code(functions.load("leaving:predict"), "leaving:predict").predict(images)
+    if hasattr(os, "fork"):
+        assert functions.as_code(functions.load("forking:predict"), "f").predict(images).tolist() == [7, 7]
+    assert os._exit is leave

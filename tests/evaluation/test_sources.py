@@ -1,10 +1,16 @@
 """From a source to its answers: batches, other sizes, other numbers of classes, and what is refused with advice."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from cifar102.analysis.scorecard import TestSet
 from cifar102.evaluation import inputs, sources
+from cifar102.workspace.folders import REPOSITORY
 
 
 @pytest.fixture
@@ -44,7 +50,7 @@ def test_a_thousand_classes_are_not_guessed(sets: dict[str, TestSet]) -> None:
     [
         ("net.pt", r"net\.pt: weights of PyTorch(?s:.*)def predict\(images\)"),
         ("net.safetensors", "weights of PyTorch"),
-        ("model.pkl", "a pickle runs code"),
+        ("model.pkl", "a pickle can run anything and is not opened; give the model as a function"),
         ("net.tflite", "TensorFlow Lite is not read here"),
         ("nowhere.keras", r"nowhere\.keras: no such model file"),
         ("nowhere.onnx", r"nowhere\.onnx: no such model file"),
@@ -120,3 +126,13 @@ def test_a_fixed_batch_is_filled_up_and_cut(sets: dict[str, TestSet]) -> None:
     model = sources.Model("m", "m.onnx", predict, form, tuple(inputs.readings(form, "raw")))
     answers = sources._ask(model, sets, 500, None)
     assert set(asked) == {8} and (answers.predictions["b"].class_ids == sets["b"].labels).all()
+
+
+def test_a_normalization_beside_a_model_brings_no_lines_of_tensorflow(tmp_path: Path) -> None:
+    (tmp_path / "normalization.json").write_text('{"kind": "unit"}')
+    code = "import sys; from pathlib import Path; from cifar102.evaluation import sources\n"
+    code += "sources._normalization(Path(sys.argv[1])).apply(__import__('numpy').zeros((1, 32, 32, 3)))"
+    environment = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
+    words = [sys.executable, "-c", code, str(tmp_path / "normalization.json")]
+    done = subprocess.run(words, env=environment | {"PYTHONPATH": str(REPOSITORY)}, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -200,3 +200,23 @@ def test_own_set_without_some_classes_says_which(tmp_path: Path, workspace) -> N
     np.savez(path, images=np.zeros((8, 32, 32, 3), np.uint8), labels=np.arange(8))
     found, _ = test_sets.find([str(path)], workspace)
     assert found["mine"].provenance == "a set of the user's own, with no image of ship, truck"
+
+
+def test_folder_in_the_form_of_cifar10_c_is_set_against_the_clean_set_whatever_its_name(data, workspace, tmp_path):
+    place = tmp_path / "Downloads C"
+    place.mkdir()
+    np.save(place / "labels.npy", np.tile(np.arange(60) % 10, 5))
+    np.save(place / "fog.npy", np.zeros((300, 32, 32, 3), np.uint8))
+    found, _ = test_sets.find([str(place)], workspace, data)
+    assert list(found) == [f"cifar10-c-fog-{severity}" for severity in range(1, 6)]
+    assert {test.family for test in found.values()} == {"cifar10-c"}
+
+
+def test_two_sets_of_one_name_are_refused_and_one_named_twice_is_judged_once(workspace, tmp_path):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        np.savez(tmp_path / folder / "own.npz", images=np.zeros((10, 32, 32, 3), np.uint8), labels=np.arange(10))
+    first, second = (str(tmp_path / folder / "own.npz") for folder in ("a", "b"))
+    assert list(test_sets.find([first, first], workspace)[0]) == ["own"]
+    with pytest.raises(ValueError, match=r"own\.npz is called own too; rename one of the two"):
+        test_sets.find([first, second], workspace)
