@@ -5,10 +5,10 @@ says, and in which files), intervals (of shares and differences, and what a test
 class and subset), gaps (between two test sets), protocol (what of a gap the protocol makes), lines (new on original
 accuracy, effective robustness), joint_bootstrap (over models and images at once), model_pairs (McNemar, possible ranks,
 agreement), rankings (of two sets), adaptivity (the best of many), paired_runs (arms of a study, seed by seed and image
-by image), set_matrix (harder or different), keyword_mixture, single_images, calibration, corruption_tables
-(CIFAR-10-C), human_labels (CIFAR-10H and -N), published (the models of CIFAR-10.1), standard_models (those of a line),
-scorecard (one model on every set), methods (a text to quote), chart_tables and run_tables (statements and trainings as
-charts draw them).
+by image), set_matrix (harder or different), discriminator (old or new), keyword_mixture, single_images, calibration,
+corruption_tables (CIFAR-10-C), human_labels (CIFAR-10H and -N), published (the models of CIFAR-10.1), standard_models
+(those of a line), scorecard (one model on every set), methods (a text to quote), chart_tables and run_tables
+(statements and trainings as charts draw them).
 """
 
 import lazy_loader
@@ -75,6 +75,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "reliability_curves",
             "reliability_table",
         ],
+        "discriminator": ["old_or_new_reading", "old_or_new_sentence", "old_or_new_table"],
         "corruption_tables": ["corruption_means", "corruption_table"],
         "human_labels": ["gap_by_labelling", "human_table", "people_disagree"],
         "published": [

@@ -2,9 +2,10 @@
 
 Read in this order: sets (`load` any set), lookup (a set, a file or a folder that a user names), pictures (one picture
 as a viewer shows it), picture_sources (folders, parquet files and tars of them), splits (train and validation rows),
-roles (of images in the placebo), corruptions and corruption_sets (images made worse as in CIFAR-10-C, and their
-folders), sources and downloads (where files of others live, fetched and checked), pools (demo, cifar10, own), demo (the
-drawn pool), release (written, checked), release_sets (read back), release_cards (datasheet and Croissant metadata).
+roles (of images in the placebo), origins (old or new), corruptions and corruption_sets (images made worse as in
+CIFAR-10-C, and their folders), sources and downloads (where files of others live, fetched and checked), pools (demo,
+cifar10, own), demo (the drawn pool), release (written, checked), release_sets (read back), release_cards (datasheet and
+Croissant metadata).
 """
 
 import lazy_loader

@@ -9,7 +9,7 @@ import numpy as np
 
 from cifar102 import cifar
 from cifar102.cifar import ImageSet
-from cifar102.datasets import corruption_sets, downloads, release_sets, sources
+from cifar102.datasets import corruption_sets, downloads, origins, release_sets, sources
 from cifar102.datasets.corruptions import SEVERITIES
 from cifar102.datasets.roles import BATCHES, rotated_roles
 from cifar102.tiny_images.pair import TinyImages
@@ -300,6 +300,15 @@ def _rotation(number: int) -> Callable[[Workspace], Sets]:
     return read
 
 
+def _origin(number: int, is_control: bool) -> Callable[[Workspace], Sets]:
+    """Test images of CIFAR-10 (0) and of this build (1), all folds but one to train on and that one to test."""
+
+    def read(workspace: Workspace) -> Sets:
+        return origins.fold(_cifar10_test(workspace), release_sets.load_part(workspace, "test"), number, is_control)
+
+    return read
+
+
 @dataclass(frozen=True)
 class DataSet:
     """One row of the registry: how a data set is read and what is known of it by name.
@@ -345,3 +354,9 @@ REGISTRY |= {
 }
 ROTATION = "cifar10-rotation-{number}"  # for the networks of study placebo
 REGISTRY |= {ROTATION.format(number=number): DataSet(_rotation(number), ("cifar10",)) for number in range(BATCHES)}
+ORIGIN = "old-or-new-{kind}-{number}"  # for the networks of study old_or_new; kind: test or control
+REGISTRY |= {
+    ORIGIN.format(kind=kind, number=number): DataSet(_origin(number, kind == "control"), num_classes=2)
+    for kind in ("test", "control")
+    for number in range(origins.FOLDS)
+}

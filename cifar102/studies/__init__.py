@@ -3,7 +3,7 @@
 Read in this order: arms (the arms of every study), baselines (the networks of notebook 05 and their recipes), scores
 (what each run scores, image by image), comparisons (paired statistics), verdicts (on published claims), superclasses
 (of CIFAR-100), placebo (what the protocol does to accuracy when nothing has changed), closed_form (its classifiers),
-rotations (its networks).
+rotations (its networks), old_or_new (can a network tell the two test sets apart).
 """
 
 import lazy_loader
@@ -35,6 +35,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "size_curve",
             "study_table",
         ],
+        "old_or_new": ["run_old_or_new"],
         "placebo": ["near_duplicate_pairs", "run_placebo"],
         "rotations": ["run_rotations"],
         "scores": ["metric_values"],

@@ -28,6 +28,7 @@ STUDIES = (
     "cifar100",
     "leak",
     "set_and_size",
+    "old_or_new",
     "placebo",
 )
 # These say where a run stands, not what it computes: another value of one does not make a step stale.
@@ -174,16 +175,21 @@ TABLE = {
         takes=(*TRAINING.takes, *BASELINES, "built/candidates.parquet", *SCREENED[1:]),
         may_take=(*OTHER_SETS, *POOL, "raw/cifar-10h/*"),
         leaves=("results/placebo_gap.csv", "results/set_matrix.csv", "results/summary.json"),
-        after=("results/study_*.csv",),
+        after=("results/study_*.csv", "results/old_or_new.csv"),
     ),
 }
 # A study of notebook 06 that trains no grid on the release: it needs the images alone.
 STUDY_FILES = {
+    "old_or_new": Files(
+        takes=(*RELEASE, *REFERENCE),
+        may_take=POOL,
+        leaves=("results/old_or_new.csv", "results/old_or_new_predictions.csv"),
+    ),
     "placebo": Files(
         takes=("raw/tiny_images.bin", "raw/tiny_metadata.bin", *REFERENCE),
         may_take=POOL,
         leaves=("results/placebo_protocol.csv", "results/placebo_parts.csv"),
-    )
+    ),
 }
 # Several notebooks write into summary.json, so its content says nothing about one step: only its presence is checked.
 SHARED = ("results/summary.json", "labels/*")
