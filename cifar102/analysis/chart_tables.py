@@ -123,8 +123,7 @@ def slope_rows(slopes: pd.DataFrame) -> pd.DataFrame:
     An interval over so few models that placebo_slope warns of it is left out.
     """
     slopes = slopes[~slopes["warning"].str.contains("too narrow")]
-    names = {"models": "interval over models", "images": "interval over images"}
-    labels = slopes["axis"] + " axes, " + slopes["over"].map(names)
+    labels = slopes["axis"] + " axes, interval over " + slopes["over"]
     return slopes.assign(label=labels)[["label", "slope", "low", "high", "source"]]
 
 
@@ -139,13 +138,19 @@ def own_gap_rows(gaps: pd.DataFrame, source: str) -> pd.DataFrame:
     return in_points(drawn.assign(label=label, source=source))[GAP_ROW].reset_index(drop=True)
 
 
-def published_gap_rows(models: pd.DataFrame, mean: pd.DataFrame, version: str, source: str) -> pd.DataFrame:
+def published_gap_rows(
+    models: pd.DataFrame, mean: pd.DataFrame, version: str, source: str, joint: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """Return the smallest, the middle and the largest gap of the published models and their mean, as own_gap_rows.
 
-    models: of accuracies.gap_table; mean: of placebo_gap over the same models, its last row is drawn.
+    models: of accuracies.gap_table; mean: of placebo_gap over the same models, its last row is drawn; joint: of
+    joint_bootstrap, whose interval over models and images at once the mean then has.
     """
     some = models.sort_values("gap", ignore_index=True).iloc[[0, len(models) // 2, -1]]
-    rows = pd.concat([some, mean.iloc[[-1]].assign(model=f"mean of {len(models)} models")], ignore_index=True)
+    last = mean.iloc[[-1]].assign(model=f"mean of {len(models)} models")
+    if joint is not None:
+        last = last.assign(**joint[joint["statistic"] == "mean gap"].iloc[0][["low", "high"]])
+    rows = pd.concat([some, last], ignore_index=True)
     return in_points(rows.assign(label=rows["model"] + f": to {version}", source=source))[GAP_ROW]
 
 

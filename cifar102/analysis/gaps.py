@@ -1,11 +1,12 @@
 """The gap between two test sets: per seed and model, its three terms, and the one that the protocol makes by itself."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
-from cifar102.analysis import accuracies, intervals, keyword_mixture, lines
+from cifar102.analysis import accuracies, intervals, joint_bootstrap, keyword_mixture, lines
 from cifar102.analysis.predictions import SetPredictions, read_run, read_runs_table
 from cifar102.workspace.folders import Workspace
 
@@ -149,36 +150,28 @@ def placebo_slope(
     resamples: int = 1_000,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Return the slope of new on original accuracy over the models, with intervals over models and over images.
+    """Return the slope of new on original accuracy over the models, with its intervals.
 
-    scores: as placebo_gap, at least 3 models. Rows over = "models" (other models, these images) and "images" (these
-    models, other images). Columns: over, axis, slope, low, high, holds_one, intercept, r2, p_value, num_models,
-    warning, level. Below 10 models the warning says that the interval over models is too narrow.
+    scores: as placebo_gap, at least 3 models. Rows over = "models" (other models, these images), "images" (these
+    models, other images) and "models and images" (both at once, the interval to quote). Columns: over, axis, slope,
+    low, high, holds_one, intercept, r2, p_value, num_models, warning, level. Below 10 models the warning says that an
+    interval over models is too narrow.
     """
     sides = [np.column_stack([_mean(scores, model, name) for model in _models(scores)]) for name in (original, new)]
     means = [side.mean(axis=0) for side in sides]
     fits = {"models": lines.fit_line(*means, axis, level=level, seed=seed)}
     fits["images"], _ = lines.image_band(*sides, axis, level=level, resamples=resamples, seed=seed)
+    joint = joint_bootstrap.joint_intervals(*sides, axes=(axis,), level=level, resamples=resamples, seed=seed)
+    both = joint[joint["statistic"] == "slope"].iloc[0]
+    fits["models and images"] = replace(fits["models"], slope_low=both["low"], slope_high=both["high"])
     rows = []
     for over, fit in fits.items():
         limits = (fit.slope, fit.slope_low, fit.slope_high, bool(fit.slope_low <= 1 <= fit.slope_high))
-        few = f"an interval over {fit.n} models is too narrow" if over == "models" and fit.n < FEW_MODELS else ""
+        few = f"an interval over {fit.n} models is too narrow" if over != "images" and fit.n < FEW_MODELS else ""
         warning = "; ".join(text for text in (few, fit.warning) if text)
         rows.append((over, axis, *limits, fit.intercept, fit.r2, fit.p_value, fit.n, warning))
-    columns = [
-        "over",
-        "axis",
-        "slope",
-        "low",
-        "high",
-        "holds_one",
-        "intercept",
-        "r2",
-        "p_value",
-        "num_models",
-        "warning",
-    ]
-    return pd.DataFrame(rows, columns=columns).assign(level=level)
+    columns = ["over", "axis", "slope", "low", "high", "holds_one", "intercept", "r2", "p_value", "num_models"]
+    return pd.DataFrame(rows, columns=[*columns, "warning"]).assign(level=level)
 
 
 def own_slope(scores: Scores, original: str, new: str, **options: float) -> pd.DataFrame:

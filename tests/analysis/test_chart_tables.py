@@ -100,6 +100,14 @@ def test_of_the_published_gaps_the_ends_the_middle_and_the_mean_are_drawn() -> N
     assert rows["gap"].tolist() == pytest.approx([1, 3, 5, 2])
 
 
+def test_the_published_mean_has_the_interval_over_models_and_images_where_it_is_known() -> None:
+    joint = pd.DataFrame({"statistic": ["slope", "mean gap"], "low": [0.5, -0.03], "high": [1.5, 0.07]})
+    of_both = (gap_rows(list("abcde")), gap_rows(["x", "all models"]), "v4", "published")
+    wider, before = (chart_tables.published_gap_rows(*of_both, known) for known in (joint, None))
+    assert wider.iloc[-1][["gap", "low", "high"]].tolist() == pytest.approx([2, -3, 7])
+    pd.testing.assert_frame_equal(wider.iloc[:-1], before.iloc[:-1])
+
+
 def test_gaps_of_classes_and_with_and_without_copies_are_labelled() -> None:
     by_class = chart_tables.class_gap_rows(gap_rows(["m"]).assign(class_name="cat"))
     assert by_class.to_dict("list") == {"label": ["cat"], "gap": [1], "low": [0], "high": [2]}

@@ -25,7 +25,8 @@ def test_same_distribution_has_no_gap_and_slope_one(rng: np.random.Generator) ->
     slopes = slopes.set_index("over")
     assert slopes.loc["images", "holds_one"]
     assert slopes.loc["images", "slope"] == slopes.loc["models", "slope"]
-    assert slopes["warning"].to_dict() == {"models": "an interval over 3 models is too narrow", "images": ""}
+    few = "an interval over 3 models is too narrow"
+    assert slopes["warning"].to_dict() == {"models": few, "images": "", "models and images": few}
 
 
 def test_gap_of_the_protocol_is_found_and_signed(rng: np.random.Generator) -> None:
@@ -203,7 +204,7 @@ def test_seeds_stand_in_for_models_where_these_are_too_few_for_a_line(rng: np.ra
     drawn = scores(rng, 0)
     of_models = gaps.own_slope(drawn, "cifar10", "cifar102-leftover", resamples=20)
     of_seeds = gaps.own_slope({"m0": drawn["m0"], "m1": drawn["m1"]}, "cifar10", "cifar102-leftover", resamples=20)
-    assert of_models["num_models"].tolist() == [3, 3] and of_seeds["num_models"].tolist() == [6, 6]
+    assert set(of_models["num_models"]) == {3} and set(of_seeds["num_models"]) == {6}
     one_seed = {"m0": {name: right[:1] for name, right in drawn["m0"].items()}}
     assert gaps.own_slope(one_seed, "cifar10", "cifar102-leftover").empty
 

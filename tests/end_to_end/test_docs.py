@@ -29,7 +29,7 @@ GAPS = {  # a row of the README's table -> label in figures/08-gap.csv
     "gap of 30 published models to CIFAR-10.1 v4 (2,021 images), points": "mean of 30 models: to cifar10.1-v4",
 }
 SLOPES = {  # -> label and source in the same file
-    "slope of new on old accuracy, 30 published models": ("linear axes, interval over models", PUBLISHED),
+    "slope of new on old accuracy, 30 published models": ("linear axes, interval over models and images", PUBLISHED),
 }
 ACCURACIES = {  # -> train and test in figures/08-set-matrix.csv
     "one draw: trained on old images, tested on old images, %": ("cifar10", "cifar10"),
