@@ -21,7 +21,8 @@ PER_STRATUM = 40
 DECOYS = 15  # of each kind
 PAIR, IDENTICAL, UNRELATED = "pair", "identical", "unrelated"
 KEYS = ["tiny_index", "reference_set", "other"]
-COLUMNS = [*KEYS, "query", "reference", "shift_row", "shift_column", "value", "stratum", "weight", "kind"]
+COLUMNS = [*KEYS, "query", "reference", "shift_row", "shift_column", "mirrored", "probability", "value", "stratum"]
+COLUMNS += ["weight", "kind"]
 
 
 def named_pairs(pairs: pd.DataFrame, tiny_indices: np.ndarray) -> pd.DataFrame:
@@ -83,7 +84,9 @@ def _unrelated(found: pd.DataFrame, count: int, rng: np.random.Generator) -> pd.
     keys = pd.MultiIndex.from_frame(mixed[KEYS])
     is_same = (mixed["reference_set"] == CANDIDATES) & (mixed["tiny_index"] == mixed["other"])
     mixed = mixed[~keys.isin(known) & ~keys.isin(turned) & ~is_same].drop_duplicates(KEYS).head(count)
-    return mixed.assign(shift_row=0, shift_column=0, value=np.nan, stratum="", weight=0.0, kind=UNRELATED)
+    return mixed.assign(
+        shift_row=0, shift_column=0, probability=np.nan, value=np.nan, stratum="", weight=0.0, kind=UNRELATED
+    )
 
 
 def _identical(found: pd.DataFrame, tiny_indices: np.ndarray, count: int, rng: np.random.Generator) -> pd.DataFrame:

@@ -44,6 +44,16 @@ def registered_numbers(a: np.ndarray, b: np.ndarray, first: np.ndarray, second: 
     return numbers
 
 
+def fit_of(query: np.ndarray, reference: np.ndarray) -> np.ndarray | None:
+    """The fit that lays a reference on a query, as registration.register_pairs gives it; None where none is believable.
+
+    query, reference: grey uint8 (32, 32).
+    """
+    a, b, row = query[None], reference[None], np.zeros(1, np.int64)
+    _, fits = gate.best_overlaps(registration.halves(a), registration.halves(b), row, row)
+    return fits[0] if registration.register_pairs(a, b, row, row, fits)[0] else None
+
+
 def scores(numbers: np.ndarray, coefficients: Coefficients = Coefficients()) -> np.ndarray:
     """Turn the numbers of pairs, (p, 4), into scores, float64 (p,), from LOWEST to HIGHEST."""
     lncc, hpw, trimmed = np.arctanh(np.clip(numbers[:, 1:], likeness.LOWEST, likeness.HIGHEST).astype(np.float64)).T

@@ -1,9 +1,8 @@
 """Review: the pages on which people label candidates, judge pairs and settle disagreements.
 
 Read in this order: server (Voila behind a token), widget (the page and its Python side), labelling_desk, pairs_desk,
-judging_desk (blind to the score) and disagreements_desk (what each page asks and stores), sheets and pair_images (the
-pictures it shows); pages/ holds the notebook and
-the front end.
+judging_desk (blind to the score) and disagreements_desk (what each page asks and stores), sheets, pair_images and
+overlays (the pictures it shows); pages/ holds the notebook and the front end.
 """
 
 import lazy_loader

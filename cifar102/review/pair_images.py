@@ -5,7 +5,7 @@ import numpy as np
 from cifar102 import cifar
 from cifar102.datasets import pools
 from cifar102.dedup.pair_sample import CANDIDATES
-from cifar102.review import sheets
+from cifar102.review import overlays, sheets
 from cifar102.workspace import arrays
 from cifar102.workspace.folders import Workspace
 
@@ -33,7 +33,15 @@ class PairImages:
         return np.asarray(self._candidates[pair.query]), np.asarray(other)
 
     def laid(self, pair: tuple) -> list[np.ndarray]:
-        """Candidate, partner as it lies best, their difference, partner as it is; pair: has shift_row, shift_column."""
+        """Candidate, partner as it lies best, their difference, partner as it is; pair: a row of pairs.parquet.
+
+        By the registered rule the partner is moved, turned, zoomed and mirrored, for the difference recoloured too;
+        by the SSIM rule, and where no such fit is found, it is moved by whole pixels.
+        """
         query, other = self.both(pair)
-        shift = (pair.shift_row, pair.shift_column)
-        return [query, sheets.moved(other, *shift), sheets.difference(query, other, *shift), other]
+        has_fit = getattr(pair, "probability", np.nan) >= 0  # of the registered rule alone
+        found = overlays.lay(query, other, bool(pair.mirrored)) if has_fit else None
+        if found is None:
+            shift = (pair.shift_row, pair.shift_column)
+            found = sheets.moved(other, *shift), sheets.difference(query, other, *shift)
+        return [query, *found, other]
