@@ -280,6 +280,8 @@ def model_names(values: np.ndarray | pd.Series) -> list[str]:
 
 
 def _bootstrap(x: np.ndarray, y: np.ndarray, resamples: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    if not resamples:
+        return np.empty(0), np.empty(0)
     rng = np.random.default_rng(seed)
     parts = [np.empty((2, 0))]
     for start in range(0, resamples, BLOCK):

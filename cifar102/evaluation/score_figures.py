@@ -13,6 +13,7 @@ from cifar102.figures import scorecards
 from cifar102.workspace.folders import Workspace
 
 MANY_FAMILIES = 10  # more than there are colours for
+MOST_ROWS = 30  # of a chart at either end, where it would have more than twice as many
 
 
 def draw(card: Scorecard, sets: Mapping[str, TestSet], folder: Workspace) -> list[Path]:
@@ -84,6 +85,9 @@ def draw_table(
     title = (
         f"{name}: each model beside the line of the others ({standard_models.AXIS} axes, {100 * level:g}% intervals)"
     )
+    if len(rows) > 2 * MOST_ROWS:
+        title += f"\nthe {MOST_ROWS} best and the {MOST_ROWS} worst of {len(rows):,} models"
+        rows = pd.concat([rows.head(MOST_ROWS), rows.tail(MOST_ROWS)], ignore_index=True)
     drawn.append(scorecards.draw_robustness(rows, folder, title=title))
     return files_of(drawn)
 
