@@ -1,7 +1,8 @@
 """From a source to what it answers: prediction files, model files, and code, each asked for every set that is here."""
 
+import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypedDict
@@ -128,13 +129,27 @@ def _contained(path: Path, pixels: str, trust: bool) -> Model:
 
 
 def _normalization(path: Path) -> object:
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # how TensorFlow starts is no answer
-    from cifar102.training import pipeline
+    with _unheard():
+        from cifar102.training import pipeline
 
     try:
         return pipeline.Normalization(**read_json(path))
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path}: expected kind, mean and std of a normalization: {error}") from error
+
+
+@contextlib.contextmanager
+def _unheard() -> Iterator[None]:
+    """Nothing that is written to the error stream is shown: TensorFlow says how it starts, whatever its log level."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    kept = os.dup(2)
+    try:
+        with Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _ask(model: Model, sets: Mapping[str, TestSet], batch: int, logits: bool | None) -> Answers:

@@ -35,7 +35,7 @@ def write(workspace: Workspace, folder: Path) -> int:
     for run in runs.find_runs(workspace):
         records[name_of(run.config)] = _record(run)
         _write_answers(run, folder)
-    lines = [json.dumps(plain(records[name]), sort_keys=True) for name in sorted(records)]
+    lines = [json.dumps(plain(records[name])) for name in sorted(records)]
     if lines:
         write_text(folder / TABLE, "".join(f"{line}\n" for line in lines))
     return len(lines)

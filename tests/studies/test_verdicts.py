@@ -1,5 +1,7 @@
 """Verdicts on published claims: two answers a claim, the words of both, and the scale at which they hold."""
 
+import gc
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -108,7 +110,9 @@ def test_no_runs_at_all_still_give_the_whole_list():
 
 
 @pytest.mark.slow
-def test_five_percent_of_lists_without_any_true_difference_hold_a_false_sign(rng):
+def test_five_percent_of_lists_without_any_true_difference_hold_a_false_sign(rng, request):
+    gc.freeze()  # statsmodels collects garbage at every correction, which takes long beside a loaded TensorFlow
+    request.addfinalizer(gc.unfreeze)
     wrong = []
     for _ in range(200):
         arms = {arm: list(0.3 + 0.01 * rng.normal(size=5)) for arm in ("max", "average", "max_then_average")}
