@@ -1,7 +1,7 @@
 """Lines of new on original accuracy on three axes, their bands, and who stands above them (effective robustness)."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,7 @@ from cifar102.analysis import intervals
 
 CLIP = 0.5 / 10_000  # half an image of CIFAR-10's test set: what an accuracy of 0 or 1 becomes on logit and probit axes
 BLOCK = 10_000  # resamples drawn at once, so that memory stays small
+CELLS = 1 << 20  # of a block where there are many models; larger ones wait for memory
 LOW_ACCURACY = 0.1  # models this far below the mean original accuracy are asked whether they carry the fit alone
 AXES: dict[str, tuple[Callable, Callable]] = {
     "linear": (lambda share: 100 * share, lambda value: value / 100),
@@ -163,25 +164,25 @@ def effective_robustness(
     line: LineFit | None = None,
     *,
     axis: str = "logit",
-    n_original: int | None = None,
-    n_new: int | None = None,
+    n_original: int | np.ndarray | None = None,
+    n_new: int | np.ndarray | None = None,
     level: float = 0.95,
 ) -> pd.DataFrame:
     """Return each model's new accuracy less what the line of the standard models gives for its original accuracy.
 
-    original, new: accuracies 0-1, (models,), a Series' index names them. line: fit_line of the standard models;
-    without it the models themselves are the standard, on `axis` (Taori et al. fit on logit axes; Miller et al. 2021
-    on probit). Columns: model, original, new, predicted, effective_robustness, low, high, level, axis. low and high
-    take the line as known and both accuracies as binomial (Clopper-Pearson limits put together as MOVER does); NaN
-    without n_original, n_new. Source: Taori et al. 2020 (arXiv 2007.00644), section 2: rho(f) = acc2(f) -
-    beta(acc1(f)).
+    original, new: accuracies 0-1, (models,), a Series' index names them. line: fit_line of the standard models; without
+    it the models themselves are the standard, on `axis` (Taori et al. fit on logit axes; Miller et al. 2021 on probit).
+    Columns: model, original, new, predicted, effective_robustness, low, high, level, axis. low and high take the line
+    as known and both accuracies as binomial (Clopper-Pearson limits put together as MOVER does); NaN without
+    n_original, n_new (images, a number or one a model). Source: Taori et al. 2020 (arXiv 2007.00644), section 2: rho(f)
+    = acc2(f) - beta(acc1(f)).
     """
     names = model_names(original)
     line = line or fit_line(original, new, axis, level=level, resamples=0)
     original, new = check_accuracies(original, new, least=1)
     predicted = line.predict(original)
     low, high = np.full((2, len(new)), np.nan)
-    if n_original and n_new:
+    if n_original is not None and n_new is not None:
         low, high = _interval(line, _limits(original, n_original, level), predicted, new, _limits(new, n_new, level))
     return pd.DataFrame(
         {
@@ -205,11 +206,24 @@ def beside_others(
 
     original, new: accuracies 0-1 by model, at least 4 models; sizes: n_original, n_new.
     """
-    rows = []
-    for model in original.index:
-        line = fit_line(original.drop(model), new.drop(model), axis, level=level, resamples=0)
-        rows.append(effective_robustness(original[[model]], new[[model]], line, level=level, **sizes))
-    return pd.concat(rows, ignore_index=True)
+    return effective_robustness(original, new, line_of_others(original, new, axis), level=level, **sizes)
+
+
+def line_of_others(original: pd.Series, new: pd.Series, axis: str = "logit") -> LineFit:
+    """Return a line for each model, fitted to all others: the fit of all, with slope and intercept arrays (models,).
+
+    original, new: accuracies 0-1 by model, at least 4 models. ValueError where the others of one have one accuracy.
+    """
+    fit = fit_line(original, new, axis, resamples=0)
+    x, y = (to_axis(side, axis) for side in check_accuracies(original, new))
+    off, count = (x - x.mean(), y - y.mean()), len(x)
+    weight = count / (count - 1)  # of what one model takes along from a sum of squares about the mean
+    spread = (off[0] ** 2).sum() - weight * off[0] ** 2
+    if count < 4 or (spread < 1e-12).any():
+        raise ValueError(f"original: a line of the others needs three of different accuracy, found {count} models")
+    slopes = ((off[0] * off[1]).sum() - weight * off[0] * off[1]) / spread
+    means = [side.mean() - part / (count - 1) for side, part in zip((x, y), off, strict=True)]
+    return replace(fit, slope=slopes, intercept=means[1] - slopes * means[0])
 
 
 def robustness_interval(
@@ -284,8 +298,9 @@ def _bootstrap(x: np.ndarray, y: np.ndarray, resamples: int, seed: int) -> tuple
         return np.empty(0), np.empty(0)
     rng = np.random.default_rng(seed)
     parts = [np.empty((2, 0))]
-    for start in range(0, resamples, BLOCK):
-        chosen = rng.integers(len(x), size=(min(BLOCK, resamples - start), len(x)))
+    block = min(BLOCK, max(1, CELLS // len(x)))
+    for start in range(0, resamples, block):
+        chosen = rng.integers(len(x), size=(min(block, resamples - start), len(x)))
         parts.append(np.stack(_lines(x[chosen], y[chosen])))
     slopes, starts = np.concatenate(parts, axis=1)
     return slopes, starts
@@ -380,5 +395,5 @@ def _interval(
     return low, new - predicted + np.hypot(new_limits[1] - new, predicted - limits[0])
 
 
-def _limits(share: np.ndarray, n: int, level: float) -> tuple[np.ndarray, np.ndarray]:
+def _limits(share: np.ndarray, n: int | np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
     return intervals.clopper_pearson(np.rint(share * n).astype(int), n, level)

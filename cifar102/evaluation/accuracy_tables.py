@@ -2,6 +2,7 @@
 
 import csv
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -137,7 +138,7 @@ def judge(table: pd.DataFrame, level: float = 0.95) -> dict[str, pd.DataFrame]:
         "fits": pd.DataFrame([vars(fit) for fit in fits]).assign(drawn="models" if families is None else "families")
     }
     found["gaps"] = _gaps(table, level)
-    found["effective_robustness"] = pd.concat([_robustness(table, row, level) for row in range(len(table))])
+    found["effective_robustness"] = _robustness(table, level)
     found["ranks"] = _ranks(table, shares, level)
     return found
 
@@ -157,15 +158,19 @@ def _gaps(table: pd.DataFrame, level: float) -> pd.DataFrame:
     return gaps.assign(n_original=table["n_original"], n_new=table["n_new"], level=level)
 
 
-def _robustness(table: pd.DataFrame, row: int, level: float) -> pd.DataFrame:
-    """One model beside the line of all others."""
-    others, mine = table.drop(index=table.index[row]), table.iloc[[row]]
-    line = lines.fit_line(others["original"], others["new"], standard_models.AXIS, resamples=0)
-    sizes = {
-        name: None if np.isnan(mine[name].iloc[0]) else int(mine[name].iloc[0]) for name in ("n_original", "n_new")
-    }
-    shares = [mine.set_index("model")[side] for side in ("original", "new")]
-    return lines.effective_robustness(*shares, line, level=level, **sizes)
+def _robustness(table: pd.DataFrame, level: float) -> pd.DataFrame:
+    """Each model beside the line of all others, with an interval where its images are known."""
+    line = lines.line_of_others(table["original"], table["new"], standard_models.AXIS)
+    is_known = table[["n_original", "n_new"]].notna().all(axis=1)
+    parts = []
+    for rows, names in ((is_known, ("n_original", "n_new")), (~is_known, ())):
+        some, chosen = table[rows], rows.to_numpy()
+        own = replace(line, slope=line.slope[chosen], intercept=line.intercept[chosen])
+        shares = (some.set_index("model")[side] for side in ("original", "new"))
+        sizes = {name: some[name].to_numpy(int) for name in names}
+        if len(some):
+            parts.append(lines.effective_robustness(*shares, own, level=level, **sizes).set_index(some.index))
+    return pd.concat(parts).sort_index()
 
 
 def _ranks(table: pd.DataFrame, shares: list[pd.Series], level: float) -> pd.DataFrame:

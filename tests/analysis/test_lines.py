@@ -146,6 +146,18 @@ def test_perfect_model_gets_a_finite_interval() -> None:
     assert np.isfinite([row["low"], row["high"]]).all()
 
 
+@pytest.mark.parametrize("axis", lines.AXES)
+def test_the_line_of_the_others_is_the_fit_without_the_model(rng, axis: str) -> None:
+    original = pd.Series(rng.uniform(0.6, 0.99, 12))
+    new = (original - rng.uniform(0.02, 0.2, 12)).clip(0, 1)
+    found = lines.line_of_others(original, new, axis)
+    for row in range(12):
+        alone = lines.fit_line(original.drop(row), new.drop(row), axis, resamples=0)
+        assert (found.slope[row], found.intercept[row]) == pytest.approx((alone.slope, alone.intercept), rel=1e-9)
+    with pytest.raises(ValueError, match="three of different accuracy"):
+        lines.line_of_others(pd.Series([0.5, 0.5, 0.5, 0.9]), pd.Series([0.4, 0.3, 0.2, 0.8]), axis)
+
+
 def test_each_model_is_beside_the_line_of_the_others_and_not_its_own() -> None:
     original = pd.Series(STANDARD, [f"m{k}" for k in range(len(STANDARD))])
     new = pd.Series(lines.from_axis(0.8 * lines.to_axis(STANDARD, "logit") - 0.5, "logit"), original.index)
