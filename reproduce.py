@@ -40,7 +40,7 @@ STACKS = {stack.name: stack for stack in (MAIN, NEXT)}
 STAMP = "cifar102-installed.json"
 UNFINISHED = "cifar102-unfinished"
 WINDOWS = os.name == "nt"
-ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "2"}
+ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "3"}
 LINK = """\
 import pathlib, sys, sysconfig
 pathlib.Path(sysconfig.get_path("purelib"), "cifar102.pth").write_text(sys.argv[1] + "\\n", encoding="utf-8")"""

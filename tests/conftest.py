@@ -12,7 +12,7 @@ import pytest
 from cifar102.commands import environments
 from cifar102.workspace.folders import REPOSITORY, Workspace
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 SHARED = REPOSITORY.parent / "shared" / "data"
 
 

@@ -20,7 +20,7 @@ from cifar102.workflow.kernel import NOT_HERE, WATCH, OwnKernel
 from cifar102.workspace.folders import Workspace
 
 # Kernels take these over: no start-up notes of TensorFlow's, no warning of the debugger's.
-ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "2", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "3", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
 # Where nobody watches, papermill's bar is a line every half minute.
 IN_A_LOG = {"mininterval": 30.0, "bar_format": "{desc} | {n_fmt} of {total_fmt} cells, {elapsed} so far\n"}
 START_SECONDS = 600  # a kernel on a busy machine; one that has died is noticed at once

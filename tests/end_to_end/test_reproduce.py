@@ -198,7 +198,7 @@ def test_requirements_are_installed_once_and_again_when_they_change(checkout: Pa
     first = start(checkout, "list", "a b", path=tools)
     assert first.returncode == 7, first.stderr
     words, prefix, log_level, _ = json.loads(first.stdout.splitlines()[-1])
-    assert (words, log_level) == (["list", "a b"], "2")
+    assert (words, log_level) == (["list", "a b"], "3")
     assert Path(prefix) == checkout / OWN_ENVIRONMENT
     assert log.read_text().splitlines() == installing(python, "requirements.txt")
     assert json.loads(start(checkout, path=tools).stdout.splitlines()[-1])[0] == ["run", "demo"]

@@ -96,6 +96,30 @@ def test_a_keras_model_gets_images_of_its_size_and_the_right_range(sets, size: t
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("kind", ["preprocess_input", "normalization_of_unit", "normalization_of_raw"])
+def test_pixels_that_a_layer_inside_scales_are_found_by_trying(sets, kind: str, tmp_path) -> None:
+    """mobilenet_v2.preprocess_input takes 0-255; a Normalization takes what it was fitted to; the file says neither."""
+    keras = pytest.importorskip("tensorflow").keras
+    taken, pixels = keras.Input((32, 32, 3)), sets["a"].images.astype(np.float32)
+    if kind == "preprocess_input":
+        x, shades = keras.applications.mobilenet_v2.preprocess_input(taken), pixels / 127.5 - 1
+    else:
+        layer = keras.layers.Normalization()
+        given = pixels / 255 if kind == "normalization_of_unit" else pixels
+        layer.adapt(given)
+        x, shades = layer(taken), np.asarray(layer(given))
+    head = keras.layers.Dense(10)
+    logits = head(keras.layers.GlobalAveragePooling2D()(x))
+    centres = shades.mean(axis=(1, 2, 3))[:10]
+    head.set_weights([np.tile(200 * centres, (3, 1)), -300 * centres**2])
+    keras.Model(taken, logits).save(tmp_path / "mine.keras")
+    answers = sources.answers_of(tmp_path / "mine.keras", sets, batch=30)
+    assert all((answers.predictions[name].class_ids == sets[name].labels).all() for name in ("a", "b")), answers.notes
+    wanted = "0-1" if kind == "normalization_of_unit" else "0-255"
+    assert any(f"pixels given as {wanted}" in note and "100.0%" in note for note in answers.notes), answers.notes
+
+
+@pytest.mark.slow
 def test_a_keras_model_of_a_thousand_classes_is_refused_before_it_runs(sets, tmp_path) -> None:
     keras = pytest.importorskip("tensorflow").keras
     taken = keras.Input((32, 32, 3))
