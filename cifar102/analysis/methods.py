@@ -65,6 +65,7 @@ def published_facts(
     version = models.version
     fits = tables["fits"][tables["fits"]["version"] == version]
     joint = tables.get("joint", pd.DataFrame(columns=["statistic", "axis", "value", "low", "high", "resamples"]))
+    joint = joint.drop_duplicates(["statistic", "axis"])  # over models and images; by families stands below
     mean_gap = joint.loc[joint["statistic"] == "mean gap", ["value", "low", "high"]]
     mean_gap = gap[["gap", "low", "high"]].tail(1) if mean_gap.empty else mean_gap
     slopes = joint[joint["statistic"] == "slope"].set_index("axis")

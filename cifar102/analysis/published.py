@@ -10,6 +10,7 @@ import pandas as pd
 from cifar102.analysis import (
     accuracies,
     adaptivity,
+    chart_tables,
     gaps,
     human_labels,
     joint_bootstrap,
@@ -213,8 +214,9 @@ def image_tables(models: PublishedModels, level: float = 0.95, seed: int = 0) ->
     """Return the tables about classes, keywords and images, by name.
 
     classes (gap per model and class), confusion (its change, mean over models), difficulty (both sets, hardest first),
-    adaptivity (of the original set), joint and difficulty_matched (from 3 and 4 models on), and where both sets have
-    keywords: keywords (accuracy per keyword, mean over models, shrunk), keyword_mixture, keyword_clusters.
+    adaptivity (of the original set), joint (also by families where there are 3) and difficulty_matched (from 3 and 4
+    models on), and where both sets have keywords: keywords (accuracy per keyword, mean over models, shrunk),
+    keyword_mixture, keyword_clusters.
     """
     sides = [(models.predictions[name], models.labels[name]) for name in models.sets]
     found = {"classes": accuracies.class_gap_table(*(accuracies.class_table(*side, level) for side in sides), level)}
@@ -226,7 +228,7 @@ def image_tables(models: PublishedModels, level: float = 0.95, seed: int = 0) ->
     right = [accuracies.correctness(*side).to_numpy() for side in sides]
     found["adaptivity"] = adaptivity.best_of_halves(right[0], level=level, seed=seed)
     if right[0].shape[1] >= gaps.LEAST_MODELS and np.ptp(right[0].mean(axis=0)) > 0:
-        found["joint"] = joint_bootstrap.joint_intervals(*right, level=level, seed=seed)
+        found["joint"] = _joint(right, list(models.predictions[ORIGINAL]), level, seed)
     if right[0].shape[1] > gaps.LEAST_MODELS:
         found["difficulty_matched"] = single_images.difficulty_matched_gap(*right, level=level, seed=seed)
     if set(models.keywords) == set(models.sets):
@@ -241,6 +243,15 @@ def image_tables(models: PublishedModels, level: float = 0.95, seed: int = 0) ->
             [vars(keyword_mixture.keyword_reweighted(*images, level=level, seed=seed))]
         )
     return found
+
+
+def _joint(right: list[np.ndarray], names: list[str], level: float, seed: int) -> pd.DataFrame:
+    """joint_intervals over models and images, and below it with families of architectures drawn whole."""
+    families = [chart_tables.published_family(name) for name in names]
+    tables = [joint_bootstrap.joint_intervals(*right, level=level, seed=seed)]
+    if len(set(families)) >= gaps.LEAST_MODELS:
+        tables.append(joint_bootstrap.joint_intervals(*right, families=families, level=level, seed=seed))
+    return pd.concat(tables, ignore_index=True)
 
 
 def published_accuracies(models: PublishedModels, level: float = 0.95) -> list[pd.DataFrame]:

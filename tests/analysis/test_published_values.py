@@ -38,6 +38,22 @@ def models(published: Path) -> dict[str, dict[str, np.ndarray]]:
     }
 
 
+def test_the_headline_intervals_are_over_models_and_images_and_wider_by_families(real_data: Path, published: Path):
+    test = cifar.read_batch(real_data / "cifar-10-batches-py" / "test_batch")
+    (found,) = [
+        version
+        for version in published_files.read_published_versions(published, test.labels, test.keywords)
+        if version.version == "cifar10.1-v4"
+    ]
+    table = published_files.image_tables(found, seed=102)["joint"].set_index(["statistic", "axis", "over"])
+    shown = {key: tuple(row[name] for name in ("value", "low", "high")) for key, row in table.iterrows()}
+    percent = [100 * value for value in shown["mean gap", "", "models and images"]]
+    assert percent == pytest.approx([8.11, 6.63, 9.74], abs=0.005)
+    percent = [100 * value for value in shown["mean gap", "", "families and images"]]
+    assert percent == pytest.approx([8.11, 6.15, 10.43], abs=0.005)
+    assert shown["slope", "linear", "families and images"] == pytest.approx([1.617, 1.398, 1.833], abs=0.0005)
+
+
 @pytest.fixture(scope="module")
 def tables(models: dict, labels: dict) -> dict[str, pd.DataFrame]:
     return {name: accuracies.accuracy_table(models[name], labels[name]) for name in models}
