@@ -61,13 +61,13 @@ def run(options: argparse.Namespace) -> int:
 
 def _take_recorded_runs(plan: "Plan") -> None:
     """Lay the runs that the repository keeps of a profile out in the workspace, so that none is trained twice."""
-    from cifar102.commands import recordings
+    from cifar102.workspace.folders import RECORDED_RUNS, recording_of
 
-    if not recordings.has_runs(plan.profile.name):
+    folder = recording_of(plan.profile.name)
+    if not (folder / RECORDED_RUNS).is_file():
         return
     from cifar102.training import run_records
 
-    folder = recordings.folder_of(plan.profile.name)
     if count := run_records.lay_out(folder, plan.workspace):
         print(f"{count:,} recorded runs of {folder} are taken as finished where they fit; --retrain trains them anew")
 
@@ -76,22 +76,23 @@ def record(options: argparse.Namespace) -> int:
     """Keep what a run has finished in results/<profile>/ of the repository."""
     from cifar102.commands import recordings
     from cifar102.workflow import plans
+    from cifar102.workspace.folders import recording_of
 
     profile = plans.profile_of(options.profile, options.workspace)
     options.profile = profile.name
     workspace = plans.workspace_of(options)
     steps = plans.plan(profile, workspace, [], [], "", {}).steps
-    print(recordings.record(workspace, steps, profile.name, recordings.folder_of(profile.name)))
+    print(recordings.record(workspace, steps, profile.name, recording_of(profile.name)))
     return 0
 
 
 def report(options: argparse.Namespace) -> int:
     """Make figures, tables and report.html of a recorded run, without its images and without training."""
     from cifar102.commands import recordings
-    from cifar102.workspace.folders import Workspace, home
+    from cifar102.workspace.folders import Workspace, home, recording_of
 
     place = options.output or home() / "data" / f"{options.profile}-report"
-    path = recordings.rebuild(recordings.folder_of(options.profile), Workspace(Path(place).absolute()))
+    path = recordings.rebuild(recording_of(options.profile), Workspace(Path(place).absolute()))
     print(f"report   {path}")
     return 0
 

@@ -26,16 +26,6 @@ FIGURE = re.compile(r"figure (\d\d-[a-z0-9-]+)")
 PICTURE = "image/png"
 
 
-def folder_of(profile: str) -> Path:
-    """Where the repository keeps the recording of a profile."""
-    return REPOSITORY / "results" / profile
-
-
-def has_runs(profile: str) -> bool:
-    """Say whether the repository keeps finished runs of a profile."""
-    return (folder_of(profile) / "runs.jsonl").is_file()
-
-
 def record(workspace: Workspace, steps: Sequence[Step], profile: str, folder: Path) -> str:
     """Write what a workspace has finished into a recording, beside what is recorded already; return what it holds.
 
@@ -84,7 +74,7 @@ def rebuild(folder: Path, target: Workspace) -> Path:
 
 
 def _found(folder: Path, patterns: Iterable[str]) -> list[Path]:
-    return sorted(path for pattern in patterns for path in folder.glob(pattern) if path.name != NOTE)
+    return sorted(path for pattern in patterns for path in folder.glob(pattern))
 
 
 def _places(workspace: Workspace, steps: Sequence[dict]) -> dict[str, str]:

@@ -2,8 +2,8 @@
 
 Read in this order: config (the settings of a run), data (what it trains on), pipeline, augmentation and pixels
 (images into a model), optimizers and callbacks, fitting (`fit`), predict (what a model says), runs (the folders on
-disk and their table), run_records (runs as the
-repository keeps them), sweeps (many runs, a search), snapshots, range_test, machine (devices and versions).
+disk and their table), run_records (runs as the repository keeps them), sweeps (many runs, a search), snapshots,
+range_test, machine (devices and versions).
 """
 
 import lazy_loader

@@ -16,9 +16,8 @@ from cifar102.training.config import TrainConfig
 from cifar102.training.runs import Run, RunFolder
 from cifar102.workspace.arrays import read_npz
 from cifar102.workspace.files import parse_json, plain, read_json, read_text, replacing, write_json, write_text
-from cifar102.workspace.folders import Workspace
+from cifar102.workspace.folders import RECORDED_RUNS, Workspace
 
-TABLE = "runs.jsonl"
 FACTS = ("config", "config_hash", "train_hash", "machine", "metrics", "history")
 HASHES = ("config_hash", "train_hash")
 
@@ -30,14 +29,14 @@ def write(workspace: Workspace, folder: Path) -> int:
     bytes. Raises ValueError where the folder's records or a run's files are damaged.
     """
     folder, records = Path(folder), {}
-    if (folder / TABLE).is_file():
+    if (folder / RECORDED_RUNS).is_file():
         records = read(folder)
     for run in runs.find_runs(workspace):
         records[name_of(run.config)] = _record(run)
         _write_answers(run, folder)
     lines = [json.dumps(plain(records[name])) for name in sorted(records)]
     if lines:
-        write_text(folder / TABLE, "".join(f"{line}\n" for line in lines))
+        write_text(folder / RECORDED_RUNS, "".join(f"{line}\n" for line in lines))
     return len(lines)
 
 
@@ -47,7 +46,7 @@ def read(folder: Path) -> dict[str, dict]:
     history: the text of history.csv. FileNotFoundError where there are none; ValueError names the
     line that is not the record of a run.
     """
-    path, found = Path(folder) / TABLE, {}
+    path, found = Path(folder) / RECORDED_RUNS, {}
     for number, line in enumerate(read_text(path).splitlines(), start=1):
         try:
             record = _checked(parse_json(line))

@@ -15,11 +15,17 @@ CIFAR101_FOLDER = "CIFAR-10.1"
 # The folders of a workspace; those but raw/ are written by steps and by raters.
 LAYOUT = ("raw", "labels", "built", "runs", "results", "executed", "figures")
 MANIFEST = "manifest.parquet"  # of a release, in a workspace or anywhere else
+RECORDED_RUNS = "runs.jsonl"  # of a recording, a line a finished run
 
 
 def home() -> Path:
     """The folder that holds data/: the clone, whatever the current folder; of an installed package the current one."""
     return REPOSITORY if IS_CLONE else Path.cwd()
+
+
+def recording_of(profile: str) -> Path:
+    """Where the repository keeps what was recorded of a profile's runs."""
+    return REPOSITORY / "results" / profile
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from cifar102.workflow.steps import Files, Step
 from cifar102.workspace import ownership
 from cifar102.workspace.files import read_object, write_json, write_table
 from cifar102.workspace.folders import Workspace, update_summary
+from tests.training.test_run_records import files_of
 
 STEP = Step("05_baseline_cnn", Path("05_baseline_cnn.ipynb"), Files())
 CHART = pd.DataFrame({"epoch": [0, 1, 2], "accuracy": [0.25, 0.5, 0.75]})
@@ -51,10 +52,6 @@ def finished(workspace: Workspace) -> Workspace:
     ownership.sign(workspace, profile="demo")
     finish_step(workspace)
     return workspace
-
-
-def files_of(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_a_recording_holds_tables_charts_sheets_and_notebooks_and_no_path_of_the_machine(finished, tmp_path):
