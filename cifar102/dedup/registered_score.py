@@ -35,23 +35,31 @@ def registered_numbers(a: np.ndarray, b: np.ndarray, first: np.ndarray, second: 
     Below PASSED in the gate, and where no registration inside the limits was found, the other three are NaN.
     """
     numbers = np.full((len(first), len(NUMBERS)), np.nan, np.float32)
-    numbers[:, 0], fits = gate.best_overlaps(registration.halves(a), registration.halves(b), first, second)
-    passed = np.flatnonzero(numbers[:, 0] >= PASSED)
-    fits = fits[passed]
-    found = registration.register_pairs(a, b, first[passed], second[passed], fits)
-    passed, fits = passed[found], fits[found]
+    numbers[:, 0], passed, fits = _fits(a, b, first, second)
     numbers[passed, 1:] = likeness.likenesses(a, b, first[passed], second[passed], fits)
     return numbers
 
 
-def fit_of(query: np.ndarray, reference: np.ndarray) -> np.ndarray | None:
-    """The fit that lays a reference on a query, as registration.register_pairs gives it; None where none is believable.
+def fits_of(queries: np.ndarray, references: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Lay each reference on the query of its row: which pairs are laid, int64 (p,), and their fits, float32 (p, 8).
 
-    query, reference: grey uint8 (32, 32).
+    queries, references: grey uint8 (n, 32, 32). The fits are those of registration.register_pairs; pairs that the gate
+    does not let pass, or for which no fit is believable, are left out.
     """
-    a, b, row = query[None], reference[None], np.zeros(1, np.int64)
-    _, fits = gate.best_overlaps(registration.halves(a), registration.halves(b), row, row)
-    return fits[0] if registration.register_pairs(a, b, row, row, fits)[0] else None
+    rows = np.arange(len(queries))
+    _, laid, fits = _fits(queries, references, rows, rows)
+    return laid, fits
+
+
+def _fits(
+    a: np.ndarray, b: np.ndarray, first: np.ndarray, second: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What the gate says of each pair, which pairs pass it and are registered, and the fits of these."""
+    overlaps, fits = gate.best_overlaps(registration.halves(a), registration.halves(b), first, second)
+    passed = np.flatnonzero(overlaps >= PASSED)
+    fits = fits[passed]
+    found = registration.register_pairs(a, b, first[passed], second[passed], fits)
+    return overlaps, passed[found], fits[found]
 
 
 def scores(numbers: np.ndarray, coefficients: Coefficients = Coefficients()) -> np.ndarray:

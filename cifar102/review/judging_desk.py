@@ -50,8 +50,8 @@ class JudgingDesk:
         """Partner as it lies best on the candidate, and their difference, of one pair; only where asked for."""
         if pair not in self._rows:
             raise ValueError(f"{pair!r} is no pair of this sample")
-        laid = self._images.laid(next(self._sample.iloc[[self._rows[pair]]].itertuples(index=False)))
-        return {"columns": sheets.COLUMNS}, [sheets.sheet(np.stack(laid[1:3]))]
+        (laid,) = self._images.laid(self._sample.iloc[[self._rows[pair]]])
+        return {"columns": sheets.COLUMNS}, [sheets.sheet(laid[1:3])]
 
     def record(self, rows: list[Mapping[str, object]]) -> Reply:
         """Put verdicts on disk; when this returns they are. Reply: `refused`, positions of bad ones with reasons."""

@@ -1,39 +1,33 @@
-"""One image laid on another by the fit that the registered rule finds, in colour, for the pages that show pairs."""
+"""Images laid on others by the fits that the registered rule finds, in colour, for the pages that show pairs."""
 
 import numpy as np
-from scipy import ndimage
 
-from cifar102.dedup import registered_score
+from cifar102.dedup import registered_score, registration
 from cifar102.dedup.similarity import grey
 
-SIDE = 32
-MIDDLE = (SIDE - 1) / 2
 
+def lay(images: np.ndarray, others: np.ndarray, is_mirrored: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Lay others[i] on images[i]: which pairs are laid, int64 (p,), how the others lie, and how far they are apart.
 
-def lay(image: np.ndarray, other: np.ndarray, is_mirrored: bool) -> tuple[np.ndarray, np.ndarray] | None:
-    """Return `other` as it lies on `image`, and how far the two are apart there; None where no fit is believable.
-
-    image, other: uint8 (32, 32, 3). is_mirrored: the two are mirror images; `other` is turned over then. Both results
-    are uint8 (32, 32, 3), 0 where nothing of `other` lies. For the difference `other` has its grey levels fitted too.
+    images, others: uint8 (n, 32, 32, 3). is_mirrored: bool (n,), which two are mirror images; the other one is turned
+    over then. The last two are uint8 (p, 32, 32, 3), 0 where nothing of the other one lies. For the difference it has
+    its grey levels fitted too. Pairs without a believable fit are left out.
     """
-    image = image[:, ::-1] if is_mirrored else image
-    fit = registered_score.fit_of(*(grey(part[None])[0] for part in (image, other)))
-    if fit is None:
-        return None
-    places = _places(fit)
-    inside = ((places > -0.6) & (places < SIDE - 0.4)).all(axis=0)[..., None]
-    sampled = [ndimage.map_coordinates(channel, places, order=1, mode="nearest") for channel in _channels(other)]
-    laid = np.stack(sampled, axis=-1)
+    straight = np.where(is_mirrored[:, None, None, None], images[:, :, ::-1], images)
+    rows, fits = registered_score.fits_of(grey(straight), grey(others))
+    found = np.zeros((2, len(rows), *images.shape[1:]), np.uint8)
+    for place, (row, fit) in enumerate(zip(rows, fits, strict=True)):
+        pictures = np.stack(_lay_one(straight[row], others[row], fit))
+        found[:, place] = pictures[:, :, ::-1] if is_mirrored[row] else pictures
+    return rows, *found
+
+
+def _lay_one(image: np.ndarray, other: np.ndarray, fit: np.ndarray) -> list[np.ndarray]:
+    """The other one at the places of a fit, and its difference to the image with gain and offset of the fit."""
+    channels = np.ascontiguousarray(np.moveaxis(other, -1, 0), np.float32)
+    moved, inside = np.empty_like(channels), np.empty(channels.shape, np.bool_)
+    for channel, out, is_inside in zip(channels, moved, inside, strict=True):
+        registration.warp(channel, fit, np.float32(1), out, is_inside)
+    laid, inside = (np.moveaxis(part, 0, -1) for part in (moved, inside))
     apart = np.abs(image - np.clip(fit[6] * laid + fit[7], 0, 255))
-    both = [np.where(inside, np.rint(part), 0).astype(np.uint8) for part in (laid, apart)]
-    return tuple(part[:, ::-1] for part in both) if is_mirrored else tuple(both)
-
-
-def _channels(image: np.ndarray) -> np.ndarray:
-    return np.moveaxis(image.astype(np.float64), -1, 0)
-
-
-def _places(fit: np.ndarray) -> np.ndarray:
-    """Where each pixel of the image lies in the other one: float64 (2, 32, 32), rows and columns."""
-    pixels = np.mgrid[:SIDE, :SIDE] - MIDDLE
-    return np.tensordot(fit[:4].reshape(2, 2).astype(np.float64), pixels, 1) + fit[4:6, None, None] + MIDDLE
+    return [np.where(inside, np.rint(part), 0).astype(np.uint8) for part in (laid, apart)]

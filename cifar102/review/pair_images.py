@@ -1,6 +1,7 @@
 """The two images of a pair, and how they lie on each other, for the pages that judge pairs."""
 
 import numpy as np
+import pandas as pd
 
 from cifar102 import cifar
 from cifar102.datasets import pools
@@ -32,16 +33,21 @@ class PairImages:
         other = (self._candidates if among else self.reference_set(pair.reference_set).images)[pair.reference]
         return np.asarray(self._candidates[pair.query]), np.asarray(other)
 
-    def laid(self, pair: tuple) -> list[np.ndarray]:
-        """Candidate, partner as it lies best, their difference, partner as it is; pair: a row of pairs.parquet.
+    def laid(self, pairs: pd.DataFrame) -> np.ndarray:
+        """Candidate, partner as it lies best, their difference, partner as it is: uint8 (n, 4, 32, 32, 3).
 
-        By the registered rule the partner is moved, turned, zoomed and mirrored, for the difference recoloured too;
-        by the SSIM rule, and where no such fit is found, it is moved by whole pixels.
+        pairs: rows of pairs.parquet. By the registered rule the partner is moved, turned, zoomed and mirrored, for the
+        difference recoloured too; by the SSIM rule, and where no such fit is found, it is moved by whole pixels.
         """
-        query, other = self.both(pair)
-        has_fit = getattr(pair, "probability", np.nan) >= 0  # of the registered rule alone
-        found = overlays.lay(query, other, bool(pair.mirrored)) if has_fit else None
-        if found is None:
+        views = np.empty((len(pairs), 4, 32, 32, 3), np.uint8)
+        for row, pair in enumerate(pairs.itertuples(index=False)):
+            query, other = self.both(pair)
             shift = (pair.shift_row, pair.shift_column)
-            found = sheets.moved(other, *shift), sheets.difference(query, other, *shift)
-        return [query, *found, other]
+            views[row] = query, sheets.moved(other, *shift), sheets.difference(query, other, *shift), other
+        known = pairs["probability"] if "probability" in pairs else pd.Series(np.nan, pairs.index)
+        fitted = np.flatnonzero(known.notna())  # of the registered rule
+        if len(fitted):
+            sides = np.ascontiguousarray(views[fitted][:, (0, 3)].swapaxes(0, 1))
+            rows, *pictures = overlays.lay(*sides, pairs["mirrored"].to_numpy(bool)[fitted])
+            views[fitted[rows], 1:3] = np.stack(pictures, axis=1)
+        return views

@@ -32,7 +32,8 @@ def test_a_cut_lighter_and_mirrored_copy_lies_on_its_original(rng, is_mirrored):
     large = photograph(rng)
     image, other = cut(large, 8, 8, 48), cut(0.9 * large + 12, 11, 9, 44)
     other = np.ascontiguousarray(other[:, ::-1]) if is_mirrored else other
-    laid, apart = overlays.lay(image, other, is_mirrored)
+    rows, (laid,), (apart,) = overlays.lay(image[None], other[None], np.array([is_mirrored]))
+    assert rows.tolist() == [0]
     assert laid.shape == apart.shape == (32, 32, 3) and laid.dtype == apart.dtype == np.uint8
     inner = np.s_[4:-4, 4:-4]
     before = sheets.difference(image, other, 0, 0)[inner].mean()
@@ -47,15 +48,12 @@ def test_the_page_lays_a_pair_by_its_fit_and_one_of_the_other_rule_by_its_shift(
     write_array(workspace.candidate_images, np.stack([image, other]))
     facts = {"query": [0, 0], "reference_set": CANDIDATES, "reference": [1, 1], "shift_row": 0, "shift_column": 0}
     table = pd.DataFrame(facts | {"mirrored": False, "probability": [0.9, np.nan]})
-    by_fit, by_shift = (PairImages(workspace).laid(pair) for pair in table.itertuples(index=False))
-    assert np.array_equal(by_fit[1], overlays.lay(image, other, False)[0])
+    by_fit, by_shift = PairImages(workspace).laid(table)
+    assert np.array_equal(by_fit[1], overlays.lay(image[None], other[None], np.array([False]))[1][0])
     assert np.array_equal(by_shift[1], other) and np.array_equal(by_shift[0], by_fit[0])
 
 
 def test_images_that_have_nothing_in_common_are_not_laid_on_each_other(rng):
-    found = [
-        overlays.lay(*rng.integers(0, 256, (2, 32, 32, 3), dtype=np.uint8), is_mirrored)
-        for is_mirrored in (False, True)
-        for _ in range(5)
-    ]
-    assert found.count(None) >= 8
+    images, others = rng.integers(0, 256, (2, 10, 32, 32, 3), dtype=np.uint8)
+    rows, *_ = overlays.lay(images, others, np.arange(10) % 2 == 1)
+    assert 10 - len(rows) >= 8
