@@ -151,7 +151,7 @@ def reliability_curves(
 
     Models without probabilities (None) are left out; where none has any, the table is empty.
     """
-    known = {name: values for name, values in probabilities.items() if values is not None}
+    known = _known(probabilities)
     tables = [reliability_table(values, labels, level=level).assign(model=name) for name, values in known.items()]
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["model"])
 
@@ -198,12 +198,13 @@ def calibration_by_set(
     integers (n,). options: of calibration_table.
     """
     options = {"equal_n": min(map(len, labels.values())), **options}
-    known = {
-        name: {m: part for m, part in models.items() if part is not None} for name, models in probabilities.items()
-    }
-    tables = [calibration_table(models, labels[name], **options) for name, models in known.items()]
+    tables = [calibration_table(_known(models), labels[name], **options) for name, models in probabilities.items()]
     whole = pd.concat(tables, keys=probabilities, names=["set", None])
     return whole.reset_index("set").reset_index(drop=True)
+
+
+def _known(probabilities: Mapping[str, np.ndarray | None]) -> dict[str, np.ndarray]:
+    return {model: values for model, values in probabilities.items() if values is not None}
 
 
 def _scores(values: np.ndarray, labels: np.ndarray, bins: int, level: float) -> dict[str, float]:

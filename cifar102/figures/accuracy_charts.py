@@ -91,8 +91,8 @@ def interval_rows(
     """Draw one estimate with its interval a row (a forest plot), the numbers written at the right.
 
     A row without a value stays empty, so that panels side by side keep their rows level. Of rows below each other that
-    have one label the first alone shows it. reference: a value marked by a
-    dashed line (None: no line). value_format: of value and ends, None for no numbers.
+    have one label the first alone shows it. reference: a value marked by a dashed line (None: no line). value_format:
+    of value and ends, None for no numbers.
     Further options: x_label, y_label, reference_label, percent.
     """
     marks.require(table, label, value, low, high, hue)

@@ -95,6 +95,15 @@ def baseline_recipe(name: str, common: Mapping[str, object]) -> dict[str, object
     return {**fields, **taken, "model_options": options}
 
 
+def own_test_config(name: str, dataset: str, common: Mapping[str, object], **fields: object) -> TrainConfig:
+    """The config of a baseline on a set of about 10,000 images or fewer, all of which are trained on.
+
+    It is tested on the set's own test part, by one view. name, common: as baseline_recipe; fields: the rest.
+    """
+    own = {"dataset": dataset, "evaluate_on": (dataset,), "num_validation": 0, "test_views": "one"}
+    return TrainConfig(**{**baseline_recipe(name, common), **RECIPES[name].few_images, **own, **fields})
+
+
 def _find_recipe(name: str) -> Recipe:
     if name not in RECIPES:
         raise ValueError(f"baseline {name!r}: expected one of {', '.join(RECIPES)}")

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from cifar102.datasets import origins
+from cifar102.datasets import origins, sets
 from cifar102.datasets.sets import ORIGIN
 from cifar102.studies import baselines
 from cifar102.training import sweeps
@@ -18,14 +18,12 @@ COMPARISONS = {"old or new": "test", "control: two halves of old": "control"}  #
 
 def old_or_new_configs(seeds: int, epochs: int, **common: object) -> list[TrainConfig]:
     """The configs of both comparisons, fold by fold. common: further TrainConfig fields."""
-    fields = baselines.baseline_recipe(NETWORK, common) | baselines.RECIPES[NETWORK].few_images
     found = []
     for kind in COMPARISONS.values():
         for number in range(origins.FOLDS):
-            name = ORIGIN.format(kind=kind, number=number)
-            where = {"study": STUDY, "arm": f"{kind}-fold-{number}", "dataset": name, "evaluate_on": (name,)}
-            where |= {"num_validation": 0, "epochs": epochs, "test_views": "one"}
-            found += [TrainConfig(**{**fields, **where, "seed": seed}) for seed in range(seeds)]
+            where = {"study": STUDY, "arm": f"{kind}-fold-{number}", "epochs": epochs}
+            dataset = ORIGIN.format(kind=kind, number=number)
+            found += [baselines.own_test_config(NETWORK, dataset, common, seed=seed, **where) for seed in range(seeds)]
     return found
 
 
@@ -38,25 +36,19 @@ def run_old_or_new(
     seeds; in the control of the second half). Finished runs in runs/old_or_new/ are not trained again. ValueError names
     a run that failed.
     """
-    said: dict[tuple[str, int], list[np.ndarray]] = {}
-    truth: dict[tuple[str, int], np.ndarray] = {}
-    old, new = (sweeps.sets.load(name, workspace)["test"] for name in ("cifar10", "cifar102"))
+    said: dict[str, list[np.ndarray]] = {}
     for run in sweeps.sweep(old_or_new_configs(seeds, epochs, **common), scheduler, workspace):
         if run.error:
             raise ValueError(f"{run.config.name}: {run.error}")
-        kind, _, number = run.config.arm.split("-")
-        said.setdefault((kind, int(number)), []).append(_score(run))
-    for kind, number in said:
-        images, place = origins.folds(old, new, kind == "control")
-        truth[kind, number] = images.labels[place == number].astype(bool)
-    names = {kind: name for name, kind in COMPARISONS.items()}
-    parts = [
-        pd.DataFrame({"comparison": names[kind], "fold": number, "is_new": truth[kind, number]})
-        .assign(score=np.mean(scores, axis=0))
-        .reset_index(names="row")
-        for (kind, number), scores in said.items()
-    ]
-    return pd.concat(parts, ignore_index=True)[["comparison", "fold", "row", "is_new", "score"]]
+        said.setdefault(run.config.dataset, []).append(_score(run))
+    parts = []
+    for comparison, kind in COMPARISONS.items():
+        for number in range(origins.FOLDS):
+            name = ORIGIN.format(kind=kind, number=number)
+            is_new = sets.load(name, workspace)["test"].labels.astype(bool)
+            part = {"comparison": comparison, "fold": number, "row": np.arange(len(is_new)), "is_new": is_new}
+            parts.append(pd.DataFrame(part).assign(score=np.mean(said[name], axis=0)))
+    return pd.concat(parts, ignore_index=True)
 
 
 def _score(run: Run) -> np.ndarray:

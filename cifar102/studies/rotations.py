@@ -30,10 +30,8 @@ def rotation_configs(epochs: int, networks: Sequence[str] = NETWORKS, **common: 
     for rotation in range(BATCHES):
         dataset = ROTATION.format(number=rotation)
         for name in networks:
-            fields = baselines.baseline_recipe(name, common) | baselines.RECIPES[name].few_images
-            where = {"study": STUDY, "arm": f"{name}-rotation-{rotation}", "dataset": dataset}
-            where |= {"evaluate_on": (dataset,), "num_validation": 0, "epochs": epochs, "test_views": "one"}
-            found.append(TrainConfig(**{**fields, **where}))
+            where = {"study": STUDY, "arm": f"{name}-rotation-{rotation}", "epochs": epochs}
+            found.append(baselines.own_test_config(name, dataset, common, **where))
     return found
 
 
